@@ -1,0 +1,21 @@
+//! Speech to text: a turn's audio in, its words out.
+
+use std::sync::Arc;
+
+use antiphon_engine::input::Transcription;
+use futures::future::BoxFuture;
+
+/// A turn to transcribe.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The user's audio: 16 kHz mono.
+    pub samples: Arc<[i16]>,
+    /// BCP-47 language of the conversation, when the developer gave one.
+    pub language: Option<Arc<str>>,
+}
+
+/// Something that finds the words in speech. Dropping the future cancels the work.
+pub trait SpeechToText: Send + Sync + 'static {
+    /// Transcribes one turn; empty words mean that there was no speech.
+    fn transcribe(&self, request: Request) -> BoxFuture<'static, Transcription>;
+}

@@ -1,0 +1,47 @@
+//! The voice: text in, streamed audio and word times out.
+
+use std::sync::Arc;
+
+use antiphon_audio::SampleRate;
+use antiphon_engine::input::WordEnd;
+use futures::stream::BoxStream;
+
+/// What a voice gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// The rate of its audio.
+    pub sample_rate: SampleRate,
+    /// Whether it says where words end.
+    pub word_times: bool,
+}
+
+/// A piece of text to speak.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The text; holds at least one letter or digit.
+    pub text: Arc<str>,
+    /// BCP-47 language of the conversation, when the developer gave one.
+    pub language: Option<Arc<str>>,
+}
+
+/// What a voice streams.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SpeechEvent {
+    /// More audio: s16 mono at the voice's rate.
+    Audio(Vec<i16>),
+    /// Where words end, in samples at the voice's rate; replaces what was said before.
+    Words(Vec<WordEnd>),
+    /// All audio was given. Nothing follows.
+    Finished,
+    /// The voice failed. Nothing follows.
+    Failed(Arc<str>),
+}
+
+/// A voice. Dropping the stream cancels the work.
+pub trait TextToSpeech: Send + Sync + 'static {
+    /// What it gives.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Speaks. The stream ends with exactly one `Finished` or `Failed`.
+    fn speak(&self, request: Request) -> BoxStream<'static, SpeechEvent>;
+}

@@ -1,0 +1,189 @@
+//! Everything a conversation wants done or known. Work goes out as effects, news as events, and the wish to be woken as a
+//! timeout.
+//!
+//! Drain after every input: poll until a [`Output::Timeout`] comes.
+
+use std::sync::Arc;
+
+use crate::ids::{GenerationId, InvocationId, Ordinal, TurnId, UtteranceId};
+use crate::message::{AudioSpan, Medium, Message, Prompt, Speaker};
+use crate::time::CallTime;
+use crate::timers::Timer;
+
+/// What `poll` gives.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use = "an output that is dropped is work not done"]
+pub enum Output {
+    /// Something to do.
+    Effect(Effect),
+    /// Something to tell.
+    Event(Event),
+    /// Nothing more until this deadline, and why; `None` when only an input can change anything.
+    Timeout(Option<(CallTime, Timer)>),
+}
+
+/// Work for the driver.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Stop this work; its results will be ignored.
+    Cancel(Work),
+    /// Drop all audio that was sent and not yet played. Nothing of it may follow.
+    ClearPlayback,
+    /// Close the leg. The last effect of a call that was joined.
+    CloseLeg(EndReason),
+    /// Run a tool and report its outcome.
+    InvokeTool(Invocation),
+    /// Send the next `samples` of this utterance's audio now.
+    Play {
+        /// Which utterance.
+        utterance: UtteranceId,
+        /// How many samples at the call's output rate.
+        samples: u32,
+    },
+    /// Run the language model.
+    StartModel {
+        /// The id its events must carry.
+        generation: GenerationId,
+        /// What it is given.
+        prompt: Box<Prompt>,
+    },
+    /// Speak this text and report its audio.
+    StartSpeech {
+        /// The id its events must carry.
+        utterance: UtteranceId,
+        /// What to speak.
+        text: Arc<str>,
+    },
+    /// Find out the words in this audio.
+    Transcribe(AudioSpan),
+}
+
+/// Work that can be cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Work {
+    /// A run of the language model.
+    Model(GenerationId),
+    /// An utterance's synthesis; audio not yet played is dropped too.
+    Speech(UtteranceId),
+    /// A tool's invocation.
+    Tool(InvocationId),
+    /// A turn's transcription.
+    Transcription(TurnId),
+}
+
+/// A tool to run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Invocation {
+    /// The id its outcome must carry.
+    pub id: InvocationId,
+    /// The id that the outside caller gave, for calls of a forced message.
+    pub given_id: Option<Arc<str>>,
+    /// Index in the configuration's tools.
+    pub tool: usize,
+    /// The name that the model knows it by.
+    pub name: Arc<str>,
+    /// The model's arguments: always a JSON object.
+    pub arguments: Arc<serde_json::Value>,
+}
+
+/// News for the client, the record and the log.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The conversation began to run: a client is there.
+    Started,
+    /// The agent's state changed.
+    StateChanged(AgentState),
+    /// Words of a message became known to the client.
+    Transcript(Transcript),
+    /// A message's text is settled: it belongs to the record now, at this index.
+    MessageCommitted {
+        /// Its index in the record, counted from the first initial message.
+        index: usize,
+        /// The message.
+        message: Box<Message>,
+    },
+    /// The user began to speak.
+    UserStartedSpeaking,
+    /// The user stopped speaking.
+    UserStoppedSpeaking,
+    /// Something worth the developer's attention.
+    Notice(Notice),
+    /// The call is over. Nothing follows but the closing of the leg.
+    Ended(EndReason),
+}
+
+/// What the agent is doing, as clients see it (protocol.md 5.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgentState {
+    /// Waiting for the user.
+    Listening,
+    /// Its audio is playing.
+    Speaking,
+    /// Preparing an answer or running a tool.
+    Thinking,
+}
+
+/// A piece of a message's transcript.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transcript {
+    /// Who said it.
+    pub speaker: Speaker,
+    /// How it was said.
+    pub medium: Medium,
+    /// Which message.
+    pub ordinal: Ordinal,
+    /// The words.
+    pub words: TranscriptWords,
+}
+
+/// The ways in which a transcript grows (protocol.md 3.3, rules 1 to 5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TranscriptWords {
+    /// The first words of a message that will go on.
+    First(Arc<str>),
+    /// More words, with their leading blank.
+    More(Arc<str>),
+    /// The whole text. Nothing follows for this ordinal.
+    Final(Arc<str>),
+}
+
+/// Something worth the developer's attention; becomes an event of the call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// How much it matters.
+    pub severity: Severity,
+    /// A dotted lower-case name from a published list, at most 50 characters.
+    pub kind: &'static str,
+    /// A sentence for people.
+    pub text: String,
+}
+
+/// How much a notice matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// For whoever looks closely.
+    Debug,
+    /// Worth knowing.
+    Info,
+    /// Something is not as it should be; the call goes on.
+    Warning,
+    /// Something failed.
+    Error,
+}
+
+/// Why a call ended (protocol.md 1.5, A-6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndReason {
+    /// The agent's side ended it: a tool, a request, an inactivity message.
+    AgentHangUp,
+    /// The transport broke or its media went idle.
+    ConnectionError,
+    /// The client went away.
+    HangUp,
+    /// Our own failure.
+    SystemError,
+    /// The maximum duration was reached.
+    Timeout,
+    /// Nobody joined in time.
+    Unjoined,
+}

@@ -1,0 +1,92 @@
+//! The reasons for which a conversation wants to be woken, and the table of their deadlines.
+//!
+//! Every deadline has a name here; nothing else in the engine remembers a point in time to be woken at.
+
+use crate::time::CallTime;
+
+/// Why a conversation wants to be woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Timer {
+    /// Nobody joined.
+    Join,
+    /// The call reached its maximum duration.
+    MaxDuration,
+    /// The farewell after the maximum duration took too long.
+    Overrun,
+    /// The agent greets, or steps in because the user did not begin.
+    FirstWords,
+    /// The user has been silent long enough for the turn to be over.
+    EndOfTurn,
+    /// The user has spoken long enough to interrupt.
+    Interruption,
+    /// The user has been silent long enough to be spoken to.
+    Inactivity,
+    /// The next piece of audio is due, the next word is heard, or the last one ends.
+    Playout,
+    /// A tool has run for too long.
+    ToolTimeout,
+    /// A transcript is overdue.
+    Transcript,
+}
+
+impl Timer {
+    const ALL: [Self; 10] = [
+        Self::Join,
+        Self::MaxDuration,
+        Self::Overrun,
+        Self::FirstWords,
+        Self::EndOfTurn,
+        Self::Interruption,
+        Self::Inactivity,
+        Self::Playout,
+        Self::ToolTimeout,
+        Self::Transcript,
+    ];
+}
+
+/// The deadlines that are set.
+#[derive(Debug, Default)]
+pub(crate) struct TimerTable {
+    deadlines: [Option<CallTime>; Timer::ALL.len()],
+}
+
+impl TimerTable {
+    pub(crate) fn set(&mut self, timer: Timer, at: CallTime) {
+        self.deadlines[timer as usize] = Some(at);
+    }
+
+    /// Sets the deadline, or removes it where there is none.
+    pub(crate) fn replace(&mut self, timer: Timer, at: Option<CallTime>) {
+        self.deadlines[timer as usize] = at;
+    }
+
+    pub(crate) fn stop(&mut self, timer: Timer) {
+        self.deadlines[timer as usize] = None;
+    }
+
+    pub(crate) fn stop_all(&mut self) {
+        self.deadlines = Default::default();
+    }
+
+    pub(crate) fn is_set(&self, timer: Timer) -> bool {
+        self.deadlines[timer as usize].is_some()
+    }
+
+    /// The earliest deadline; of equal ones the first in the order of the enum.
+    pub(crate) fn next(&self) -> Option<(CallTime, Timer)> {
+        Timer::ALL
+            .into_iter()
+            .filter_map(|timer| self.deadlines[timer as usize].map(|at| (at, timer)))
+            .min_by_key(|(at, timer)| (*at, *timer))
+    }
+
+    /// Takes the earliest deadline that has been reached.
+    pub(crate) fn expire(&mut self, now: CallTime) -> Option<Timer> {
+        let (at, timer) = self.next()?;
+        if at > now {
+            return None;
+        }
+        self.stop(timer);
+        Some(timer)
+    }
+}

@@ -1,0 +1,3 @@
+//! Placeholder head.
+
+fn main() {}
