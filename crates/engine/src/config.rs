@@ -175,6 +175,10 @@ pub struct Limits {
     pub waiting_messages: usize,
     /// How long a transcript may take before the conversation goes on without it.
     pub transcript: Duration,
+    /// How long to wait for the last words' transcript after the leg is closed.
+    pub last_words: Duration,
+    /// Bytes of text that requests may add to the record.
+    pub history_bytes: usize,
     /// Failed generations or utterances in a row before the call ends.
     pub failures: u32,
     /// Audio synthesized and not yet sent, beyond which the next sentence waits.
@@ -191,6 +195,8 @@ impl Default for Limits {
             message_bytes: 64 * 1024,
             waiting_messages: 32,
             transcript: Duration::from_secs(15),
+            last_words: Duration::from_secs(2),
+            history_bytes: 8 * 1024 * 1024,
             failures: 3,
             voice_ahead: Duration::from_secs(10),
             overrun: Duration::from_secs(15),
