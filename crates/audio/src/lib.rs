@@ -1,7 +1,7 @@
 //! PCM frames, sample rates, resampling and WAV. Pure: no clock, no sockets, no tasks.
 //!
 //! Audio is `i16` samples everywhere: mono unless a name says otherwise, stereo interleaved (left first). Bytes exist
-//! only at the edge ([`PcmReader`], [`write_pcm`]).
+//! only at the two edges, the wire ([`PcmReader`], [`write_pcm`]) and files ([`Wav`], [`WavWriter`]).
 //!
 //! ```
 //! use antiphon_audio::{PcmReader, Resampler, SampleRate, write_pcm};
@@ -20,7 +20,9 @@ mod pcm;
 mod rate;
 mod resampler;
 pub mod signal;
+mod wav;
 
 pub use pcm::{PcmReader, write_pcm};
 pub use rate::{SampleRate, UnsupportedRate};
 pub use resampler::Resampler;
+pub use wav::{Channels, Wav, WavError, WavWriter};
