@@ -102,9 +102,9 @@ pub enum Event {
         /// The message.
         message: Box<Message>,
     },
-    /// The user began to speak.
+    /// The user began to speak: a turn is open.
     UserStartedSpeaking,
-    /// The user stopped speaking.
+    /// The user has been silent for the endpoint delay: the turn is closed, whether it counted or not.
     UserStoppedSpeaking,
     /// Something worth the developer's attention.
     Notice(Notice),

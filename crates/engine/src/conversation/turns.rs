@@ -20,8 +20,10 @@ use crate::timers::Timer;
 impl Conversation {
     pub(super) fn speech_started(&mut self, at: AudioTime, received: AudioTime) {
         self.audio_clock = self.audio_clock.max(received);
+        if !self.listening.is_mid_turn() {
+            self.cx.event(Event::UserStartedSpeaking);
+        }
         self.listening.speech_started(&mut self.cx, at, received);
-        self.cx.event(Event::UserStartedSpeaking);
         // The detector's delay may be longer than the speech that it takes to interrupt.
         self.handle_timeouts();
     }
@@ -31,9 +33,7 @@ impl Conversation {
         if !self.listening.is_mid_turn() {
             return;
         }
-        let interrupts = self.listening.speech_stopped(&mut self.cx, at, received);
-        self.cx.event(Event::UserStoppedSpeaking);
-        if interrupts {
+        if self.listening.speech_stopped(&mut self.cx, at, received) {
             self.user_cuts_in();
         }
         self.handle_timeouts();
@@ -80,6 +80,7 @@ impl Conversation {
     pub(super) fn end_turn(&mut self) {
         let clock = self.audio_clock;
         let Some(end) = self.listening.end_turn(&mut self.cx, clock) else { return };
+        self.cx.event(Event::UserStoppedSpeaking);
         match end {
             EndOfTurn::Discarded => {}
             // Too short to interrupt: a word thrown in while the agent speaks is not a turn.
