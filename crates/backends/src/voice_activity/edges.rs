@@ -1,14 +1,11 @@
 //! From samples to the edges of speech: where it began and where it ended.
 //!
-//! Owns the framing of a stream and two small rules about neighbouring frames. It must not know how long silence must be to
-//! end a turn, or speech to interrupt: the engine counts those from the positions given here.
+//! Owns the framing of a stream and one small rule about neighbouring frames. It must not know how long silence must be to
+//! end a turn, or speech to interrupt: the engine counts those from the positions given here, over as many pauses as there
+//! are. So a pause is reported with its first inactive frame; bridging pauses here would lengthen every cough by the bridge.
 //!
-//! The published settings count in frames of 32 ms (protocol.md 5.2), detectors in frames of their own, so both rules are
-//! stated in milliseconds and hold for any detector:
-//!
-//! - speech begins when 32 ms without a gap were active, one published frame; a shorter click is nothing;
-//! - speech ends when more than 96 ms, three published frames, were not: the silence within a word, such as before the
-//!   burst of a "t", is no end.
+//! The published settings count in frames of 32 ms (protocol.md 5.2), detectors in frames of their own: speech begins when
+//! 32 ms without a gap were active, one published frame; a shorter click is nothing.
 
 use super::VoiceActivity;
 
@@ -16,8 +13,6 @@ use super::VoiceActivity;
 const PER_MS: usize = 16;
 /// How much uninterrupted activity begins speech.
 const ACTIVATION: usize = 32 * PER_MS;
-/// The longest gap within speech.
-const HANG_OVER: usize = 96 * PER_MS;
 
 /// A border between speech and silence, in samples of the 16 kHz stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +70,7 @@ impl SpeechEdges {
     pub fn speaking(&self) -> bool {
         match self.rules.state {
             State::Silent { .. } => false,
-            State::Speaking { .. } => true,
+            State::Speaking => true,
         }
     }
 
@@ -109,7 +104,7 @@ impl SpeechEdges {
     }
 }
 
-/// The two rules, over frames of which only their size and activity are known.
+/// The rule, over frames of which only their size and activity are known.
 #[derive(Debug, Default)]
 struct Rules {
     /// Samples in all frames so far.
@@ -121,8 +116,8 @@ struct Rules {
 enum State {
     /// The last `active` samples were active, not yet enough to be speech.
     Silent { active: usize },
-    /// The last `inactive` samples were not active, not yet enough to be silence.
-    Speaking { inactive: usize },
+    /// The last frame was active.
+    Speaking,
 }
 
 impl Default for State {
@@ -145,21 +140,13 @@ impl Rules {
                     self.state = State::Silent { active };
                     return None;
                 }
-                self.state = State::Speaking { inactive: 0 };
+                self.state = State::Speaking;
                 Some(Edge::Started { at_sample: self.position - active as u64 })
             }
-            (State::Speaking { .. }, true) => {
-                self.state = State::Speaking { inactive: 0 };
-                None
-            }
-            (State::Speaking { inactive }, false) => {
-                let inactive = inactive + samples;
-                if inactive <= HANG_OVER {
-                    self.state = State::Speaking { inactive };
-                    return None;
-                }
+            (State::Speaking, true) => None,
+            (State::Speaking, false) => {
                 self.state = State::Silent { active: 0 };
-                Some(Edge::Stopped { at_sample: self.position - inactive as u64 })
+                Some(Edge::Stopped { at_sample: self.position - samples as u64 })
             }
         }
     }
@@ -195,9 +182,8 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_of_96_ms_is_bridged_and_a_longer_one_is_not() {
-        assert_eq!(edges(".##......##.......").as_slice(), [('>', 1), ('<', 11)]);
-        assert_eq!(edges(".##.......##.......").as_slice(), [('>', 1), ('<', 3), ('>', 10), ('<', 12)]);
+    fn every_pause_is_reported_with_its_first_frame() {
+        assert_eq!(edges(".##.##..#.").as_slice(), [('>', 1), ('<', 3), ('>', 4), ('<', 6)]);
     }
 
     #[test]
