@@ -9,7 +9,9 @@ pub struct SampleRate(u32);
 
 /// A rate that is not supported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is not a supported sample rate; choose one of 8000, 12000, 16000, 22050, 24000, 32000, 44100, 48000")]
+#[error(
+    "{0} is not a supported sample rate; choose one of 8000, 12000, 16000, 22050, 24000, 32000, 44100, 48000"
+)]
 pub struct UnsupportedRate(pub u32);
 
 impl SampleRate {

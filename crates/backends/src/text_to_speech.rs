@@ -1,5 +1,11 @@
 //! The voice: text in, streamed audio and word times out.
 
+pub mod flite;
+pub mod openai;
+
+mod plain_english;
+pub mod scripted;
+
 use std::sync::Arc;
 
 use antiphon_audio::SampleRate;

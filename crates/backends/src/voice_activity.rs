@@ -1,4 +1,13 @@
 //! Voice activity: is somebody speaking in this frame?
+//!
+//! Knows samples and probabilities. It must not know what a turn or an interruption is.
+
+pub mod earshot;
+pub mod edges;
+pub mod scripted;
+mod tones;
+
+pub use edges::{Edge, SpeechEdges};
 
 /// A detector with the state of one audio stream. Synchronous and cheap: it runs on the ingress path of every call.
 pub trait VoiceActivity: Send {

@@ -5,14 +5,27 @@
 //! where a voice or a model runs, or what a sample sounds like.
 
 pub mod config;
+mod conversation;
 pub mod ids;
 pub mod input;
 pub mod message;
+pub mod notices;
 pub mod output;
 pub mod time;
 pub mod timers;
 
+mod answering;
+mod context;
+mod history;
+mod inactivity;
+mod listening;
+mod playout;
+mod sentences;
+mod speaking;
+mod tools;
+
 pub use config::Config;
+pub use conversation::Conversation;
 pub use input::Input;
 pub use output::Output;
 pub use time::{AudioTime, CallTime};

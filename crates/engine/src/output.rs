@@ -84,6 +84,10 @@ pub struct Invocation {
     pub name: Arc<str>,
     /// The model's arguments: always a JSON object.
     pub arguments: Arc<serde_json::Value>,
+    /// The call's state, invisible to the model: always a JSON object.
+    pub state: Arc<serde_json::Value>,
+    /// The conversation so far, this call included, if the tool wants it.
+    pub history: Option<Vec<Message>>,
 }
 
 /// News for the client, the record and the log.
@@ -102,9 +106,9 @@ pub enum Event {
         /// The message.
         message: Box<Message>,
     },
-    /// The user began to speak.
+    /// The user began to speak: a turn is open.
     UserStartedSpeaking,
-    /// The user stopped speaking.
+    /// The user has been silent for the endpoint delay: the turn is closed, whether it counted or not.
     UserStoppedSpeaking,
     /// Something worth the developer's attention.
     Notice(Notice),

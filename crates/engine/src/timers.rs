@@ -27,10 +27,12 @@ pub enum Timer {
     ToolTimeout,
     /// A transcript is overdue.
     Transcript,
+    /// The call is over and the last words are still not known.
+    LastWords,
 }
 
 impl Timer {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Join,
         Self::MaxDuration,
         Self::Overrun,
@@ -41,6 +43,7 @@ impl Timer {
         Self::Playout,
         Self::ToolTimeout,
         Self::Transcript,
+        Self::LastWords,
     ];
 }
 
@@ -62,6 +65,11 @@ impl TimerTable {
 
     pub(crate) fn stop(&mut self, timer: Timer) {
         self.deadlines[timer as usize] = None;
+    }
+
+    /// Removes a deadline and says when it would have been.
+    pub(crate) fn take(&mut self, timer: Timer) -> Option<CallTime> {
+        self.deadlines[timer as usize].take()
     }
 
     pub(crate) fn stop_all(&mut self) {

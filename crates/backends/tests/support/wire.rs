@@ -1,0 +1,118 @@
+//! An HTTP server that says exactly what a test wants, byte by byte, and tells what it was asked and when the client left.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+
+/// What follows the status line.
+#[derive(Clone)]
+pub(crate) enum Body {
+    /// These parts, each as one chunk, then a proper end.
+    Parts(Vec<Vec<u8>>),
+    /// These parts, then nothing, with the connection open.
+    Hangs(Vec<Vec<u8>>),
+    /// These parts, then the connection breaks in the middle.
+    Breaks(Vec<Vec<u8>>),
+}
+
+/// A request as it arrived.
+pub(crate) struct Seen {
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+pub(crate) struct Wire {
+    pub(crate) base: String,
+    seen: mpsc::UnboundedReceiver<Seen>,
+    left: mpsc::UnboundedReceiver<()>,
+}
+
+impl Wire {
+    /// Answers every request the same.
+    pub(crate) async fn answering(status: u16, content_type: &'static str, body: Body) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}/v1", listener.local_addr().unwrap());
+        let (see, seen) = mpsc::unbounded_channel();
+        let (leave, left) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (see, leave, body) = (see.clone(), leave.clone(), body.clone());
+                tokio::spawn(async move { serve(stream, status, content_type, body, see, leave).await });
+            }
+        });
+        Self { base, seen, left }
+    }
+
+    pub(crate) async fn request(&mut self) -> Seen {
+        self.seen.recv().await.expect("the server runs")
+    }
+
+    /// Waits until a client has closed a connection whose answer hangs.
+    pub(crate) async fn client_left(&mut self) {
+        self.left.recv().await.expect("the server runs");
+    }
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    status: u16,
+    content_type: &str,
+    body: Body,
+    see: mpsc::UnboundedSender<Seen>,
+    leave: mpsc::UnboundedSender<()>,
+) {
+    stream.set_nodelay(true).unwrap();
+    let Some(seen) = read_request(&mut stream).await else { return };
+    // The test may be over.
+    let _ = see.send(seen);
+    let head = format!(
+        "HTTP/1.1 {status} X\r\ncontent-type: {content_type}\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+    );
+    if stream.write_all(head.as_bytes()).await.is_err() {
+        return;
+    }
+    let (Body::Parts(parts) | Body::Hangs(parts) | Body::Breaks(parts)) = &body;
+    for part in parts.iter().filter(|part| !part.is_empty()) {
+        let mut chunk = format!("{:x}\r\n", part.len()).into_bytes();
+        chunk.extend_from_slice(part);
+        chunk.extend_from_slice(b"\r\n");
+        if stream.write_all(&chunk).await.is_err() {
+            break;
+        }
+    }
+    match body {
+        Body::Parts(_) => {
+            let _ = stream.write_all(b"0\r\n\r\n").await;
+        }
+        Body::Hangs(_) => {
+            let mut rest = [0; 64];
+            while stream.read(&mut rest).await.is_ok_and(|read| read > 0) {}
+            let _ = leave.send(());
+        }
+        Body::Breaks(_) => {}
+    }
+}
+
+async fn read_request(stream: &mut TcpStream) -> Option<Seen> {
+    let mut bytes = Vec::new();
+    let end = loop {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            break end;
+        }
+        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    };
+    let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+    let length: usize = head
+        .lines()
+        .find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok())
+        .expect("the adapters send their length");
+    let mut body = bytes.split_off(end + 4);
+    while body.len() < length {
+        if stream.read_buf(&mut body).await.ok()? == 0 {
+            return None;
+        }
+    }
+    Some(Seen { head, body })
+}

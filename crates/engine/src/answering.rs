@@ -1,0 +1,471 @@
+//! The agent's turn: what it owes an answer to, the run of the model, the tools it uses, the message it says.
+//!
+//! Owns the one activity the agent may be in, its mouth and its tools. Decides what the agent does next when it is free; it
+//! does not know why somebody wanted it interrupted or how the call ends.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::context::Context;
+use crate::ids::{Counter, GenerationId, InvocationId, UtteranceId};
+use crate::input::{ForcedMessage, ModelEvent, ModelToolCall, Reaction, ToolOutcome, VoiceEvent};
+use crate::message::{Medium, Prompt};
+use crate::notices;
+use crate::output::{AgentState, Effect, EndReason, Severity, Work};
+use crate::speaking::{Said, Speaking};
+use crate::tools::{BatchResult, ToolLedger};
+
+/// An answer that the conversation owes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Owed {
+    /// Stands last in the prompt, as if the user had said it.
+    pub(crate) instruction: Option<Arc<str>>,
+    /// Whether the user's speech leaves the answer alone.
+    pub(crate) uninterruptible: bool,
+}
+
+/// Something to say word for word.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Script {
+    pub(crate) text: Arc<str>,
+    pub(crate) uninterruptible: bool,
+    pub(crate) then: Then,
+    /// Tools to run after it was said.
+    pub(crate) calls: Vec<ModelToolCall>,
+    /// Results that are known already, by the id given to the call.
+    pub(crate) known: Vec<(Arc<str>, ToolOutcome)>,
+}
+
+impl Script {
+    pub(crate) fn new(text: Arc<str>, uninterruptible: bool, then: Then) -> Self {
+        Self { text, uninterruptible, then, calls: Vec::new(), known: Vec::new() }
+    }
+}
+
+/// What follows a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// The user's turn.
+    Listen,
+    /// The end of the call.
+    HangUp(EndReason),
+    /// The end of the call, unless the user says something before.
+    HangUpUnlessAnswered(EndReason),
+}
+
+/// What an interruption met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Interrupted {
+    /// An answer that the user had begun to hear.
+    Heard,
+    /// Nothing that can be interrupted.
+    Nothing,
+    /// An answer in the making, which is owed again.
+    Unheard,
+}
+
+#[derive(Debug)]
+pub(crate) struct Answering {
+    activity: Activity,
+    speaking: Speaking,
+    tools: ToolLedger,
+    owed: Option<Owed>,
+    /// Forced messages that wait for their moment.
+    waiting: VecDeque<ForcedMessage>,
+    /// The medium of the next message.
+    medium: Medium,
+    generations: Counter,
+    /// Generations that tools caused since the user last took part.
+    tool_rounds: u32,
+    model_failures: u32,
+    /// The agent wants the call to end.
+    end: Option<EndReason>,
+}
+
+/// What the agent is doing. Never two things at once.
+#[derive(Debug)]
+enum Activity {
+    Idle,
+    Answering(Answer),
+    UsingTools {
+        /// Whether the user heard the agent say something right before.
+        spoke: bool,
+        then: Then,
+    },
+}
+
+#[derive(Debug)]
+struct Answer {
+    source: Source,
+    uninterruptible: bool,
+    /// What this answer pays; owed again if it is dropped unheard.
+    pays: Option<Owed>,
+    calls: Vec<ModelToolCall>,
+    known: Vec<(Arc<str>, ToolOutcome)>,
+    spoke: bool,
+    then: Then,
+}
+
+/// Where an answer's words come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// A run of the model that goes on.
+    Model(GenerationId),
+    /// All words are there.
+    Complete,
+}
+
+impl Answering {
+    pub(crate) fn new(cx: &Context) -> Self {
+        Self {
+            activity: Activity::Idle,
+            speaking: Speaking::default(),
+            tools: ToolLedger::new(Arc::clone(&cx.config.initial_state)),
+            owed: None,
+            waiting: VecDeque::new(),
+            medium: cx.config.output_medium,
+            generations: Counter::default(),
+            tool_rounds: 0,
+            model_failures: 0,
+            end: None,
+        }
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.activity, Activity::Idle)
+    }
+
+    /// Whether the user hears or reads the agent right now.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.speaking.is_heard()
+    }
+
+    /// Whether the answer under way would give way to the user.
+    pub(crate) fn is_interruptible(&self) -> bool {
+        match &self.activity {
+            Activity::Answering(answer) => !answer.uninterruptible && !self.speaking.is_uninterruptible(),
+            Activity::Idle | Activity::UsingTools { .. } => false,
+        }
+    }
+
+    /// The reason for which the agent wants the call to end, once.
+    pub(crate) fn take_end(&mut self) -> Option<EndReason> {
+        self.end.take()
+    }
+
+    pub(crate) fn set_medium(&mut self, medium: Medium) {
+        self.medium = medium;
+    }
+
+    /// The user took part: tools may cause answers again, and a soft farewell is taken back.
+    pub(crate) fn note_user(&mut self) {
+        self.tool_rounds = 0;
+        let then = match &mut self.activity {
+            Activity::Answering(answer) => &mut answer.then,
+            Activity::UsingTools { then, .. } => then,
+            Activity::Idle => return,
+        };
+        if let Then::HangUpUnlessAnswered(_) = then {
+            *then = Then::Listen;
+        }
+    }
+
+    /// Notes that an answer is owed; it is given when the agent is free. One answer pays for all that came before it.
+    pub(crate) fn owe(&mut self, owed: Owed) {
+        self.owed = Some(owed);
+    }
+
+    /// Keeps a forced message for its moment.
+    pub(crate) fn wait(&mut self, cx: &mut Context, forced: ForcedMessage) {
+        if self.waiting.len() >= cx.config.limits.waiting_messages {
+            cx.notice(
+                Severity::Warning,
+                notices::FORCED_MESSAGE_DROPPED,
+                "a forced message was dropped: too many wait for the agent or the user to finish",
+            );
+            return;
+        }
+        self.waiting.push_back(forced);
+    }
+
+    /// Does the next thing that waits, if the agent is free.
+    pub(crate) fn next_move(&mut self, cx: &mut Context) {
+        while self.is_idle() && self.end.is_none() {
+            if let Some(forced) = self.waiting.pop_front() {
+                self.force(cx, forced);
+            } else if let Some(owed) = self.owed.take() {
+                self.generate(cx, owed);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Says a forced message. The agent must be idle.
+    pub(crate) fn force(&mut self, cx: &mut Context, forced: ForcedMessage) {
+        let ForcedMessage { content, tool_calls, known_results, uninterruptible, urgency: _ } = forced;
+        self.say(
+            cx,
+            Script {
+                text: content,
+                uninterruptible,
+                then: Then::Listen,
+                calls: tool_calls,
+                known: known_results,
+            },
+        );
+    }
+
+    /// Says something word for word. The agent must be idle.
+    pub(crate) fn say(&mut self, cx: &mut Context, script: Script) {
+        debug_assert!(self.is_idle(), "one answer at a time");
+        cx.report(AgentState::Thinking);
+        self.activity = Activity::Answering(Answer {
+            source: Source::Complete,
+            uninterruptible: script.uninterruptible,
+            pays: None,
+            calls: script.calls,
+            known: script.known,
+            spoke: false,
+            then: script.then,
+        });
+        if !script.text.trim().is_empty() {
+            self.speaking.begin(cx, self.medium, script.uninterruptible);
+            self.push_text(cx, &script.text);
+            self.speaking.finish_text();
+        }
+        self.advance(cx);
+    }
+
+    /// Asks the model for an answer. The agent must be idle.
+    pub(crate) fn generate(&mut self, cx: &mut Context, owed: Owed) {
+        debug_assert!(self.is_idle(), "one answer at a time");
+        cx.report(AgentState::Thinking);
+        let generation = GenerationId(self.generations.next());
+        let config = &cx.config;
+        let prompt = Prompt {
+            system: config.system_prompt.clone(),
+            messages: cx.history.for_model(),
+            instruction: owed.instruction.clone(),
+            tools: config.tools.iter().map(|tool| tool.face.clone()).collect(),
+            temperature: config.temperature,
+            model: Arc::clone(&config.model),
+            language: config.language.clone(),
+        };
+        cx.effect(Effect::StartModel { generation, prompt: Box::new(prompt) });
+        self.activity = Activity::Answering(Answer {
+            source: Source::Model(generation),
+            uninterruptible: owed.uninterruptible,
+            pays: Some(owed),
+            calls: Vec::new(),
+            known: Vec::new(),
+            spoke: false,
+            then: Then::Listen,
+        });
+    }
+
+    /// Stops an answer that may be interrupted, wherever it is.
+    pub(crate) fn interrupt(&mut self, cx: &mut Context) -> Interrupted {
+        if self.is_interruptible() { self.stop(cx) } else { Interrupted::Nothing }
+    }
+
+    /// Stops whatever the agent is saying, interruptible or not. Tools in flight go on (protocol.md 5.4).
+    pub(crate) fn stop(&mut self, cx: &mut Context) -> Interrupted {
+        let Activity::Answering(answer) = &mut self.activity else { return Interrupted::Nothing };
+        if let Source::Model(generation) = answer.source {
+            cx.effect(Effect::Cancel(Work::Model(generation)));
+        }
+        let spoke = answer.spoke;
+        let pays = answer.pays.take();
+        self.activity = Activity::Idle;
+        let heard = self.speaking.cut(cx);
+        if heard || spoke {
+            return Interrupted::Heard;
+        }
+        if self.owed.is_none() {
+            self.owed = pays;
+        }
+        Interrupted::Unheard
+    }
+
+    /// Stops everything for good: the call is over.
+    pub(crate) fn end(&mut self, cx: &mut Context) {
+        self.stop(cx);
+        self.tools.end(cx);
+        self.activity = Activity::Idle;
+        self.owed = None;
+        self.waiting.clear();
+    }
+
+    pub(crate) fn handle_model(&mut self, cx: &mut Context, id: GenerationId, event: ModelEvent) {
+        let Activity::Answering(answer) = &mut self.activity else { return };
+        if answer.source != Source::Model(id) {
+            return;
+        }
+        match event {
+            ModelEvent::Text(text) => {
+                let blank = text.trim().is_empty();
+                if self.speaking.is_idle() && !blank {
+                    let uninterruptible = answer.uninterruptible;
+                    self.speaking.begin(cx, self.medium, uninterruptible);
+                }
+                self.push_text(cx, &text);
+            }
+            ModelEvent::ToolCall(call) => {
+                if answer.calls.len() < cx.config.limits.tool_calls {
+                    answer.calls.push(call);
+                } else {
+                    cx.notice(
+                        Severity::Warning,
+                        notices::MODEL_TOO_MANY_TOOLS,
+                        "the model asked for more tools than one answer may use; the rest is ignored",
+                    );
+                }
+            }
+            ModelEvent::Finished => {
+                self.model_failures = 0;
+                answer.source = Source::Complete;
+                self.speaking.finish_text();
+            }
+            ModelEvent::Failed(why) => {
+                self.model_failures += 1;
+                answer.source = Source::Complete;
+                self.speaking.finish_text();
+                cx.notice(
+                    Severity::Error,
+                    notices::MODEL_FAILED,
+                    format!("the language model failed: {why}"),
+                );
+                if self.model_failures >= cx.config.limits.failures {
+                    self.give_up(cx);
+                }
+            }
+        }
+        self.advance(cx);
+    }
+
+    pub(crate) fn handle_voice(&mut self, cx: &mut Context, id: UtteranceId, event: VoiceEvent) {
+        self.speaking.handle_voice(cx, id, event);
+        if self.speaking.failures() >= cx.config.limits.failures {
+            self.give_up(cx);
+        }
+        self.advance(cx);
+    }
+
+    pub(crate) fn handle_playout_timeout(&mut self, cx: &mut Context) {
+        self.advance(cx);
+    }
+
+    pub(crate) fn handle_tool(&mut self, cx: &mut Context, id: InvocationId, outcome: ToolOutcome) {
+        self.tools.handle_outcome(cx, id, outcome);
+        self.finish_tools(cx);
+    }
+
+    pub(crate) fn handle_tool_timeout(&mut self, cx: &mut Context) {
+        self.tools.handle_timeout(cx);
+        self.finish_tools(cx);
+    }
+
+    fn push_text(&mut self, cx: &mut Context, text: &str) {
+        if self.speaking.push_text(cx, text) {
+            return;
+        }
+        cx.notice(
+            Severity::Warning,
+            notices::MODEL_TOO_LONG,
+            "a message grew past the limit for one message; the rest is not said",
+        );
+        self.speaking.finish_text();
+        if let Activity::Answering(answer) = &mut self.activity
+            && let Source::Model(generation) = answer.source
+        {
+            answer.source = Source::Complete;
+            cx.effect(Effect::Cancel(Work::Model(generation)));
+        }
+    }
+
+    /// Lets the mouth go on, and the answer when the mouth is done.
+    fn advance(&mut self, cx: &mut Context) {
+        let said = self.speaking.advance(cx);
+        let Activity::Answering(answer) = &mut self.activity else { return };
+        match said {
+            Said::Finished { heard } => answer.spoke |= heard,
+            Said::Unfinished if self.speaking.is_heard() => answer.spoke = true,
+            Said::Unfinished => {}
+        }
+        if answer.spoke {
+            answer.pays = None;
+        }
+        if answer.source == Source::Complete && self.speaking.is_idle() {
+            self.finish_answer(cx);
+        }
+    }
+
+    /// Everything was said: run the tools, or be done.
+    fn finish_answer(&mut self, cx: &mut Context) {
+        let Activity::Answering(answer) = std::mem::replace(&mut self.activity, Activity::Idle) else {
+            return;
+        };
+        if answer.calls.is_empty() {
+            self.follow(answer.then);
+            return;
+        }
+        self.activity = Activity::UsingTools { spoke: answer.spoke, then: answer.then };
+        cx.report(AgentState::Thinking);
+        let mut known = answer.known;
+        for call in answer.calls {
+            let result = call.given_id.as_ref().and_then(|id| {
+                let index = known.iter().position(|(known_id, _)| known_id == id)?;
+                Some(known.swap_remove(index).1)
+            });
+            self.tools.invoke(cx, call, result);
+        }
+        self.finish_tools(cx);
+    }
+
+    /// All results are there: answer them, end the call, or listen.
+    fn finish_tools(&mut self, cx: &mut Context) {
+        let Activity::UsingTools { spoke, then } = self.activity else { return };
+        let Some(BatchResult { reaction, hang_up }) = self.tools.deliver(cx) else { return };
+        self.activity = Activity::Idle;
+        if let Some(request) = hang_up {
+            let reason = EndReason::AgentHangUp;
+            let then = if request.strict { Then::HangUp(reason) } else { Then::HangUpUnlessAnswered(reason) };
+            match request.message.filter(|message| !message.trim().is_empty()) {
+                Some(message) => self.say(cx, Script::new(message, request.strict, then)),
+                None => self.follow(then),
+            }
+            return;
+        }
+        let speaks = match reaction {
+            Reaction::Speaks => true,
+            Reaction::SpeaksOnce => !spoke,
+            Reaction::Listens => false,
+        };
+        if speaks && self.tool_rounds >= cx.config.limits.tool_rounds {
+            cx.notice(
+                Severity::Warning,
+                notices::TOOL_ROUNDS,
+                "tools have called for answers too often in a row; waiting for the user",
+            );
+        } else if speaks {
+            self.tool_rounds += 1;
+            self.owe(Owed::default());
+        }
+        self.follow(then);
+    }
+
+    fn follow(&mut self, then: Then) {
+        match then {
+            Then::Listen => {}
+            Then::HangUp(reason) | Then::HangUpUnlessAnswered(reason) => self.end = Some(reason),
+        }
+    }
+
+    fn give_up(&mut self, cx: &mut Context) {
+        if self.end.is_none() {
+            cx.notice(Severity::Error, notices::GAVE_UP, "the call ends: too many failures in a row");
+            self.end = Some(EndReason::SystemError);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What every part of a conversation works with: the time, the settings, the record, the deadlines and the way out.
+//!
+//! Parts get it as `cx` and never keep it. It holds no policy.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::history::History;
+use crate::ids::Ordinal;
+use crate::message::{Medium, Speaker};
+use crate::output::{AgentState, Effect, Event, Notice, Output, Severity, Transcript, TranscriptWords};
+use crate::time::CallTime;
+use crate::timers::TimerTable;
+
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) config: Arc<Config>,
+    pub(crate) now: CallTime,
+    pub(crate) timers: TimerTable,
+    pub(crate) history: History,
+    reported: Option<AgentState>,
+    outputs: VecDeque<Output>,
+}
+
+impl Context {
+    pub(crate) fn new(config: Arc<Config>, now: CallTime) -> Self {
+        let history = History::new(&config.initial_messages);
+        Self { config, now, timers: TimerTable::default(), history, reported: None, outputs: VecDeque::new() }
+    }
+
+    pub(crate) fn effect(&mut self, effect: Effect) {
+        self.outputs.push_back(Output::Effect(effect));
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    pub(crate) fn notice(&mut self, severity: Severity, kind: &'static str, text: impl Into<String>) {
+        self.event(Event::Notice(Notice { severity, kind, text: text.into() }));
+    }
+
+    pub(crate) fn transcript(
+        &mut self,
+        speaker: Speaker,
+        medium: Medium,
+        ordinal: Ordinal,
+        words: TranscriptWords,
+    ) {
+        self.event(Event::Transcript(Transcript { speaker, medium, ordinal, words }));
+    }
+
+    /// Tells the client what the agent is doing, when that is news.
+    pub(crate) fn report(&mut self, state: AgentState) {
+        if self.reported != Some(state) {
+            self.reported = Some(state);
+            self.event(Event::StateChanged(state));
+        }
+    }
+
+    /// Tells about every message whose text, and that of all before it, is settled.
+    pub(crate) fn commit(&mut self) {
+        while let Some((index, message)) = self.history.commit_next() {
+            self.outputs
+                .push_back(Output::Event(Event::MessageCommitted { index, message: Box::new(message) }));
+        }
+    }
+
+    pub(crate) fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+}

@@ -1,0 +1,89 @@
+//! What clients, data connections and REST callers ask of a conversation (protocol.md 3.2).
+
+use std::sync::Arc;
+
+use super::Conversation;
+use crate::answering::Owed;
+use crate::input::{ForcedMessage, ForcedUrgency, Request, Urgency};
+use crate::message::{Medium, Message, MessageBody, Speaker};
+use crate::notices;
+use crate::output::{AgentState, EndReason, Severity, TranscriptWords};
+
+impl Conversation {
+    pub(super) fn handle_request(&mut self, request: Request) {
+        match request {
+            Request::ForcedMessage(forced) => self.forced_message(forced),
+            Request::HangUp { message } => {
+                let farewell = (!message.trim().is_empty()).then_some(message);
+                self.close(EndReason::AgentHangUp, farewell);
+            }
+            Request::SetOutputMedium(medium) => self.answering.set_medium(medium),
+            Request::UserText { text, urgency } if text.trim().is_empty() => self.empty_text(urgency),
+            Request::UserText { text, urgency } => self.user_text(text, urgency),
+        }
+    }
+
+    /// Text without content steers the agent and enters nothing into the record.
+    fn empty_text(&mut self, urgency: Urgency) {
+        match urgency {
+            // Clients send this after every cleared buffer, so it must not disturb an answer in the making.
+            Urgency::Immediate => {
+                if self.answering.is_heard() {
+                    self.answering.interrupt(&mut self.cx);
+                    self.cx.report(AgentState::Listening);
+                }
+            }
+            Urgency::Soon => self.answering.owe(Owed::default()),
+            Urgency::Later => {}
+        }
+    }
+
+    fn user_text(&mut self, text: Arc<str>, urgency: Urgency) {
+        if self.cx.history.text_bytes() + text.len() > self.cx.config.limits.history_bytes {
+            self.cx.notice(
+                Severity::Warning,
+                notices::HISTORY_FULL,
+                "a text message was dropped: the call holds as much text as it may",
+            );
+            return;
+        }
+        self.user_took_part();
+        if urgency == Urgency::Immediate {
+            self.answering.interrupt(&mut self.cx);
+        }
+        let ordinal = self.cx.history.next_ordinal();
+        self.cx.transcript(Speaker::User, Medium::Text, ordinal, TranscriptWords::Final(Arc::clone(&text)));
+        self.cx.history.append(Message {
+            body: MessageBody::User { text, audio: None },
+            medium: Medium::Text,
+            ordinal: Some(ordinal),
+            span: Some((self.cx.now, self.cx.now)),
+        });
+        match urgency {
+            Urgency::Immediate => {
+                self.answering.owe(Owed::default());
+                if self.answering.is_idle() && !self.awaits_words() {
+                    self.listening.override_turn(&mut self.cx);
+                    self.answering.next_move(&mut self.cx);
+                }
+            }
+            Urgency::Soon => self.answering.owe(Owed::default()),
+            Urgency::Later => {}
+        }
+    }
+
+    fn forced_message(&mut self, forced: ForcedMessage) {
+        match forced.urgency {
+            ForcedUrgency::Immediate => {
+                self.answering.interrupt(&mut self.cx);
+                if self.answering.is_idle() {
+                    self.listening.override_turn(&mut self.cx);
+                    self.answering.force(&mut self.cx, forced);
+                } else {
+                    self.answering.wait(&mut self.cx, forced);
+                }
+            }
+            ForcedUrgency::Soon => self.answering.wait(&mut self.cx, forced),
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The tool ledger: every invocation from its wish to its one and only result, and the call's state that results may change.
+//!
+//! Invocations of one answer form a batch; results are delivered in the order of the calls, each exactly once, when all
+//! are there. Knows nothing of how a tool is run or of what the agent says about it.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::config::{Tool, ToolRuns};
+use crate::context::Context;
+use crate::ids::{Counter, InvocationId};
+use crate::input::{HangUpRequest, ModelToolCall, Reaction, ToolAction, ToolAnswer, ToolOutcome};
+use crate::message::{Medium, Message, MessageBody};
+use crate::notices;
+use crate::output::{Effect, Invocation, Severity, Work};
+use crate::time::CallTime;
+use crate::timers::Timer;
+
+#[derive(Debug)]
+pub(crate) struct ToolLedger {
+    /// The invocations of the batch under way, in call order.
+    batch: Vec<Run>,
+    ids: Counter,
+    /// The call's state; always a JSON object.
+    state: Arc<Value>,
+}
+
+#[derive(Debug)]
+struct Run {
+    id: InvocationId,
+    given_id: Option<Arc<str>>,
+    name: Arc<str>,
+    default_reaction: Reaction,
+    began: CallTime,
+    stage: Stage,
+}
+
+/// Where an invocation stands. There is no way back from `Settled`.
+#[derive(Debug)]
+enum Stage {
+    Running { deadline: CallTime },
+    Settled(ToolOutcome),
+}
+
+/// What a batch of tools asks the agent to do next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct BatchResult {
+    /// The strongest reaction that any result asks for.
+    pub(crate) reaction: Reaction,
+    /// The first wish to end the call.
+    pub(crate) hang_up: Option<HangUpRequest>,
+}
+
+impl ToolLedger {
+    pub(crate) fn new(initial_state: Arc<Value>) -> Self {
+        Self { batch: Vec::new(), ids: Counter::default(), state: initial_state }
+    }
+
+    /// Enters a call into the record and starts it, unless its result is known or it cannot run.
+    pub(crate) fn invoke(&mut self, cx: &mut Context, call: ModelToolCall, known: Option<ToolOutcome>) {
+        let id = InvocationId(self.ids.next());
+        let config = Arc::clone(&cx.config);
+        let found = config.tools.iter().enumerate().find(|(_, tool)| tool.face.name == call.name);
+        let arguments = parse_arguments(&call.arguments);
+        cx.history.append(Message {
+            body: MessageBody::ToolCall {
+                invocation: id,
+                given_id: call.given_id.clone(),
+                tool: Arc::clone(&call.name),
+                arguments: arguments
+                    .as_ref()
+                    .map_or_else(|_| Arc::clone(&call.arguments), |(text, _)| Arc::clone(text)),
+            },
+            medium: Medium::Voice,
+            ordinal: None,
+            span: Some((cx.now, cx.now)),
+        });
+        let stage = match (known, found, arguments) {
+            (Some(outcome), ..) => Stage::Settled(outcome),
+            (None, None, _) => Stage::Settled(unknown_tool(cx, &call.name)),
+            (None, Some(_), Err(why)) => Stage::Settled(bad_arguments(cx, &call.name, &why)),
+            (None, Some((index, tool)), Ok((_, arguments))) => {
+                self.start(cx, id, index, tool, &call, arguments)
+            }
+        };
+        self.batch.push(Run {
+            id,
+            given_id: call.given_id,
+            name: call.name,
+            default_reaction: found.map_or(Reaction::Speaks, |(_, tool)| tool.reaction),
+            began: cx.now,
+            stage,
+        });
+        self.set_timer(cx);
+    }
+
+    /// Takes an outcome. One that nothing waits for is reported and ignored.
+    pub(crate) fn handle_outcome(&mut self, cx: &mut Context, id: InvocationId, outcome: ToolOutcome) {
+        let waiting = self.batch.iter_mut().find(|run| run.id == id && run.is_running());
+        let Some(run) = waiting else {
+            cx.notice(
+                Severity::Warning,
+                notices::TOOL_RESULT_IGNORED,
+                format!("a result came for {id}, which waits for none: it is unknown, was answered before, or timed out"),
+            );
+            return;
+        };
+        if let ToolOutcome::Failed { detail, .. } = &outcome {
+            cx.notice(Severity::Error, notices::TOOL_FAILED, format!("tool {:?} failed: {detail}", run.name));
+        }
+        run.stage = Stage::Settled(outcome);
+        self.set_timer(cx);
+    }
+
+    /// Gives up on tools that have run for too long.
+    pub(crate) fn handle_timeout(&mut self, cx: &mut Context) {
+        for run in &mut self.batch {
+            let Stage::Running { deadline } = run.stage else { continue };
+            if deadline > cx.now {
+                continue;
+            }
+            let after = cx.now.since(run.began);
+            cx.effect(Effect::Cancel(Work::Tool(run.id)));
+            cx.notice(
+                Severity::Error,
+                notices::TOOL_TIMED_OUT,
+                format!("tool {:?} did not answer within {after:?}", run.name),
+            );
+            run.stage = Stage::Settled(ToolOutcome::Failed {
+                text: Arc::from("The tool did not answer in time."),
+                detail: Arc::from(format!("timed out after {after:?}")),
+            });
+        }
+        self.set_timer(cx);
+    }
+
+    /// Delivers the batch's results into the record, once all of them are there.
+    pub(crate) fn deliver(&mut self, cx: &mut Context) -> Option<BatchResult> {
+        if self.batch.is_empty() || self.batch.iter().any(Run::is_running) {
+            return None;
+        }
+        let mut result = BatchResult { reaction: Reaction::Listens, hang_up: None };
+        for run in self.batch.drain(..) {
+            let Stage::Settled(outcome) = run.stage else { continue };
+            let mut state = None;
+            let mut reaction = run.default_reaction;
+            let (text, error) = match outcome {
+                ToolOutcome::Failed { text, detail } => (text, Some(detail)),
+                ToolOutcome::Answered(answer) => {
+                    reaction = answer.reaction.unwrap_or(reaction);
+                    if let Some(update) = answer.state_update {
+                        state = merge(cx, &mut self.state, &update, &run.name);
+                    }
+                    match answer.action {
+                        ToolAction::Respond(text) => (text, None),
+                        ToolAction::HangUp(request) => {
+                            result.hang_up.get_or_insert(request);
+                            (Arc::from("OK"), None)
+                        }
+                    }
+                }
+            };
+            result.reaction = stronger(result.reaction, reaction);
+            cx.history.append(Message {
+                body: MessageBody::ToolResult {
+                    invocation: run.id,
+                    given_id: run.given_id,
+                    tool: run.name,
+                    text,
+                    error,
+                    state,
+                },
+                medium: Medium::Voice,
+                ordinal: None,
+                span: Some((run.began, cx.now)),
+            });
+        }
+        Some(result)
+    }
+
+    /// Ends all invocations: the call is over. Each gets its result, which says so.
+    pub(crate) fn end(&mut self, cx: &mut Context) {
+        for run in &mut self.batch {
+            if run.is_running() {
+                cx.effect(Effect::Cancel(Work::Tool(run.id)));
+                run.stage = Stage::Settled(ToolOutcome::Failed {
+                    text: Arc::from("The call ended before the tool answered."),
+                    detail: Arc::from("the call ended before the tool answered"),
+                });
+            }
+        }
+        self.deliver(cx);
+        cx.timers.stop(Timer::ToolTimeout);
+    }
+
+    fn start(
+        &self,
+        cx: &mut Context,
+        id: InvocationId,
+        index: usize,
+        tool: &Tool,
+        call: &ModelToolCall,
+        arguments: Arc<Value>,
+    ) -> Stage {
+        match tool.runs {
+            ToolRuns::HangUp { strict } => Stage::Settled(ToolOutcome::Answered(ToolAnswer {
+                action: ToolAction::HangUp(HangUpRequest { strict, message: None }),
+                reaction: None,
+                state_update: None,
+            })),
+            ToolRuns::Outside => {
+                let invoke = Effect::InvokeTool(Invocation {
+                    id,
+                    given_id: call.given_id.clone(),
+                    tool: index,
+                    name: Arc::clone(&call.name),
+                    arguments,
+                    state: Arc::clone(&self.state),
+                    history: tool.wants_history.then(|| cx.history.for_model()),
+                });
+                cx.effect(invoke);
+                Stage::Running { deadline: cx.now + tool.timeout }
+            }
+        }
+    }
+
+    fn set_timer(&self, cx: &mut Context) {
+        let soonest = self.batch.iter().filter_map(|run| match run.stage {
+            Stage::Running { deadline } => Some(deadline),
+            Stage::Settled(_) => None,
+        });
+        cx.timers.replace(Timer::ToolTimeout, soonest.min());
+    }
+}
+
+impl Run {
+    fn is_running(&self) -> bool {
+        matches!(self.stage, Stage::Running { .. })
+    }
+}
+
+/// The arguments as canonical text and as an object. No text at all means no arguments.
+fn parse_arguments(text: &str) -> Result<(Arc<str>, Arc<Value>), String> {
+    let text = if text.trim().is_empty() { "{}" } else { text };
+    match serde_json::from_str(text) {
+        Ok(value @ Value::Object(_)) => Ok((Arc::from(text), Arc::new(value))),
+        Ok(_) => Err("they are not a JSON object".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn unknown_tool(cx: &mut Context, name: &str) -> ToolOutcome {
+    cx.notice(
+        Severity::Warning,
+        notices::TOOL_UNKNOWN,
+        format!("a tool {name:?} was called that the call does not have"),
+    );
+    ToolOutcome::Failed {
+        text: Arc::from(format!("There is no tool named {name:?}.")),
+        detail: Arc::from("no such tool"),
+    }
+}
+
+fn bad_arguments(cx: &mut Context, name: &str, why: &str) -> ToolOutcome {
+    cx.notice(
+        Severity::Warning,
+        notices::TOOL_ARGUMENTS,
+        format!("the arguments for tool {name:?} are malformed: {why}"),
+    );
+    ToolOutcome::Failed {
+        text: Arc::from(format!(
+            "The arguments are not valid: {why}. Call the tool again with one JSON object."
+        )),
+        detail: Arc::from(format!("malformed arguments: {why}")),
+    }
+}
+
+/// `speaks` over `speaks-once` over `listens`.
+fn stronger(a: Reaction, b: Reaction) -> Reaction {
+    match (a, b) {
+        (Reaction::Speaks, _) | (_, Reaction::Speaks) => Reaction::Speaks,
+        (Reaction::SpeaksOnce, _) | (_, Reaction::SpeaksOnce) => Reaction::SpeaksOnce,
+        (Reaction::Listens, Reaction::Listens) => Reaction::Listens,
+    }
+}
+
+/// Sets the keys of `update`, removes those whose value is null, leaves the others.
+fn merge(cx: &mut Context, state: &mut Arc<Value>, update: &Value, tool: &str) -> Option<Arc<Value>> {
+    let (Value::Object(changes), Value::Object(current)) = (update, state.as_ref()) else {
+        cx.notice(
+            Severity::Warning,
+            notices::STATE_UPDATE_IGNORED,
+            format!("tool {tool:?} sent a change of the call's state that is not a JSON object"),
+        );
+        return None;
+    };
+    let mut merged = current.clone();
+    for (key, value) in changes {
+        if value.is_null() {
+            merged.remove(key);
+        } else {
+            merged.insert(key.clone(), value.clone());
+        }
+    }
+    *state = Arc::new(Value::Object(merged));
+    Some(Arc::clone(state))
+}
