@@ -87,7 +87,8 @@ impl FromStr for ApiKey {
 pub struct KeyHash([u8; 32]);
 
 impl KeyHash {
-    fn of(text: &str) -> Self {
+    /// The hash of the key `text`, whatever its shape.
+    pub fn of(text: &str) -> Self {
         Self(Sha256::digest(text.as_bytes()).into())
     }
 

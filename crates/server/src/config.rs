@@ -223,11 +223,12 @@ fn render_table(
             "" => (quoted, key.clone()),
             _ => (format!("{written}.{quoted}"), format!("{path}.{key}")),
         };
-        match value {
-            toml::Value::Table(table) if !table.is_empty() => {
-                render_table(table, &written, &path, sources, lines)
-            }
-            value => lines.push(format!("{written} = {value}  # {}\n", source_of(sources, &path))),
+        if let toml::Value::Table(table) = value
+            && !table.is_empty()
+        {
+            render_table(table, &written, &path, sources, lines);
+        } else {
+            lines.push(format!("{written} = {value}  # {}\n", source_of(sources, &path)));
         }
     }
 }

@@ -1,6 +1,7 @@
-//! Everything that runs: configuration, storage, the HTTP interface, calls and their transports.
+//! Everything that runs: configuration, storage.
 //!
-//! Inside, `http` and `transport` may use `call` and `storage`; `storage` knows nothing above it; nothing imports `http`.
+//! `storage` knows nothing above it.
 
 pub mod api_key;
 pub mod config;
+pub mod storage;

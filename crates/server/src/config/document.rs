@@ -77,7 +77,7 @@ impl<'t> Document<'t> {
             .map(Spanned::into_inner)
             .ok()
             .filter(|value| !value.is_datetime())
-            .unwrap_or_else(|| DeValue::String(Cow::Borrowed(value)));
+            .unwrap_or(DeValue::String(Cow::Borrowed(value)));
         move_to(&mut value, &span);
 
         let Some((last, parents)) = path.split_last() else { return };
