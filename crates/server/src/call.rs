@@ -1,0 +1,3 @@
+//! Calls in progress.
+
+pub mod live;
