@@ -1,5 +1,7 @@
 //! The language model: a prompt in, streamed text and tool calls out.
 
+pub mod scripted;
+
 use std::sync::Arc;
 
 use antiphon_engine::ids::TurnId;
