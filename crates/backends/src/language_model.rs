@@ -1,5 +1,6 @@
 //! The language model: a prompt in, streamed text and tool calls out.
 
+pub mod openai;
 pub mod scripted;
 
 use std::sync::Arc;
