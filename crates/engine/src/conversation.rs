@@ -140,16 +140,16 @@ impl Conversation {
                 Timer::FirstWords => self.first_words(),
                 Timer::Inactivity => self.user_inactive(),
                 Timer::Interruption => self.user_cuts_in(),
-                Timer::Join | Timer::LastWords => {}
+                Timer::Join => {}
+                Timer::LastWords => self.give_up_last_words(),
                 Timer::MaxDuration => self.max_duration(),
                 Timer::Overrun => self.end(EndReason::Timeout),
                 Timer::Playout => self.answering.handle_playout_timeout(&mut self.cx),
                 Timer::ToolTimeout => self.answering.handle_tool_timeout(&mut self.cx),
                 Timer::Transcript => self.transcripts_overdue(),
             }
-            if self.is_over() {
-                return;
-            }
+            // What one deadline led to may take away or move the next.
+            self.settle();
         }
     }
 

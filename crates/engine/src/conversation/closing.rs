@@ -59,7 +59,7 @@ impl Conversation {
         self.cx.timers.stop(Timer::Transcript);
     }
 
-    fn give_up_last_words(&mut self) {
+    pub(super) fn give_up_last_words(&mut self) {
         for pending in std::mem::take(&mut self.pending) {
             self.cx.effect(Effect::Cancel(Work::Transcription(pending.turn.span.turn)));
         }
