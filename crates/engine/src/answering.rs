@@ -135,9 +135,9 @@ impl Answering {
         matches!(self.activity, Activity::Idle)
     }
 
-    /// Whether the user hears or reads the agent right now.
-    pub(crate) fn is_heard(&self) -> bool {
-        self.speaking.is_heard()
+    /// Whether the agent's words are on their way to the user right now.
+    pub(crate) fn is_speaking(&self) -> bool {
+        self.speaking.has_begun()
     }
 
     /// Whether the answer under way would give way to the user.
@@ -267,6 +267,14 @@ impl Answering {
     /// Stops an answer that may be interrupted, wherever it is.
     pub(crate) fn interrupt(&mut self, cx: &mut Context) -> Interrupted {
         if self.is_interruptible() { self.stop(cx) } else { Interrupted::Nothing }
+    }
+
+    /// Stops an answer that may be interrupted, for good: it is not owed again even if none of it was heard.
+    pub(crate) fn silence(&mut self, cx: &mut Context) -> Interrupted {
+        if let Activity::Answering(answer) = &mut self.activity {
+            answer.pays = None;
+        }
+        self.interrupt(cx)
     }
 
     /// Stops whatever the agent is saying, interruptible or not. Tools in flight go on (protocol.md 5.4).

@@ -215,7 +215,7 @@ impl Conversation {
         self.inactivity.set_quiet(&mut self.cx, !busy && !mid_turn);
         if !busy {
             self.cx.report(AgentState::Listening);
-        } else if !self.answering.is_heard() {
+        } else if !self.answering.is_speaking() {
             self.cx.report(AgentState::Thinking);
         }
     }

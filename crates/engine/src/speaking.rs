@@ -69,9 +69,14 @@ impl Speaking {
         self.message.is_none()
     }
 
-    /// Whether the user has heard or read the beginning of the message.
-    pub(crate) fn is_heard(&self) -> bool {
+    /// Whether the message is on its way to the user: its audio plays, or its text was shown.
+    pub(crate) fn has_begun(&self) -> bool {
         self.message.as_ref().is_some_and(|message| message.began.is_some())
+    }
+
+    /// Whether the user has heard or read a word of the message.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.message.as_ref().is_some_and(|message| message.ordinal.is_some())
     }
 
     pub(crate) fn is_uninterruptible(&self) -> bool {

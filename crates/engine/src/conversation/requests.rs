@@ -7,7 +7,7 @@ use crate::answering::Owed;
 use crate::input::{ForcedMessage, ForcedUrgency, Request, Urgency};
 use crate::message::{Medium, Message, MessageBody, Speaker};
 use crate::notices;
-use crate::output::{AgentState, EndReason, Severity, TranscriptWords};
+use crate::output::{EndReason, Severity, TranscriptWords};
 
 impl Conversation {
     pub(super) fn handle_request(&mut self, request: Request) {
@@ -28,9 +28,8 @@ impl Conversation {
         match urgency {
             // Clients send this after every cleared buffer, so it must not disturb an answer in the making.
             Urgency::Immediate => {
-                if self.answering.is_heard() {
-                    self.answering.interrupt(&mut self.cx);
-                    self.cx.report(AgentState::Listening);
+                if self.answering.is_speaking() && self.answering.is_interruptible() {
+                    self.answering.silence(&mut self.cx);
                 }
             }
             Urgency::Soon => self.answering.owe(Owed::default()),
