@@ -143,17 +143,25 @@ impl Speaking {
         match event {
             VoiceEvent::Audio { samples } => utterance.add_audio(u64::from(samples)),
             VoiceEvent::Words(ends) => utterance.set_words(&message.text, &ends),
+            VoiceEvent::Finished if utterance.is_empty() => {
+                self.voice_failed(cx, id, "it made no audio of a text that has words");
+            }
             VoiceEvent::Finished => {
                 self.failures = 0;
                 utterance.complete();
             }
-            VoiceEvent::Failed(why) => {
-                self.failures += 1;
-                utterance.fail();
-                message.voice_lost = true;
-                cx.notice(Severity::Error, notices::VOICE_FAILED, format!("the voice failed: {why}"));
-            }
+            VoiceEvent::Failed(why) => self.voice_failed(cx, id, &why),
         }
+    }
+
+    /// What cannot be spoken cannot be heard: the message ends with the audio at hand.
+    fn voice_failed(&mut self, cx: &mut Context, id: UtteranceId, why: &str) {
+        self.failures += 1;
+        if let Some(message) = &mut self.message {
+            message.voice_lost = true;
+            message.utterances.iter_mut().filter(|utterance| utterance.id() == id).for_each(Utterance::fail);
+        }
+        cx.notice(Severity::Error, notices::VOICE_FAILED, format!("the voice failed: {why}"));
     }
 
     /// Does everything that is due: hands sentences to the voice, sends audio, shows words, ends the message.
@@ -186,14 +194,14 @@ impl Speaking {
     pub(crate) fn cut(&mut self, cx: &mut Context) -> bool {
         cx.timers.stop(Timer::Playout);
         let Some(mut message) = self.message.take() else { return false };
+        if message.medium == Medium::Voice {
+            message.show_heard(cx);
+        }
         for utterance in &message.utterances {
             cx.effect(Effect::Cancel(Work::Speech(utterance.id())));
         }
         if message.playout.has_begun() {
             cx.effect(Effect::ClearPlayback);
-        }
-        if message.medium == Medium::Voice {
-            message.show_heard(cx);
         }
         message.close(cx)
     }
@@ -232,7 +240,7 @@ impl AgentMessage {
                 if self.began.is_some()
                     && self.playout.has_begun()
                     && self.playout.is_dry(cx.now)
-                    && utterance.is_late()
+                    && utterance.note_gap()
                 {
                     cx.notice(
                         Severity::Debug,
