@@ -97,7 +97,9 @@ impl Conversation {
 
     /// Enters a turn into the record, asks for its words, and owes it an answer.
     fn take_turn(&mut self, turn: Turn) {
-        self.user_took_part();
+        if self.cx.config.hearing != Hearing::Transcript {
+            self.user_took_part();
+        }
         if self.cx.config.hearing == Hearing::Deaf {
             self.cx.notice(
                 Severity::Warning,
@@ -167,6 +169,8 @@ impl Conversation {
             message.body = MessageBody::User { text, audio };
         });
         if reads && self.phase == Phase::Live {
+            // Only now it is certain that this was somebody, and not noise.
+            self.user_took_part();
             self.answering.owe(Owed::default());
         }
     }
