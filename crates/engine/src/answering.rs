@@ -53,6 +53,15 @@ pub(crate) enum Then {
     HangUpUnlessAnswered(EndReason),
 }
 
+/// How the agent wants the call to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Now.
+    Now(EndReason),
+    /// Now, unless the user is saying something.
+    UnlessAnswered(EndReason),
+}
+
 /// What an interruption met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Interrupted {
@@ -79,7 +88,7 @@ pub(crate) struct Answering {
     tool_rounds: u32,
     model_failures: u32,
     /// The agent wants the call to end.
-    end: Option<EndReason>,
+    ending: Option<Ending>,
 }
 
 /// What the agent is doing. Never two things at once.
@@ -127,7 +136,7 @@ impl Answering {
             generations: Counter::default(),
             tool_rounds: 0,
             model_failures: 0,
-            end: None,
+            ending: None,
         }
     }
 
@@ -148,9 +157,9 @@ impl Answering {
         }
     }
 
-    /// The reason for which the agent wants the call to end, once.
-    pub(crate) fn take_end(&mut self) -> Option<EndReason> {
-        self.end.take()
+    /// The agent's wish to end the call, once.
+    pub(crate) fn take_ending(&mut self) -> Option<Ending> {
+        self.ending.take()
     }
 
     pub(crate) fn set_medium(&mut self, medium: Medium) {
@@ -190,7 +199,7 @@ impl Answering {
 
     /// Does the next thing that waits, if the agent is free.
     pub(crate) fn next_move(&mut self, cx: &mut Context) {
-        while self.is_idle() && self.end.is_none() {
+        while self.is_idle() && self.ending.is_none() {
             if let Some(forced) = self.waiting.pop_front() {
                 self.force(cx, forced);
             } else if let Some(owed) = self.owed.take() {
@@ -303,6 +312,7 @@ impl Answering {
         self.activity = Activity::Idle;
         self.owed = None;
         self.waiting.clear();
+        self.ending = None;
     }
 
     pub(crate) fn handle_model(&mut self, cx: &mut Context, id: GenerationId, event: ModelEvent) {
@@ -436,7 +446,8 @@ impl Answering {
         let Activity::UsingTools { spoke, then } = self.activity else { return };
         let Some(BatchResult { reaction, hang_up }) = self.tools.deliver(cx) else { return };
         self.activity = Activity::Idle;
-        if let Some(request) = hang_up {
+        // A soft farewell is taken back if the user said something while the tools ran.
+        if let Some(request) = hang_up.filter(|request| request.strict || self.owed.is_none()) {
             let reason = EndReason::AgentHangUp;
             let then = if request.strict { Then::HangUp(reason) } else { Then::HangUpUnlessAnswered(reason) };
             match request.message.filter(|message| !message.trim().is_empty()) {
@@ -466,14 +477,15 @@ impl Answering {
     fn follow(&mut self, then: Then) {
         match then {
             Then::Listen => {}
-            Then::HangUp(reason) | Then::HangUpUnlessAnswered(reason) => self.end = Some(reason),
+            Then::HangUp(reason) => self.ending = Some(Ending::Now(reason)),
+            Then::HangUpUnlessAnswered(reason) => self.ending = Some(Ending::UnlessAnswered(reason)),
         }
     }
 
     fn give_up(&mut self, cx: &mut Context) {
-        if self.end.is_none() {
+        if self.ending.is_none() {
             cx.notice(Severity::Error, notices::GAVE_UP, "the call ends: too many failures in a row");
-            self.end = Some(EndReason::SystemError);
+            self.ending = Some(Ending::Now(EndReason::SystemError));
         }
     }
 }

@@ -10,8 +10,7 @@ mod turns;
 
 use std::sync::Arc;
 
-use crate::answering::Answering;
-use crate::answering::{Script, Then};
+use crate::answering::{Answering, Ending, Script, Then};
 use crate::config::{Config, InactivityEnd};
 use crate::context::Context;
 use crate::inactivity::Inactivity;
@@ -184,16 +183,12 @@ impl Conversation {
 
     /// After every input: follow up what it led to, and tell how things stand.
     fn settle(&mut self) {
-        if let Some(reason) = self.answering.take_end() {
-            self.end(reason);
+        self.heed_ending();
+        if self.phase == Phase::Live && self.is_free() {
+            self.answering.next_move(&mut self.cx);
+            self.heed_ending();
         }
         if self.phase == Phase::Live {
-            if self.is_free() {
-                self.answering.next_move(&mut self.cx);
-                if let Some(reason) = self.answering.take_end() {
-                    self.end(reason);
-                }
-            }
             self.report_state();
         }
         self.cx.commit();
@@ -201,6 +196,14 @@ impl Conversation {
             && self.pending.is_empty()
         {
             self.finish(reason);
+        }
+    }
+
+    fn heed_ending(&mut self) {
+        match self.answering.take_ending() {
+            Some(Ending::UnlessAnswered(_)) if self.listening.is_mid_turn() || self.awaits_words() => {}
+            Some(Ending::Now(reason) | Ending::UnlessAnswered(reason)) => self.end(reason),
+            None => {}
         }
     }
 

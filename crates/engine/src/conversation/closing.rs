@@ -32,8 +32,6 @@ impl Conversation {
         };
         self.end_open_turn();
         self.answering.end(&mut self.cx);
-        // Whatever the agent still wanted to do ends with it.
-        self.answering.take_end();
         self.cx.timers.stop_all();
         if joined {
             self.cx.effect(Effect::CloseLeg(reason));
