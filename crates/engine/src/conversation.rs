@@ -18,7 +18,7 @@ use crate::input::{Input, LegClosed, Request};
 use crate::listening::{Listening, PendingTurn};
 use crate::notices;
 use crate::output::{AgentState, EndReason, Event, Output, Severity};
-use crate::time::{AudioTime, CallTime};
+use crate::time::CallTime;
 use crate::timers::Timer;
 
 /// A call's conversation as a state machine.
@@ -31,8 +31,6 @@ pub struct Conversation {
     inactivity: Inactivity,
     /// Turns that ended and whose words are not known yet, oldest first.
     pending: Vec<PendingTurn>,
-    /// The user's audio clock, as far as speech has told.
-    audio_clock: AudioTime,
     /// What came before anybody joined.
     early: Vec<Request>,
 }
@@ -65,7 +63,6 @@ impl Conversation {
             answering: Answering::new(&cx),
             inactivity: Inactivity::new(&cx),
             pending: Vec::new(),
-            audio_clock: AudioTime::ZERO,
             early: Vec::new(),
             cx,
         }

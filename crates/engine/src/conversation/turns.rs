@@ -19,7 +19,6 @@ use crate::timers::Timer;
 
 impl Conversation {
     pub(super) fn speech_started(&mut self, at: AudioTime, received: AudioTime) {
-        self.audio_clock = self.audio_clock.max(received);
         if !self.listening.is_mid_turn() {
             self.cx.event(Event::UserStartedSpeaking);
         }
@@ -29,7 +28,6 @@ impl Conversation {
     }
 
     pub(super) fn speech_stopped(&mut self, at: AudioTime, received: AudioTime) {
-        self.audio_clock = self.audio_clock.max(received);
         if !self.listening.is_mid_turn() {
             return;
         }
@@ -78,8 +76,7 @@ impl Conversation {
 
     /// The user has been silent for long enough.
     pub(super) fn end_turn(&mut self) {
-        let clock = self.audio_clock;
-        let Some(end) = self.listening.end_turn(&mut self.cx, clock) else { return };
+        let Some(end) = self.listening.end_turn(&mut self.cx) else { return };
         self.cx.event(Event::UserStoppedSpeaking);
         match end {
             EndOfTurn::Discarded => {}
