@@ -335,7 +335,7 @@ impl Answering {
                 } else {
                     cx.notice(
                         Severity::Warning,
-                        notices::MODEL_TOO_MANY_TOOLS,
+                        notices::TOO_MANY_TOOLS,
                         "the model asked for more tools than one answer may use; the rest is ignored",
                     );
                 }

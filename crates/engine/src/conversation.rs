@@ -97,6 +97,9 @@ impl Conversation {
             Input::Request(request) => {
                 if self.early.len() < self.cx.config.limits.waiting_messages {
                     self.early.push(request);
+                } else {
+                    let text = "a request was dropped: too many came before anybody joined";
+                    self.cx.notice(Severity::Warning, notices::REQUEST_DROPPED, text);
                 }
             }
             Input::Timeout => {

@@ -26,8 +26,12 @@ pub(crate) struct History {
     committed: usize,
     ids: Counter,
     ordinals: Counter,
-    text_bytes: usize,
+    /// Bytes of text in settled messages, and the overhead of all.
+    bytes: usize,
 }
+
+/// What a message counts besides its text, so that many empty ones fill the record too.
+const OVERHEAD: usize = 256;
 
 impl History {
     pub(crate) fn new(initial: &[Message]) -> Self {
@@ -36,7 +40,7 @@ impl History {
             committed: 0,
             ids: Counter::default(),
             ordinals: Counter::default(),
-            text_bytes: 0,
+            bytes: 0,
         };
         for message in initial {
             history.append(message.clone());
@@ -68,7 +72,7 @@ impl History {
             let entry = &mut self.entries[index];
             complete(&mut entry.message);
             entry.settled = true;
-            self.text_bytes += text_bytes(&entry.message);
+            self.bytes += OVERHEAD + text_bytes(&entry.message);
         }
     }
 
@@ -84,9 +88,9 @@ impl History {
         self.entries.last().is_some_and(|entry| entry.id == id)
     }
 
-    /// Bytes of text in the record.
-    pub(crate) fn text_bytes(&self) -> usize {
-        self.text_bytes
+    /// How full the record is, in bytes of text and overhead.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Whether the newest message is something that a model would answer of itself.
