@@ -179,7 +179,7 @@ impl Answering {
         }
     }
 
-    /// Notes that an answer is owed; it is given when the agent is free. One answer pays for all that came before it.
+    /// Notes that an answer is owed; it is given when the agent is free.
     pub(crate) fn owe(&mut self, owed: Owed) {
         self.owed = Some(owed);
     }
@@ -228,7 +228,10 @@ impl Answering {
     /// Says something word for word. The agent must be idle.
     pub(crate) fn say(&mut self, cx: &mut Context, script: Script) {
         debug_assert!(self.is_idle(), "one answer at a time");
-        cx.report(AgentState::Thinking);
+        let silent = script.text.trim().is_empty();
+        if !silent {
+            cx.report(AgentState::Thinking);
+        }
         self.activity = Activity::Answering(Answer {
             source: Source::Complete,
             uninterruptible: script.uninterruptible,
@@ -238,7 +241,7 @@ impl Answering {
             spoke: false,
             then: script.then,
         });
-        if !script.text.trim().is_empty() {
+        if !silent {
             self.speaking.begin(cx, self.medium, script.uninterruptible);
             self.push_text(cx, &script.text);
             self.speaking.finish_text();
@@ -249,6 +252,8 @@ impl Answering {
     /// Asks the model for an answer. The agent must be idle.
     pub(crate) fn generate(&mut self, cx: &mut Context, owed: Owed) {
         debug_assert!(self.is_idle(), "one answer at a time");
+        // One answer pays for all that came before it.
+        self.owed = None;
         cx.report(AgentState::Thinking);
         let generation = GenerationId(self.generations.next());
         let config = &cx.config;

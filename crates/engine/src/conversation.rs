@@ -177,8 +177,11 @@ impl Conversation {
     fn max_duration(&mut self) {
         self.cx.notice(Severity::Info, notices::MAX_DURATION, "the call reached its maximum duration");
         self.cx.timers.set(Timer::Overrun, self.cx.now + self.cx.config.limits.overrun);
-        let farewell = self.cx.config.time_exceeded_message.clone();
-        self.close(EndReason::Timeout, farewell);
+        // An agent that is saying goodbye already may finish, within the same time.
+        if self.phase == Phase::Live {
+            let farewell = self.cx.config.time_exceeded_message.clone();
+            self.close(EndReason::Timeout, farewell);
+        }
     }
 
     /// After every input: follow up what it led to, and tell how things stand.

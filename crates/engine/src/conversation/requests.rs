@@ -55,10 +55,11 @@ impl Conversation {
         });
         match urgency {
             Urgency::Immediate => {
-                self.answering.owe(Owed::default());
                 if self.answering.is_idle() && !self.awaits_words() {
                     self.listening.override_turn(&mut self.cx);
-                    self.answering.next_move(&mut self.cx);
+                    self.answering.generate(&mut self.cx, Owed::default());
+                } else {
+                    self.answering.owe(Owed::default());
                 }
             }
             Urgency::Soon => self.answering.owe(Owed::default()),
