@@ -4,8 +4,8 @@
 ///
 /// A field is `name: Type`, and may have: another wire name (`kind as "type"`), further names it is taken under
 /// (`name | tool_name`), a check (`where Within(0.0, 1.0)`), a default (`=> 1.0`). Options, lists and maps may be left out
-/// anyway. After the fields may follow a one-of whose key lies among them (`} with one of { tool: ToolReference }`), and a rule
-/// that compares fields (`} where rule`, a `fn(&Self, &mut Reader)`).
+/// anyway. After the fields may follow a one-of whose key lies among them (`} with one of { tool: ToolReference }`), and a
+/// rule that compares fields (`} where rule`, a `fn(&Self, &mut Reader)`).
 ///
 /// `pub struct` leaves out what is unset when written; `pub resource struct` writes every key, with null where it is unset.
 macro_rules! record {
