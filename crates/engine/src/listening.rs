@@ -35,10 +35,21 @@ struct OpenTurn {
     spoken: Duration,
     /// How much audio had been received when the detector last spoke, and when that was.
     heard: (AudioTime, CallTime),
+    /// What the agent was doing when it began.
+    beginning: Beginning,
     /// The agent was told to speak over this turn: it interrupts nobody.
     overridden: bool,
     /// The ordinal that a turn had before it was taken up again.
     ordinal: Option<Ordinal>,
+}
+
+/// What the agent was doing when the user began to speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Beginning {
+    /// Nothing that speech could interrupt.
+    InSilence,
+    /// Making or giving an answer that may be interrupted.
+    OverAgent,
 }
 
 /// A turn that has ended.
@@ -48,6 +59,7 @@ pub(crate) struct Turn {
     pub(crate) began: CallTime,
     pub(crate) ended: CallTime,
     pub(crate) spoken: Duration,
+    pub(crate) beginning: Beginning,
     /// Whether the agent was told to speak over it.
     pub(crate) overridden: bool,
     /// The ordinal it had before it was taken up again.
@@ -78,8 +90,14 @@ impl Listening {
         self.open.is_some()
     }
 
-    /// Notes the beginning of speech. Returns whether the open turn may interrupt, and then sets the deadline for it.
-    pub(crate) fn speech_started(&mut self, cx: &mut Context, at: AudioTime, received: AudioTime) {
+    /// Notes the beginning of speech, and sets the deadline at which the open turn interrupts the agent.
+    pub(crate) fn speech_started(
+        &mut self,
+        cx: &mut Context,
+        at: AudioTime,
+        received: AudioTime,
+        beginning: Beginning,
+    ) {
         let onset = cx.now - received.since(at);
         let turn = self.open.get_or_insert_with(|| OpenTurn {
             from: at - cx.config.turn_taking.pre_roll,
@@ -89,6 +107,7 @@ impl Listening {
             active_since: None,
             spoken: Duration::ZERO,
             heard: (received, cx.now),
+            beginning,
             overridden: false,
             ordinal: None,
         });
@@ -147,6 +166,7 @@ impl Listening {
             began: turn.began,
             ended,
             spoken,
+            beginning: turn.beginning,
             overridden: turn.overridden,
             ordinal: turn.ordinal,
         }))

@@ -10,7 +10,7 @@ use crate::answering::{Interrupted, Owed};
 use crate::config::Hearing;
 use crate::ids::TurnId;
 use crate::input::Transcription;
-use crate::listening::{EndOfTurn, PendingTurn, Turn};
+use crate::listening::{Beginning, EndOfTurn, PendingTurn, Turn};
 use crate::message::{Medium, Message, MessageBody, Speaker};
 use crate::notices;
 use crate::output::{AgentState, Effect, Event, Severity, TranscriptWords, Work};
@@ -22,7 +22,9 @@ impl Conversation {
         if !self.listening.is_mid_turn() {
             self.cx.event(Event::UserStartedSpeaking);
         }
-        self.listening.speech_started(&mut self.cx, at, received);
+        let beginning =
+            if self.answering.is_interruptible() { Beginning::OverAgent } else { Beginning::InSilence };
+        self.listening.speech_started(&mut self.cx, at, received, beginning);
         // The detector's delay may be longer than the speech that it takes to interrupt.
         self.handle_timeouts();
     }
@@ -81,15 +83,11 @@ impl Conversation {
         match end {
             EndOfTurn::Discarded => {}
             // Too short to interrupt: a word thrown in while the agent speaks is not a turn.
-            EndOfTurn::Ended(turn) if self.is_thrown_in(&turn) => {}
+            EndOfTurn::Ended(turn)
+                if turn.beginning == Beginning::OverAgent
+                    && turn.spoken < self.cx.config.turn_taking.minimum_interruption => {}
             EndOfTurn::Ended(turn) => self.take_turn(turn),
         }
-    }
-
-    fn is_thrown_in(&self, turn: &Turn) -> bool {
-        self.answering.is_interruptible()
-            && !turn.overridden
-            && turn.spoken < self.cx.config.turn_taking.minimum_interruption
     }
 
     /// Enters a turn into the record, asks for its words, and owes it an answer.
