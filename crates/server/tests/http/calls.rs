@@ -127,8 +127,10 @@ async fn what_is_spelled_otherwise_is_understood_and_what_is_unknown_is_ignored(
     server.stop().await;
 
     let strict = Server::start_with(|config| config.server.strict_fields = true).await;
-    let refused = strict.post("/api/calls", r#"{"noSuchField": 1}"#).await;
-    assert_eq!(refused.detail(400), "these fields do not exist: noSuchField; take them out of the request");
+    let refused = strict.post("/api/calls", r#"{"noSuchField": 1, "medium": {"webRtc": {"nor": 2}}}"#).await;
+    assert_eq!(refused.detail(400), "medium.webRtc.nor, noSuchField: does not exist; leave it out");
+    assert_eq!(refused.json()["errors"]["noSuchField"], json!(["does not exist; leave it out"]));
+    assert_eq!(strict.post("/api/calls", r#"{"systemPrompt": "Hi"}"#).await.status, 201);
     strict.stop().await;
 }
 
