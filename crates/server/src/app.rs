@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use antiphon_api::Timestamp;
+use antiphon_backends::registry::BackendError;
 use antiphon_engine::output::EndReason;
 use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
@@ -39,6 +40,9 @@ pub struct Running {
 /// Why a server does not start. All are the operator's to mend.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// A backend cannot be made.
+    #[error("the configuration's backends cannot be made: {0}")]
+    Backend(#[from] BackendError),
     /// A configured key cannot be used.
     #[error("the API key \"{name}\" of the configuration cannot be used: {source}")]
     ConfiguredKey {
@@ -71,7 +75,8 @@ pub enum StartError {
 impl App {
     /// Builds all parts and starts to serve. On the first start without a configured key, makes one.
     pub async fn start(config: Config) -> Result<Running, StartError> {
-        let Config { server, auth, storage, calls, log: _ } = config;
+        let backends = config.build_backends()?;
+        let Config { server, auth, storage, calls, .. } = config;
         let mut configured_keys = Vec::with_capacity(auth.api_keys.len());
         for key in auth.api_keys {
             match key.hash() {
@@ -96,7 +101,7 @@ impl App {
         let public_url = server.public_url.clone().unwrap_or_else(|| PublicUrl::listening_on(local_addr));
         let drain_deadline = server.drain_deadline;
         let http = Http::new(Shared {
-            calls: Calls::new(storage.clone(), calls),
+            calls: Calls::new(storage.clone(), calls, backends),
             storage,
             configured_keys,
             default_account,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use antiphon_api::realtime::ClientMessage;
 use antiphon_api::rest::calls::{CallMedium, StartCallRequest, WebRtcMedium};
 use antiphon_api::{CallId, WireDuration};
+use antiphon_backends::registry::Backends;
 use uuid::Uuid;
 
 use crate::config;
@@ -19,6 +20,8 @@ pub struct Calls {
     storage: Storage,
     limits: config::Calls,
     stopping: Arc<AtomicBool>,
+    #[expect(dead_code, reason = "calls are not run yet")]
+    backends: Backends,
 }
 
 /// What a creation is asked for beside its body.
@@ -67,8 +70,8 @@ pub struct NotActive;
 
 impl Calls {
     /// No calls yet.
-    pub fn new(storage: Storage, limits: config::Calls) -> Self {
-        Self { storage, limits, stopping: Arc::default() }
+    pub fn new(storage: Storage, limits: config::Calls, backends: Backends) -> Self {
+        Self { storage, limits, stopping: Arc::default(), backends }
     }
 
     /// Creates a call.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Once;
 
+use antiphon_backends::registry::config::TranscriptionConfig;
 use antiphon_server::app::{App, Running};
 use antiphon_server::config::{Config, ConfiguredKey, Secret};
 use antiphon_server::storage::{AccountId, Storage};
@@ -103,7 +104,10 @@ pub(crate) async fn answer(request: RequestBuilder) -> Answer {
 fn client() -> reqwest::Client {
     static PROVIDER: Once = Once::new();
     // The client insists on a TLS provider even for plain HTTP.
-    PROVIDER.call_once(|| rustls::crypto::ring::default_provider().install_default().unwrap());
+    PROVIDER.call_once(|| {
+        // A backend may have set it up before, which is as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
@@ -122,6 +126,7 @@ impl Directory {
         let mut config = Config::default();
         config.server.listen.set_port(0);
         config.storage.path = self.0.join("antiphon.db");
+        config.transcription = TranscriptionConfig::None;
         config.auth.api_keys = vec![ConfiguredKey {
             name: "test".to_owned(),
             key: Some(Secret::new(KEY)),
