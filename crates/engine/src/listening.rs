@@ -33,6 +33,8 @@ struct OpenTurn {
     active_since: Option<CallTime>,
     /// Active speech before that.
     spoken: Duration,
+    /// How much audio had been received when the detector last spoke, and when that was.
+    heard: (AudioTime, CallTime),
     /// The agent was told to speak over this turn: it interrupts nobody.
     overridden: bool,
     /// The ordinal that a turn had before it was taken up again.
@@ -86,10 +88,12 @@ impl Listening {
             ended: onset,
             active_since: None,
             spoken: Duration::ZERO,
+            heard: (received, cx.now),
             overridden: false,
             ordinal: None,
         });
         turn.active_since.get_or_insert(onset);
+        turn.heard = (received, cx.now);
         cx.timers.stop(Timer::EndOfTurn);
         if !turn.overridden {
             let missing = cx.config.turn_taking.minimum_interruption.saturating_sub(turn.spoken);
@@ -105,6 +109,7 @@ impl Listening {
         turn.ended = (cx.now - received.since(at)).max(active_since);
         turn.to = turn.to.max(at);
         turn.spoken += turn.ended.since(active_since);
+        turn.heard = (received, cx.now);
         cx.timers.set(Timer::EndOfTurn, turn.ended + cx.config.turn_taking.endpoint_delay);
         let interrupts = cx.timers.is_set(Timer::Interruption)
             && turn.spoken >= cx.config.turn_taking.minimum_interruption;
@@ -120,14 +125,18 @@ impl Listening {
         }
     }
 
-    /// Ends the open turn: the silence was long enough, or there is no more time.
-    pub(crate) fn end_turn(&mut self, cx: &mut Context, heard_until: AudioTime) -> Option<EndOfTurn> {
+    /// Ends the open turn: the silence was long enough, or there is no more time. In the middle of speech the audio is taken
+    /// to have run with the clock since the detector last spoke.
+    pub(crate) fn end_turn(&mut self, cx: &mut Context) -> Option<EndOfTurn> {
         cx.timers.stop(Timer::EndOfTurn);
         cx.timers.stop(Timer::Interruption);
         let turn = self.open.take()?;
         let (to, ended, spoken) = match turn.active_since {
             None => (turn.to, turn.ended, turn.spoken),
-            Some(since) => (turn.to.max(heard_until), cx.now, turn.spoken + cx.now.since(since)),
+            Some(since) => {
+                let (received, noted) = turn.heard;
+                (received + cx.now.since(noted), cx.now, turn.spoken + cx.now.since(since))
+            }
         };
         if spoken < cx.config.turn_taking.minimum_turn {
             return Some(EndOfTurn::Discarded);

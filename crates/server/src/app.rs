@@ -2,12 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use antiphon_api::Timestamp;
 use antiphon_backends::registry::BackendError;
-use antiphon_engine::output::EndReason;
 use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -18,7 +18,7 @@ use crate::api_key::{ApiKey, NoRandomness};
 use crate::call::live::Calls;
 use crate::config::{Config, KeyError, PublicUrl};
 use crate::http::{Http, Shared, router};
-use crate::storage::{AccountId, OpenError, Severity, Storage, StorageError, StoredEvent, StoredKey};
+use crate::storage::{AccountId, OpenError, Storage, StorageError, StoredKey};
 
 /// How long requests in progress may take once all calls have ended.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
@@ -92,7 +92,6 @@ impl App {
         let storage = Storage::open_sqlite(&storage.path).await?;
         let now = now();
         let default_account = storage.accounts.default_account(AccountId(Uuid::new_v4()), now).await?;
-        end_unfinished(&storage, now).await?;
         let api_key_made = match configured_keys.is_empty() && !storage.keys.any_valid().await? {
             true => Some(make_key(&storage, default_account, now).await?),
             false => None,
@@ -100,8 +99,10 @@ impl App {
 
         let public_url = server.public_url.clone().unwrap_or_else(|| PublicUrl::listening_on(local_addr));
         let drain_deadline = server.drain_deadline;
+        let running_calls = Calls::new(calls, Arc::new(backends), storage.clone());
+        running_calls.recover().await?;
         let http = Http::new(Shared {
-            calls: Calls::new(storage.clone(), calls, backends),
+            calls: running_calls.clone(),
             storage,
             configured_keys,
             default_account,
@@ -157,27 +158,6 @@ impl Running {
         http.storage.close().await;
         tracing::info!("stopped");
     }
-}
-
-/// Calls that another process left behind when it ended without ending them.
-async fn end_unfinished(storage: &Storage, now: Timestamp) -> Result<(), StorageError> {
-    for call in storage.calls.unfinished().await? {
-        let reason = match call.joined {
-            Some(_) => EndReason::SystemError,
-            None => EndReason::Unjoined,
-        };
-        let event = StoredEvent {
-            stage: None,
-            at: now,
-            severity: Severity::Error,
-            kind: "call.interrupted_by_restart".to_owned(),
-            text: "the server ended without ending this call".to_owned(),
-            extras: None,
-        };
-        storage.calls.append_events(call.id, &[event]).await?;
-        storage.calls.mark_ended(call.id, now, reason).await?;
-    }
-    Ok(())
 }
 
 async fn make_key(storage: &Storage, account: AccountId, now: Timestamp) -> Result<ApiKey, StartError> {

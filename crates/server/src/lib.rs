@@ -9,3 +9,4 @@ pub mod config;
 mod http;
 pub mod storage;
 pub mod telemetry;
+pub mod transport;

@@ -19,7 +19,6 @@ use crate::timers::Timer;
 
 impl Conversation {
     pub(super) fn speech_started(&mut self, at: AudioTime, received: AudioTime) {
-        self.audio_clock = self.audio_clock.max(received);
         if !self.listening.is_mid_turn() {
             self.cx.event(Event::UserStartedSpeaking);
         }
@@ -29,7 +28,6 @@ impl Conversation {
     }
 
     pub(super) fn speech_stopped(&mut self, at: AudioTime, received: AudioTime) {
-        self.audio_clock = self.audio_clock.max(received);
         if !self.listening.is_mid_turn() {
             return;
         }
@@ -78,8 +76,7 @@ impl Conversation {
 
     /// The user has been silent for long enough.
     pub(super) fn end_turn(&mut self) {
-        let clock = self.audio_clock;
-        let Some(end) = self.listening.end_turn(&mut self.cx, clock) else { return };
+        let Some(end) = self.listening.end_turn(&mut self.cx) else { return };
         self.cx.event(Event::UserStoppedSpeaking);
         match end {
             EndOfTurn::Discarded => {}
@@ -97,7 +94,9 @@ impl Conversation {
 
     /// Enters a turn into the record, asks for its words, and owes it an answer.
     fn take_turn(&mut self, turn: Turn) {
-        self.user_took_part();
+        if self.cx.config.hearing != Hearing::Transcript {
+            self.user_took_part();
+        }
         if self.cx.config.hearing == Hearing::Deaf {
             self.cx.notice(
                 Severity::Warning,
@@ -167,6 +166,8 @@ impl Conversation {
             message.body = MessageBody::User { text, audio };
         });
         if reads && self.phase == Phase::Live {
+            // Only now it is certain that this was somebody, and not noise.
+            self.user_took_part();
             self.answering.owe(Owed::default());
         }
     }

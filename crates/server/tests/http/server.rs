@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Once;
 
+use antiphon_api::{CallId, Timestamp};
 use antiphon_backends::registry::config::TranscriptionConfig;
 use antiphon_server::app::{App, Running};
 use antiphon_server::config::{Config, ConfiguredKey, Secret};
-use antiphon_server::storage::{AccountId, Storage};
+use antiphon_server::storage::{AccountId, Storage, StoredCall};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use uuid::Uuid;
@@ -74,6 +75,24 @@ impl Server {
         let now = jiff::Timestamp::now().into();
         let account = storage.accounts.default_account(AccountId(Uuid::new_v4()), now).await.unwrap();
         (storage, account)
+    }
+
+    /// A call that the database holds and the server does not run.
+    pub(crate) async fn keep(&self, request: Value) -> CallId {
+        let (storage, account) = self.storage().await;
+        let call = StoredCall {
+            id: CallId::new(Uuid::new_v4()),
+            account,
+            created: Timestamp::from_unix_micros(0).unwrap(),
+            joined: None,
+            ended: None,
+            client_version: None,
+            greeting_prompt: true,
+            request: serde_json::from_value(request).unwrap(),
+        };
+        storage.calls.insert(&call).await.unwrap();
+        storage.close().await;
+        call.id
     }
 
     pub(crate) async fn stop(self) -> Directory {

@@ -37,7 +37,7 @@ pub(in crate::http) async fn create(
 impl From<CreateError> for ApiError {
     fn from(error: CreateError) -> Self {
         match error {
-            CreateError::Invalid { field, message } => Self::field(&field, message),
+            CreateError::Invalid(error) => Self::field(&error.field, error.message),
             CreateError::NoPriorCall => {
                 Self::new(StatusCode::NOT_FOUND, "there is no call with the id priorCallId")
             }

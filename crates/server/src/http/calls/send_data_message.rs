@@ -11,7 +11,7 @@ use super::super::auth::Account;
 use super::super::error::ApiError;
 use super::super::request::Requested;
 use super::own_call;
-use crate::call::live::NotActive;
+use crate::call::RequestError;
 
 pub(in crate::http) async fn send(
     State(http): State<Http>,
@@ -23,11 +23,11 @@ pub(in crate::http) async fn send(
     Ok(Answer(NoBody))
 }
 
-impl From<NotActive> for ApiError {
-    fn from(NotActive: NotActive) -> Self {
-        Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "the call is not active: nobody has joined it yet, or it has ended",
-        )
+impl From<RequestError> for ApiError {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::NotActive(error) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
+            RequestError::Refused(why) => Self::new(StatusCode::BAD_REQUEST, why),
+        }
     }
 }
