@@ -171,8 +171,10 @@ impl Answering {
         self.ending.take()
     }
 
+    /// Sets the medium of messages that have no words yet.
     pub(crate) fn set_medium(&mut self, medium: Medium) {
         self.medium = medium;
+        self.speaking.prefer(medium);
     }
 
     /// The user took part: tools may cause answers again, and a soft farewell is taken back.
@@ -279,6 +281,8 @@ impl Answering {
             language: config.language.clone(),
         };
         cx.effect(Effect::StartModel { generation, prompt: Box::new(prompt) });
+        // The answer stands behind what it answers, whatever comes while it is made.
+        self.speaking.begin(cx, self.medium, owed.uninterruptible);
         self.activity = Activity::Answering(Answer {
             source: Source::Model(generation),
             uninterruptible: owed.uninterruptible,
@@ -338,14 +342,7 @@ impl Answering {
             return;
         }
         match event {
-            ModelEvent::Text(text) => {
-                let blank = text.trim().is_empty();
-                if self.speaking.is_idle() && !blank {
-                    let uninterruptible = answer.uninterruptible;
-                    self.speaking.begin(cx, self.medium, uninterruptible);
-                }
-                self.push_text(cx, &text);
-            }
+            ModelEvent::Text(text) => self.push_text(cx, &text),
             ModelEvent::ToolCall(call) => {
                 if answer.calls.len() < cx.config.limits.tool_calls {
                     answer.calls.push(call);
