@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use antiphon_api::Timestamp;
-use antiphon_backends::registry::BackendError;
+use antiphon_backends::registry::{BackendError, Backends};
 use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -76,6 +76,11 @@ impl App {
     /// Builds all parts and starts to serve. On the first start without a configured key, makes one.
     pub async fn start(config: Config) -> Result<Running, StartError> {
         let backends = config.build_backends()?;
+        Self::start_with(config, backends).await
+    }
+
+    /// The same with backends of the caller's own in the place of the configured ones.
+    pub async fn start_with(config: Config, backends: Backends) -> Result<Running, StartError> {
         let Config { server, auth, storage, calls, .. } = config;
         let mut configured_keys = Vec::with_capacity(auth.api_keys.len());
         for key in auth.api_keys {

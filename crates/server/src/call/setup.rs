@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use antiphon_api::WireDuration;
 use antiphon_api::rest::calls::{
-    AgentGreeting, CallMedium, EnabledDataMessages, EndBehavior, FirstSpeakerSettings,
-    Message, MessageMedium, MessageRole, ServerWebSocketMedium, StartCallRequest, TimedMessage, VadSettings,
+    AgentGreeting, CallMedium, EnabledDataMessages, EndBehavior, FirstSpeakerSettings, Message,
+    MessageMedium, MessageRole, ServerWebSocketMedium, StartCallRequest, TimedMessage, VadSettings,
 };
 use antiphon_audio::SampleRate;
 use antiphon_backends::language_model::LanguageModel;

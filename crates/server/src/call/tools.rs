@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_api::WireDuration;
+use antiphon_api::json::JsonObject;
 use antiphon_api::rest::calls::{
     BaseToolDefinition, BaseToolRun, DefaultReaction, KnownParameter, SelectedTool, StartCallRequest,
     ToolReference,
@@ -55,7 +56,7 @@ pub(super) struct KnownValues<'a> {
 impl CallTool {
     /// All parameters of an invocation: the model's, the fixed ones and the automatic ones (protocol.md 3.3). A fixed or
     /// automatic one wins over a model that makes up a parameter of that name.
-    pub(super) fn parameters(&self, arguments: &Value, known: &KnownValues<'_>) -> Value {
+    pub(super) fn parameters(&self, arguments: &Value, known: &KnownValues<'_>) -> JsonObject {
         let mut parameters = arguments.as_object().cloned().unwrap_or_default();
         for (name, value) in &self.fixed {
             parameters.insert(name.clone(), value.clone());
@@ -73,7 +74,7 @@ impl CallTool {
             };
             parameters.insert(name.clone(), value);
         }
-        Value::Object(parameters)
+        parameters
     }
 }
 

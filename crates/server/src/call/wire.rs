@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use antiphon_api::json::from_request;
+use antiphon_api::json::{JsonObject, from_request};
 use antiphon_api::realtime::{
     self as api, AgentReaction, ClientMessage, HangUpResult, MAIN_THREAD, OpaqueNumber, ResponseType,
     ServerMessage, ToolErrorType, ToolResult, TranscriptText,
@@ -89,9 +89,6 @@ impl Wire {
             ClientMessage::SetOutputMedium(set) => match set.medium {
                 api::Medium::Text => Meaning::Request(Request::SetOutputMedium(Medium::Text)),
                 api::Medium::Voice => Meaning::Request(Request::SetOutputMedium(Medium::Voice)),
-                api::Medium::Other(medium) => {
-                    Meaning::Ignored("message.ignored", format!("there is no output medium {medium:?}"))
-                }
             },
             ClientMessage::SpawnThread(spawn) => {
                 Meaning::Answer(ServerMessage::ThreadRejected(api::ThreadRejected {
@@ -109,7 +106,8 @@ impl Wire {
 
     /// The message that tells the client of an event, if there is one and it is switched on.
     pub(super) fn event(&self, now: CallTime, event: &Event) -> Option<ServerMessage> {
-        let speaking = || api::UserSpeaking { call_timestamp: Some(WireDuration::from(now.since(self.joined))) };
+        let speaking =
+            || api::UserSpeaking { call_timestamp: Some(WireDuration::from(now.since(self.joined))) };
         let message = match event {
             Event::Started => ServerMessage::CallStarted(api::CallStarted { call_id: self.call }),
             Event::StateChanged(state) => ServerMessage::State(api::State { state: agent_state(*state) }),
@@ -124,7 +122,7 @@ impl Wire {
 
     /// The request that a client runs a tool. The client is asked even if it is not sent other invocations, since nobody else
     /// can answer.
-    pub(super) fn invocation(&mut self, invocation: &Invocation, parameters: Value) -> ServerMessage {
+    pub(super) fn invocation(&mut self, invocation: &Invocation, parameters: JsonObject) -> ServerMessage {
         let id = self.invocation_id(invocation.id, invocation.given_id.as_ref());
         self.invocations.insert(id.clone(), invocation.id);
         ServerMessage::ClientToolInvocation(api::ToolInvocation {

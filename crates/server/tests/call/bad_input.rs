@@ -45,9 +45,10 @@ async fn unknown_parameters_of_a_join_are_tolerated() {
     let stand = Stand::hearing(&[]).await;
     let call = stand.create(json!({"firstSpeakerSettings": {"user": {}}})).await;
     let url = call["joinUrl"].as_str().unwrap();
-    let mut caller =
-        Caller::join(&format!("{url}?additionalMessages=x&experimentalMessages=&clientVersion=web_0.4.1:app&apiVersion=1"))
-            .await;
+    let mut caller = Caller::join(&format!(
+        "{url}?additionalMessages=x&experimentalMessages=&clientVersion=web_0.4.1:app&apiVersion=1"
+    ))
+    .await;
     caller.until_state("listening").await;
     caller.hang_up().await;
     assert_eq!(stand.ended(&call).await["clientVersion"], "web_0.4.1:app");
@@ -145,7 +146,10 @@ async fn requests_that_make_no_sense_name_their_field() {
         (json!({"model": "gpt-17"}), "model"),
         (json!({"vadSettings": {"turnEndpointDelay": "900s"}}), "vadSettings.turnEndpointDelay"),
         (json!({"vadSettings": {"frameActivationThreshold": 0}}), "vadSettings.frameActivationThreshold"),
-        (json!({"firstSpeakerSettings": {"agent": {"text": "a", "prompt": "b"}}}), "firstSpeakerSettings.agent"),
+        (
+            json!({"firstSpeakerSettings": {"agent": {"text": "a", "prompt": "b"}}}),
+            "firstSpeakerSettings.agent",
+        ),
         (json!({"selectedTools": [{"toolName": "queryCorpus"}]}), "selectedTools[0].toolName"),
         (json!({"selectedTools": [{"toolName": "hangUp"}, {"toolName": "hangUp"}]}), "selectedTools[1]"),
         (json!({"systemPrompt": 7}), "systemPrompt"),

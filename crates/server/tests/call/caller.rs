@@ -13,62 +13,64 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One frame from the server.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Seen {
+pub(crate) enum Seen {
     Audio(usize),
     Closed(u16),
     Text(Value),
 }
 
-pub struct Caller {
+pub(crate) struct Caller {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    pub seen: Vec<Seen>,
+    pub(crate) seen: Vec<Seen>,
     /// Where in `seen` the next search begins.
     from: usize,
 }
 
 impl Caller {
-    pub async fn join(url: &str) -> Self {
+    pub(crate) async fn join(url: &str) -> Self {
         let (socket, _) = connect_async(url).await.unwrap();
         Self { socket, seen: Vec::new(), from: 0 }
     }
 
-    pub async fn say(&mut self, message: Value) {
+    pub(crate) async fn say(&mut self, message: Value) {
         self.send(Message::text(message.to_string())).await;
     }
 
-    pub async fn write(&mut self, text: &str) {
+    pub(crate) async fn write(&mut self, text: &str) {
         self.say(json!({"type": "user_text_message", "text": text})).await;
     }
 
-    pub async fn audio(&mut self, samples: &[i16]) {
+    pub(crate) async fn audio(&mut self, samples: &[i16]) {
         let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
         for frame in bytes.chunks(640) {
             self.send(Message::binary(frame.to_vec())).await;
         }
     }
 
-    pub async fn send(&mut self, message: Message) {
+    pub(crate) async fn send(&mut self, message: Message) {
         self.socket.send(message).await.unwrap();
     }
 
     /// Sends what the server may refuse to take.
-    pub async fn try_send(&mut self, message: Message) {
+    pub(crate) async fn try_send(&mut self, message: Message) {
         let _ = self.socket.send(message).await;
     }
 
-    pub async fn hang_up(mut self) {
+    pub(crate) async fn hang_up(mut self) {
         let _ = self.socket.close(None).await;
     }
 
     /// Waits for the next frame.
-    pub async fn next(&mut self) -> Seen {
+    pub(crate) async fn next(&mut self) -> Seen {
         loop {
             let next = tokio::time::timeout(PATIENCE, self.socket.next()).await;
             let Ok(next) = next else { panic!("nothing came any more; so far:\n{}", self.story()) };
             let seen = match next {
                 Some(Ok(Message::Binary(bytes))) => Seen::Audio(bytes.len()),
                 Some(Ok(Message::Text(text))) => Seen::Text(serde_json::from_str(&text).unwrap()),
-                Some(Ok(Message::Close(frame))) => Seen::Closed(frame.map_or(1005, |frame| frame.code.into())),
+                Some(Ok(Message::Close(frame))) => {
+                    Seen::Closed(frame.map_or(1005, |frame| frame.code.into()))
+                }
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
                 None | Some(Err(Error::ConnectionClosed | Error::AlreadyClosed)) => Seen::Closed(1006),
                 Some(Err(error)) => panic!("the connection broke: {error}; so far:\n{}", self.story()),
@@ -79,7 +81,7 @@ impl Caller {
     }
 
     /// Waits for a message that matches, and gives it. What was looked at before is not looked at again.
-    pub async fn until(&mut self, what: &str, matches: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until(&mut self, what: &str, matches: impl Fn(&Value) -> bool) -> Value {
         loop {
             while self.from < self.seen.len() {
                 self.from += 1;
@@ -93,15 +95,18 @@ impl Caller {
         }
     }
 
-    pub async fn until_state(&mut self, state: &str) {
-        self.until(&format!("state {state}"), |message| message["type"] == "state" && message["state"] == state).await;
+    pub(crate) async fn until_state(&mut self, state: &str) {
+        self.until(&format!("state {state}"), |message| {
+            message["type"] == "state" && message["state"] == state
+        })
+        .await;
     }
 
-    pub async fn until_type(&mut self, kind: &str) -> Value {
+    pub(crate) async fn until_type(&mut self, kind: &str) -> Value {
         self.until(kind, |message| message["type"] == kind).await
     }
 
-    pub async fn until_final(&mut self, role: &str) -> String {
+    pub(crate) async fn until_final(&mut self, role: &str) -> String {
         let last = self
             .until(&format!("final {role} transcript"), |message| {
                 message["type"] == "transcript" && message["role"] == role && message["final"] == true
@@ -111,7 +116,7 @@ impl Caller {
     }
 
     /// Waits for the server to close, and gives the code.
-    pub async fn until_closed(&mut self) -> u16 {
+    pub(crate) async fn until_closed(&mut self) -> u16 {
         loop {
             if let Seen::Closed(code) = self.next().await {
                 return code;
@@ -120,7 +125,7 @@ impl Caller {
     }
 
     /// Everything seen as lines; runs of audio are added up.
-    pub fn story(&self) -> String {
+    pub(crate) fn story(&self) -> String {
         let mut lines: Vec<String> = Vec::new();
         let mut audio = 0;
         for seen in self.seen.iter().chain([&Seen::Closed(0)]) {
@@ -142,7 +147,7 @@ impl Caller {
     }
 
     /// The kinds of everything seen, with runs of audio and of deltas as one.
-    pub fn outline(&self) -> Vec<String> {
+    pub(crate) fn outline(&self) -> Vec<String> {
         let mut outline: Vec<String> = Vec::new();
         for seen in &self.seen {
             let word = match seen {

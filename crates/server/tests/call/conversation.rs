@@ -9,8 +9,9 @@ use crate::stand::Stand;
 #[tokio::test]
 async fn a_spoken_conversation_from_join_to_hang_up() {
     let stand = Stand::hearing(&["tell me a story", "bye"]).await;
-    let (call, mut caller) =
-        stand.call(json!({"selectedTools": [{"toolName": "hangUp"}], "firstSpeakerSettings": {"agent": {}}})).await;
+    let (call, mut caller) = stand
+        .call(json!({"selectedTools": [{"toolName": "hangUp"}], "firstSpeakerSettings": {"agent": {}}}))
+        .await;
 
     assert_eq!(caller.until_final("agent").await, "Hello, who is there?");
     caller.until_state("listening").await;
@@ -50,7 +51,9 @@ async fn an_interruption_clears_then_finishes_the_transcript_then_listens() {
     let (call, mut caller) = stand.call(json!({"firstSpeakerSettings": {"user": {}}})).await;
     caller.until_state("listening").await;
     caller.audio(&spoken("Tell me a story.").await).await;
-    caller.until("a few words", |message| message["type"] == "transcript" && message["delta"] == " time").await;
+    caller
+        .until("a few words", |message| message["type"] == "transcript" && message["delta"] == " time")
+        .await;
     caller.audio(&words("Wait, wait a moment.").await).await;
     caller.until_type("playback_clear_buffer").await;
 
@@ -183,7 +186,8 @@ async fn text_is_echoed_and_messages_are_injected_over_rest() {
 #[tokio::test]
 async fn a_call_without_a_medium_is_joined_by_a_plain_websocket() {
     let stand = Stand::hearing(&[]).await;
-    let (status, call) = stand.post("/api/calls", json!({"firstSpeakerSettings": {"agent": {"text": "Hi."}}})).await;
+    let (status, call) =
+        stand.post("/api/calls", json!({"firstSpeakerSettings": {"agent": {"text": "Hi."}}})).await;
     assert_eq!(status, 201, "{call}");
     let mut caller = Caller::join(call["joinUrl"].as_str().unwrap()).await;
     assert_eq!(caller.next().await, Seen::Text(json!({"type": "call_started", "callId": call["callId"]})));
@@ -193,7 +197,8 @@ async fn a_call_without_a_medium_is_joined_by_a_plain_websocket() {
 #[tokio::test]
 async fn a_new_call_goes_on_where_a_prior_one_stopped() {
     let stand = Stand::hearing(&[]).await;
-    let (first, mut caller) = stand.call(json!({"firstSpeakerSettings": {"agent": {}}, "metadata": {"a": "b"}})).await;
+    let (first, mut caller) =
+        stand.call(json!({"firstSpeakerSettings": {"agent": {}}, "metadata": {"a": "b"}})).await;
     caller.until_final("agent").await;
     caller.hang_up().await;
     stand.ended(&first).await;
@@ -227,7 +232,10 @@ fn transcripts_follow_the_rules(caller: &Caller) {
         let is_final = message["final"] == true;
         if message["role"] == "user" {
             assert!(is_final && text.is_some(), "the user's transcripts are final only: {message}");
-            assert!(texts.insert(ordinal, (text.unwrap().to_owned(), true)).is_none(), "used twice: {message}");
+            assert!(
+                texts.insert(ordinal, (text.unwrap().to_owned(), true)).is_none(),
+                "used twice: {message}"
+            );
             continue;
         }
         match texts.get_mut(&ordinal) {

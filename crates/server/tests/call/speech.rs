@@ -5,7 +5,7 @@ use antiphon_backends::text_to_speech::{Request, SpeechEvent, TextToSpeech as _}
 use futures::StreamExt as _;
 
 /// The text as 16 kHz speech, with silence before it and enough behind it to end the turn.
-pub async fn spoken(text: &str) -> Vec<i16> {
+pub(crate) async fn spoken(text: &str) -> Vec<i16> {
     let mut samples = vec![0; 16 * 100];
     samples.extend(words(text).await);
     samples.extend([0; 16 * 600]);
@@ -13,7 +13,7 @@ pub async fn spoken(text: &str) -> Vec<i16> {
 }
 
 /// The text as 16 kHz speech and nothing else.
-pub async fn words(text: &str) -> Vec<i16> {
+pub(crate) async fn words(text: &str) -> Vec<i16> {
     let mut samples = Vec::new();
     let mut events = Flite::new().speak(Request { text: text.into(), language: None });
     while let Some(event) = events.next().await {

@@ -23,7 +23,7 @@ use crate::caller::Caller;
 const KEY: &str = "abcd1234.0123456789abcdef0123456789abcdef";
 
 /// A script that answers a few words.
-pub const SCRIPT: &str = r#"
+pub(crate) const SCRIPT: &str = r#"
 pace: 0
 greeting:
   say: Hello, who is there?
@@ -44,19 +44,23 @@ default:
   say: Pardon?
 "#;
 
-pub struct Stand {
+pub(crate) struct Stand {
     running: Running,
-    pub directory: PathBuf,
+    pub(crate) directory: PathBuf,
     client: reqwest::Client,
 }
 
 impl Stand {
     /// A server whose transcriber knows these words, in this order.
-    pub async fn hearing(words: &[&str]) -> Self {
-        Self::start(backends(words), std::env::temp_dir().join(format!("antiphon-call-{}", uuid::Uuid::new_v4()))).await
+    pub(crate) async fn hearing(words: &[&str]) -> Self {
+        Self::start(
+            backends(words),
+            std::env::temp_dir().join(format!("antiphon-call-{}", uuid::Uuid::new_v4())),
+        )
+        .await
     }
 
-    pub async fn start(backends: Backends, directory: PathBuf) -> Self {
+    pub(crate) async fn start(backends: Backends, directory: PathBuf) -> Self {
         std::fs::create_dir_all(&directory).unwrap();
         let mut config = Config::default();
         config.server.listen.set_port(0);
@@ -72,12 +76,17 @@ impl Stand {
     }
 
     /// Stops the server; what it has stored stays.
-    pub async fn stop(self) -> PathBuf {
+    pub(crate) async fn stop(self) -> PathBuf {
         self.running.stop().await;
         self.directory
     }
 
-    pub async fn request(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+    pub(crate) async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> (StatusCode, Value) {
         let url = format!("http://{}{path}", self.running.local_addr());
         let mut request = self.client.request(method, url).header("X-API-Key", KEY);
         if let Some(body) = body {
@@ -89,18 +98,18 @@ impl Stand {
         (status, serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 
-    pub async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         let (status, body) = self.request(Method::GET, path, None).await;
         assert_eq!(status, 200, "{body}");
         body
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
         self.request(Method::POST, path, Some(body)).await
     }
 
     /// A new call on a 16 kHz WebSocket, with `fields` in its request.
-    pub async fn create(&self, fields: Value) -> Value {
+    pub(crate) async fn create(&self, fields: Value) -> Value {
         let mut body = json!({"medium": {"serverWebSocket": {"inputSampleRate": 16000}}});
         body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         let (status, call) = self.post("/api/calls", body).await;
@@ -109,14 +118,14 @@ impl Stand {
     }
 
     /// A call that a client has joined.
-    pub async fn call(&self, fields: Value) -> (Value, Caller) {
+    pub(crate) async fn call(&self, fields: Value) -> (Value, Caller) {
         let call = self.create(fields).await;
         let caller = Caller::join(call["joinUrl"].as_str().unwrap()).await;
         (call, caller)
     }
 
     /// A call's record, once it has ended.
-    pub async fn ended(&self, call: &Value) -> Value {
+    pub(crate) async fn ended(&self, call: &Value) -> Value {
         let path = format!("/api/calls/{}", call["callId"].as_str().unwrap());
         loop {
             let call = self.get(&path).await;
@@ -128,7 +137,7 @@ impl Stand {
     }
 
     /// What was said in a call, as `role: text`.
-    pub async fn messages(&self, call: &Value) -> Vec<String> {
+    pub(crate) async fn messages(&self, call: &Value) -> Vec<String> {
         let path = format!("/api/calls/{}/messages", call["callId"].as_str().unwrap());
         let page = self.get(&path).await;
         let line = |message: &Value| {
@@ -140,7 +149,7 @@ impl Stand {
 }
 
 /// Scripted backends and a real detector.
-pub fn backends(words: &[&str]) -> Backends {
+pub(crate) fn backends(words: &[&str]) -> Backends {
     let heard = words.iter().map(|words| Transcription::Words(Arc::from(*words)));
     let model: Arc<dyn LanguageModel> = Arc::new(Scripted::from_yaml(SCRIPT).unwrap());
     let voice: Arc<dyn TextToSpeech> = Arc::new(Humming { ms_per_character: 30, ..Humming::default() });
@@ -151,7 +160,7 @@ pub fn backends(words: &[&str]) -> Backends {
         voices: BTreeMap::from([(Arc::from("hum"), voice)]),
         default_voice: Arc::from("hum"),
         speech_to_text: Some(transcriber),
-        voice_activity: Arc::new(Earshot::default()),
+        voice_activity: Arc::new(Earshot),
     }
 }
 
