@@ -370,6 +370,10 @@ impl AgentMessage {
         };
         let heard: Arc<str> = Arc::from(&self.text[..self.heard]);
         cx.transcript(Speaker::Agent, self.medium, ordinal, TranscriptWords::Final(Arc::clone(&heard)));
+        if self.medium == Medium::Text {
+            // Clients take a written message as complete when a state follows its final transcript (protocol.md 5.3).
+            cx.report(AgentState::Listening);
+        }
         let span = self.began.map(|began| (began, cx.now));
         let medium = self.medium;
         cx.history.settle(self.entry, |message| {
