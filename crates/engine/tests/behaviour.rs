@@ -3,5 +3,15 @@
 
 mod story;
 
+mod forced_message;
+mod hang_up;
+mod heard;
+mod inactivity;
+mod interruption;
+mod medium;
 mod opening;
+mod pacing;
+mod tools;
+mod transcripts;
 mod turn;
+mod user_text;
