@@ -11,6 +11,7 @@ mod interruption;
 mod medium;
 mod opening;
 mod pacing;
+mod properties;
 mod tools;
 mod transcripts;
 mod turn;
