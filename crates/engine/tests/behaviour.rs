@@ -3,6 +3,7 @@
 
 mod story;
 
+mod footprint;
 mod forced_message;
 mod hang_up;
 mod heard;
