@@ -66,6 +66,18 @@ fn the_last_sound_before_the_end_is_not_lost() {
 }
 
 #[test]
+fn a_stream_ends_as_if_silence_followed() {
+    for (from, to) in pairs() {
+        let input = signal::noise(from, 0.9, Duration::from_millis(95), 5);
+        let ended = resample(&mut Resampler::new(from, to), [&input[..]]);
+        let silence = signal::silence(from, Duration::from_millis(60));
+        let mut followed = Vec::new();
+        Resampler::new(from, to).process(&[input, silence].concat(), &mut followed);
+        assert!(followed.starts_with(&ended), "{from} to {to}");
+    }
+}
+
+#[test]
 fn output_trails_whole_20_ms_frames_by_the_stated_delay_and_never_grows() {
     for (from, to) in pairs() {
         let mut resampler = Resampler::new(from, to);

@@ -2,6 +2,12 @@
 //!
 //! Prints and asserts nothing. The allocator counts, which makes every figure a little worse than in a server.
 
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "a benchmark measures time and memory"
+)]
+
 use std::fs;
 use std::hint::black_box;
 use std::sync::Arc;

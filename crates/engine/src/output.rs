@@ -84,6 +84,10 @@ pub struct Invocation {
     pub name: Arc<str>,
     /// The model's arguments: always a JSON object.
     pub arguments: Arc<serde_json::Value>,
+    /// The call's state, invisible to the model: always a JSON object.
+    pub state: Arc<serde_json::Value>,
+    /// The conversation so far, this call included, if the tool wants it.
+    pub history: Option<Vec<Message>>,
 }
 
 /// News for the client, the record and the log.

@@ -80,7 +80,9 @@ impl ToolLedger {
             (Some(outcome), ..) => Stage::Settled(outcome),
             (None, None, _) => Stage::Settled(unknown_tool(cx, &call.name)),
             (None, Some(_), Err(why)) => Stage::Settled(bad_arguments(cx, &call.name, &why)),
-            (None, Some((index, tool)), Ok((_, arguments))) => start(cx, id, index, tool, &call, arguments),
+            (None, Some((index, tool)), Ok((_, arguments))) => {
+                self.start(cx, id, index, tool, &call, arguments)
+            }
         };
         self.batch.push(Run {
             id,
@@ -192,6 +194,37 @@ impl ToolLedger {
         cx.timers.stop(Timer::ToolTimeout);
     }
 
+    fn start(
+        &self,
+        cx: &mut Context,
+        id: InvocationId,
+        index: usize,
+        tool: &Tool,
+        call: &ModelToolCall,
+        arguments: Arc<Value>,
+    ) -> Stage {
+        match tool.runs {
+            ToolRuns::HangUp { strict } => Stage::Settled(ToolOutcome::Answered(ToolAnswer {
+                action: ToolAction::HangUp(HangUpRequest { strict, message: None }),
+                reaction: None,
+                state_update: None,
+            })),
+            ToolRuns::Outside => {
+                let invoke = Effect::InvokeTool(Invocation {
+                    id,
+                    given_id: call.given_id.clone(),
+                    tool: index,
+                    name: Arc::clone(&call.name),
+                    arguments,
+                    state: Arc::clone(&self.state),
+                    history: tool.wants_history.then(|| cx.history.for_model()),
+                });
+                cx.effect(invoke);
+                Stage::Running { deadline: cx.now + tool.timeout }
+            }
+        }
+    }
+
     fn set_timer(&self, cx: &mut Context) {
         let soonest = self.batch.iter().filter_map(|run| match run.stage {
             Stage::Running { deadline } => Some(deadline),
@@ -204,33 +237,6 @@ impl ToolLedger {
 impl Run {
     fn is_running(&self) -> bool {
         matches!(self.stage, Stage::Running { .. })
-    }
-}
-
-fn start(
-    cx: &mut Context,
-    id: InvocationId,
-    index: usize,
-    tool: &Tool,
-    call: &ModelToolCall,
-    arguments: Arc<Value>,
-) -> Stage {
-    match tool.runs {
-        ToolRuns::HangUp { strict } => Stage::Settled(ToolOutcome::Answered(ToolAnswer {
-            action: ToolAction::HangUp(HangUpRequest { strict, message: None }),
-            reaction: None,
-            state_update: None,
-        })),
-        ToolRuns::Outside => {
-            cx.effect(Effect::InvokeTool(Invocation {
-                id,
-                given_id: call.given_id.clone(),
-                tool: index,
-                name: Arc::clone(&call.name),
-                arguments,
-            }));
-            Stage::Running { deadline: cx.now + tool.timeout }
-        }
     }
 }
 

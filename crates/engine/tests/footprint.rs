@@ -132,7 +132,7 @@ fn a_model_that_never_stops_is_stopped() {
     let mut settings = config();
     settings.limits.message_bytes = 10_000;
     settings.first_speaker = antiphon_engine::config::FirstSpeaker::Agent {
-        greeting: Greeting::Unprompted,
+        greeting: Greeting::Generated { invitation: None },
         delay: Duration::ZERO,
         uninterruptible: false,
     };

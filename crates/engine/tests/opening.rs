@@ -65,40 +65,38 @@ fn the_agent_greets_with_words_made_from_a_prompt_that_never_enters_the_record()
     assert_eq!(story.record(), ["agent: Welcome!"]);
 }
 
-#[test]
-fn a_history_that_ends_with_a_question_is_answered_without_the_prompt() {
-    let mut story = Story::new(Config {
-        first_speaker: agent_prompted("Greet the caller."),
-        initial_messages: vec![from_before(MessageBody::User {
-            text: Arc::from("Are you open?"),
-            audio: None,
-        })],
+/// The agent opens with what the model makes of a history that ends with this message.
+fn agent_opens_after(last: MessageBody) -> Story {
+    let invitation = Some(Arc::from("Greet the caller."));
+    Story::joined(Config {
+        first_speaker: FirstSpeaker::Agent {
+            greeting: Greeting::Generated { invitation },
+            delay: Duration::ZERO,
+            uninterruptible: false,
+        },
+        initial_messages: vec![from_before(last)],
         ..config()
-    });
-    story.model_says("Yes.");
-    story.join();
-    story.run_secs(2);
-    assert_eq!(story.last_prompt(), ["user (text): Are you open?"]);
-    assert_eq!(story.record(), ["user (text): Are you open?", "agent: Yes."]);
+    })
 }
 
 #[test]
-fn a_history_that_ends_with_the_agent_still_needs_the_prompt() {
+fn a_history_that_ends_with_a_question_is_answered_without_an_invitation() {
+    let story = agent_opens_after(MessageBody::User { text: Arc::from("Are you open?"), audio: None });
+    assert_eq!(story.last_prompt(), ["user (text): Are you open?"]);
+}
+
+#[test]
+fn a_history_that_ends_with_the_agent_needs_an_invitation() {
     let said: Arc<str> = Arc::from("Call me any time.");
-    let agent = MessageBody::Agent { heard: Arc::clone(&said), generated: said };
-    let story = Story::joined(Config {
-        first_speaker: agent_prompted("Greet again."),
-        initial_messages: vec![from_before(agent)],
-        ..config()
-    });
-    assert_eq!(story.last_prompt(), ["agent: Call me any time.", "instruction: Greet again."]);
+    let story = agent_opens_after(MessageBody::Agent { heard: Arc::clone(&said), generated: said });
+    assert_eq!(story.last_prompt(), ["agent: Call me any time.", "instruction: Greet the caller."]);
 }
 
 #[test]
 fn an_unprompted_model_that_says_nothing_leaves_the_word_to_the_user() {
     let mut story = Story::new(Config {
         first_speaker: FirstSpeaker::Agent {
-            greeting: Greeting::Unprompted,
+            greeting: Greeting::Generated { invitation: None },
             delay: Duration::ZERO,
             uninterruptible: false,
         },

@@ -192,7 +192,7 @@ fn greeting() -> impl Strategy<Value = Greeting> {
     prop_oneof![
         arc_text().prop_map(Greeting::Text),
         Just(Greeting::Prompt(Arc::from("Greet."))),
-        Just(Greeting::Unprompted),
+        prop::option::of(Just(Arc::from("Greet."))).prop_map(|invitation| Greeting::Generated { invitation }),
     ]
 }
 

@@ -18,7 +18,7 @@ use antiphon_engine::input::{
     LegClosed, ModelEvent, Request, ToolOutcome, Transcription, Urgency, VoiceEvent, WordEnd,
 };
 use antiphon_engine::message::{Message, Prompt};
-use antiphon_engine::output::{AgentState, Effect, Event, Work};
+use antiphon_engine::output::{AgentState, Effect, Event, Invocation, Work};
 use antiphon_engine::{AudioTime, CallTime, Config, Conversation, Input, Output};
 
 pub(crate) use setting::*;
@@ -69,6 +69,7 @@ pub(crate) struct Seen {
     pub(crate) played: Vec<(CallTime, UtteranceId, u32, Duration)>,
     pub(crate) utterances: Vec<UtteranceId>,
     pub(crate) tools: Vec<InvocationId>,
+    pub(crate) invocations: Vec<Invocation>,
     pub(crate) turns: Vec<TurnId>,
     pub(crate) wakeups: u64,
 }
@@ -350,6 +351,7 @@ impl Story {
                 if let Some((delay, outcome)) = self.world.tool_answers.clone() {
                     self.plan(self.now + delay, Input::Tool(invocation.id, outcome));
                 }
+                self.seen.invocations.push(invocation);
             }
             Effect::Play { utterance, samples } => {
                 self.seen.played.push((self.now, utterance, samples, self.lead()));

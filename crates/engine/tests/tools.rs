@@ -12,7 +12,9 @@ use antiphon_engine::message::MessageBody;
 use antiphon_engine::output::{AgentState, Event};
 use serde_json::{Value, json};
 
-use crate::story::{Story, answer, call, config, failed, hang_up, hang_up_tool, react, reading, say, tool};
+use crate::story::{
+    Story, answer, call, config, failed, hang_up, hang_up_tool, message_line, react, reading, say, tool,
+};
 
 fn with_tools(names: &[&str]) -> Config {
     Config { tools: names.iter().map(|name| tool(name)).collect(), ..config() }
@@ -516,4 +518,20 @@ fn states(story: &Story) -> Vec<Value> {
             MessageBody::Agent { .. } | MessageBody::ToolCall { .. } | MessageBody::User { .. } => None,
         })
         .collect()
+}
+
+#[test]
+fn a_tool_gets_the_state_and_if_it_wants_the_history_with_its_own_call() {
+    let curious = Tool { wants_history: true, ..tool("look") };
+    let initial_state = Arc::new(json!({"name": "Ann"}));
+    let story = looking(Config { tools: vec![curious], initial_state, ..config() }, "Let me see.");
+    let invocation = &story.seen.invocations[0];
+    assert_eq!(*invocation.state, json!({"name": "Ann"}));
+    let history = invocation.history.as_ref().expect("it wants the history");
+    assert_eq!(
+        history.iter().map(message_line).collect::<Vec<_>>(),
+        ["user (text): Where are my keys?", "agent: Let me see.", r#"call look: {"for": "keys"}"#,]
+    );
+    let story = looking(with_tools(&["look"]), "");
+    assert_eq!(story.seen.invocations[0].history, None);
 }

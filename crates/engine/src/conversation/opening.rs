@@ -66,10 +66,9 @@ impl Conversation {
                 self.answering.say(&mut self.cx, script);
                 return;
             }
-            // A history that ends with something to answer needs no instruction.
-            Greeting::Prompt(_) if self.cx.history.ends_with_something_to_answer() => None,
             Greeting::Prompt(prompt) => Some(Arc::clone(prompt)),
-            Greeting::Unprompted => None,
+            Greeting::Generated { .. } if self.cx.history.ends_with_something_to_answer() => None,
+            Greeting::Generated { invitation } => invitation.clone(),
         };
         self.answering.owe(Owed { instruction, uninterruptible });
     }

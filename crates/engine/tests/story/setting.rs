@@ -73,6 +73,7 @@ pub(crate) fn tool(name: &str) -> Tool {
         timeout: Duration::from_millis(2_500),
         reaction: Reaction::Speaks,
         runs: ToolRuns::Outside,
+        wants_history: false,
     }
 }
 

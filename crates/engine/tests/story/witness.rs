@@ -3,7 +3,7 @@
 //! It keeps its own books, made from the published rules and not from the engine's: the client's playout, the work under way,
 //! the transcripts as a client would collect them, the record.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use antiphon_engine::config::Limits;
@@ -25,8 +25,8 @@ pub(crate) struct Witness {
     limits: Limits,
     initial_messages: usize,
     /// Work that was started, and neither cancelled nor answered. Speech is in here until it was cancelled or all of it sent.
-    under_way: HashSet<Work>,
-    ever_started: HashSet<Work>,
+    under_way: Vec<Work>,
+    ever_started: Vec<Work>,
     sounds: BTreeMap<UtteranceId, Sound>,
     /// When a client that plays without a pause has played all it was sent.
     silent_from: CallTime,
@@ -59,8 +59,8 @@ impl Witness {
             client_buffer: config.client_buffer,
             limits: config.limits,
             initial_messages: config.initial_messages.len(),
-            under_way: HashSet::new(),
-            ever_started: HashSet::new(),
+            under_way: Vec::new(),
+            ever_started: Vec::new(),
             sounds: BTreeMap::new(),
             silent_from: CallTime::ZERO,
             state: None,
@@ -89,13 +89,13 @@ impl Witness {
     pub(crate) fn sees_input(&mut self, input: &Input) {
         match input {
             Input::Model(id, ModelEvent::Finished | ModelEvent::Failed(_)) => {
-                self.under_way.remove(&Work::Model(*id));
+                self.ends(Work::Model(*id));
             }
             Input::Tool(id, _) => {
-                self.under_way.remove(&Work::Tool(*id));
+                self.ends(Work::Tool(*id));
             }
             Input::Transcribed(turn, _) => {
-                self.under_way.remove(&Work::Transcription(*turn));
+                self.ends(Work::Transcription(*turn));
             }
             Input::Voice(id, event) => {
                 let Some(sound) = self.sounds.get_mut(id).filter(|sound| !sound.complete) else { return };
@@ -183,8 +183,16 @@ impl Witness {
     }
 
     fn starts(&mut self, work: Work) {
-        assert!(self.ever_started.insert(work), "{work:?} is started twice");
-        self.under_way.insert(work);
+        assert!(!self.ever_started.contains(&work), "{work:?} is started twice");
+        self.ever_started.push(work);
+        self.under_way.push(work);
+    }
+
+    /// Takes work off the books. Returns whether it was under way.
+    fn ends(&mut self, work: Work) -> bool {
+        let before = self.under_way.len();
+        self.under_way.retain(|other| *other != work);
+        self.under_way.len() < before
     }
 
     fn sees_cancel(&mut self, work: Work) {
@@ -194,10 +202,10 @@ impl Witness {
                 let sound = self.sounds.get_mut(&id).expect("only what was started is cancelled");
                 assert!(!sound.cancelled, "{work:?} is cancelled twice");
                 sound.cancelled = true;
-                self.under_way.remove(&work);
+                self.ends(work);
             }
             Work::Model(_) | Work::Tool(_) | Work::Transcription(_) => {
-                assert!(self.under_way.remove(&work), "{work:?} is cancelled and is not under way");
+                assert!(self.ends(work), "{work:?} is cancelled and is not under way");
             }
         }
     }
@@ -219,7 +227,7 @@ impl Witness {
     /// Speech comes to its end when all of it is made and sent.
     fn note_sound(&mut self, id: UtteranceId) {
         if self.sounds.get(&id).is_some_and(|sound| sound.complete && sound.sent == sound.made) {
-            self.under_way.remove(&Work::Speech(id));
+            self.ends(Work::Speech(id));
         }
     }
 

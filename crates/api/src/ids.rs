@@ -1,0 +1,127 @@
+//! Names of the things that last: lower-case UUIDs, each kind a type of its own (protocol.md 0).
+
+use std::fmt;
+use std::str::FromStr;
+
+use uuid::Uuid;
+
+use crate::json::{FromJson, Reader, deserialize, quoted};
+
+/// A text that is not an id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{} is not an id; write a UUID, for example \"11111111-2222-4333-8444-555555555555\"", quoted(.0))]
+pub struct IdError(String);
+
+/// Takes the hyphenated form in any letter case and nothing else.
+fn parse(text: &str) -> Result<Uuid, IdError> {
+    let is_hyphenated = text.len() == uuid::fmt::Hyphenated::LENGTH;
+    Uuid::try_parse(text).ok().filter(|_| is_hyphenated).ok_or_else(|| IdError(text.into()))
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// The id with this UUID. Ids are random where knowing one is permission.
+            #[must_use]
+            pub const fn new(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+
+            /// The UUID.
+            #[must_use]
+            pub const fn uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl crate::endpoint::PathArgument for $name {}
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0.as_hyphenated(), f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({self})", stringify!($name))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                parse(text).map(Self)
+            }
+        }
+
+        impl FromJson for $name {
+            fn from_json(value: &serde_json::Value, reader: &mut Reader) -> Option<Self> {
+                let text = String::from_json(value, reader)?;
+                text.parse().map_err(|error: IdError| reader.fault(error.to_string())).ok()
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserialize(deserializer)
+            }
+        }
+    };
+}
+
+id!(
+    /// An agent.
+    AgentId
+);
+id!(
+    /// A call. Whoever knows it may join the call.
+    CallId
+);
+id!(
+    /// A stage of a call.
+    CallStageId
+);
+id!(
+    /// A durable or built-in tool.
+    ToolId
+);
+id!(
+    /// A voice.
+    VoiceId
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_written_in_lower_case() {
+        let id: CallId = "AAAAAAAA-2222-4333-8444-555555555555".parse().unwrap();
+        assert_eq!(id.to_string(), "aaaaaaaa-2222-4333-8444-555555555555");
+    }
+
+    #[test]
+    fn only_the_hyphenated_form_is_an_id() {
+        for text in [
+            "",
+            "aaaaaaaa222243338444555555555555",
+            "{aaaaaaaa-2222-4333-8444-555555555555}",
+            "urn:uuid:aaaaaaaa-2222-4333-8444-555555555555",
+            "aaaaaaaa-2222-4333-8444-55555555555g",
+        ] {
+            assert!(text.parse::<CallId>().is_err(), "{text}");
+        }
+    }
+}

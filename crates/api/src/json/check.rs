@@ -1,0 +1,157 @@
+//! The bounds and formats that a field's value is held to in a request.
+
+use std::collections::BTreeMap;
+
+use super::{Reader, quoted};
+use crate::duration::WireDuration;
+use crate::secret::Secret;
+
+/// Something a value is held to. What is unset is held to nothing.
+pub(crate) trait Check<T> {
+    fn check(&self, value: &T, reader: &mut Reader);
+}
+
+impl<T, C: Check<T>> Check<Option<T>> for C {
+    fn check(&self, value: &Option<T>, reader: &mut Reader) {
+        if let Some(value) = value {
+            self.check(value, reader);
+        }
+    }
+}
+
+/// Holds every item of a list to something.
+pub(crate) struct Each<C>(pub(crate) C);
+
+impl<T, C: Check<T>> Check<Vec<T>> for Each<C> {
+    fn check(&self, value: &Vec<T>, reader: &mut Reader) {
+        for (index, item) in value.iter().enumerate() {
+            reader.at(index, |reader| self.0.check(item, reader));
+        }
+    }
+}
+
+/// A number from the first to the second bound, both included.
+pub(crate) struct Within<N>(pub(crate) N, pub(crate) N);
+
+macro_rules! within {
+    ($($number:ty),*) => {$(
+        impl Check<$number> for Within<$number> {
+            fn check(&self, value: &$number, reader: &mut Reader) {
+                if !(self.0..=self.1).contains(value) {
+                    reader.refuse(format!("{value} is out of range; choose from {} to {}", self.0, self.1));
+                }
+            }
+        }
+    )*};
+}
+within!(f64, u32);
+
+/// A number of at least this much.
+pub(crate) struct AtLeast(pub(crate) f64);
+
+impl Check<f64> for AtLeast {
+    fn check(&self, value: &f64, reader: &mut Reader) {
+        if *value < self.0 {
+            reader.refuse(format!("{value} is out of range; choose {} or more", self.0));
+        }
+    }
+}
+
+/// A length in characters, both bounds included.
+pub(crate) struct Chars(pub(crate) usize, pub(crate) usize);
+
+impl Chars {
+    fn check_text(&self, text: &str, reader: &mut Reader) {
+        // Counting stops one past the bound, however long the text is.
+        let chars = text.chars().take(self.1 + 1).count();
+        if chars < self.0 || chars > self.1 {
+            reader.refuse(match self.0 {
+                0 => format!("is too long; use at most {} characters", self.1),
+                least => format!("must have {least} to {} characters", self.1),
+            });
+        }
+    }
+}
+
+impl Check<String> for Chars {
+    fn check(&self, value: &String, reader: &mut Reader) {
+        self.check_text(value, reader);
+    }
+}
+
+impl Check<Secret> for Chars {
+    fn check(&self, value: &Secret, reader: &mut Reader) {
+        self.check_text(value.expose(), reader);
+    }
+}
+
+/// A duration above zero. Negative ones are refused wherever there is a duration.
+pub(crate) struct Positive;
+
+impl Check<WireDuration> for Positive {
+    fn check(&self, value: &WireDuration, reader: &mut Reader) {
+        if *value == WireDuration::ZERO {
+            reader.refuse("must be longer than 0s");
+        }
+    }
+}
+
+/// A duration above zero and at most so many seconds.
+pub(crate) struct UpToSeconds(pub(crate) u32);
+
+impl Check<WireDuration> for UpToSeconds {
+    fn check(&self, value: &WireDuration, reader: &mut Reader) {
+        if *value == WireDuration::ZERO || *value > WireDuration::from_secs(self.0) {
+            reader.refuse(format!("{value} is out of range; choose more than 0s and at most {}s", self.0));
+        }
+    }
+}
+
+/// A URL with one of these schemes and something behind it.
+pub(crate) struct Url(pub(crate) &'static [&'static str]);
+
+/// What HTTP requests go to.
+pub(crate) const HTTP_URL: Url = Url(&["https://", "http://"]);
+/// What WebSocket connections go to.
+pub(crate) const WEBSOCKET_URL: Url = Url(&["wss://", "ws://"]);
+
+impl Check<String> for Url {
+    fn check(&self, value: &String, reader: &mut Reader) {
+        let has_scheme = |scheme: &&str| {
+            value.len() > scheme.len()
+                && value.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme))
+        };
+        if !self.0.iter().any(has_scheme) {
+            // A URL may hold a credential, so it is not repeated.
+            reader.refuse(format!("must be a URL that begins with {}", self.0.join(" or ")));
+        }
+    }
+}
+
+/// A name that a model may know a tool by: `^[a-zA-Z0-9_-]{1,64}$` (protocol.md 6.2).
+pub(crate) struct ModelToolName;
+
+impl Check<String> for ModelToolName {
+    fn check(&self, value: &String, reader: &mut Reader) {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        if value.is_empty() || value.len() > 64 || !value.bytes().all(fits) {
+            reader.refuse(format!(
+                "{} is not a tool name; use 1 to 64 letters, digits, _ and -",
+                quoted(value)
+            ));
+        }
+    }
+}
+
+/// Metadata whose keys do not begin with `ultravox.`, which only the server sets (protocol.md 2.1).
+pub(crate) struct NoReservedKeys;
+
+impl Check<BTreeMap<String, String>> for NoReservedKeys {
+    fn check(&self, value: &BTreeMap<String, String>, reader: &mut Reader) {
+        for key in value.keys().filter(|key| key.starts_with("ultravox.")) {
+            reader.at_key(key, |reader| {
+                reader.refuse("keys that begin with \"ultravox.\" are reserved; choose another key");
+            });
+        }
+    }
+}

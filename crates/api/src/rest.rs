@@ -1,0 +1,3 @@
+//! The resources of the REST API, one file each, and their endpoints.
+
+pub mod calls;

@@ -1,0 +1,90 @@
+//! Calls: creating them, reading them, speaking into them, deleting them (protocol.md 1, 2).
+//!
+//! Owns the endpoints under `/api/calls`. The create-call request is in `start`, the resource in `resource`, and each of their
+//! parts in a file of its own.
+
+mod callbacks;
+mod data_connection;
+mod data_messages;
+mod event;
+mod external_voice;
+mod first_speaker;
+mod inactivity;
+mod medium;
+mod message;
+mod query;
+mod resource;
+mod start;
+mod tool;
+mod vad;
+
+use crate::endpoint::{NoBody, endpoint};
+use crate::ids::CallId;
+use crate::page::Page;
+use crate::realtime::InjectedMessage;
+
+pub use callbacks::{Callback, Callbacks};
+pub use data_connection::{ChannelMode, DataConnectionAudioConfig, DataConnectionConfig};
+pub use data_messages::{ConnectionKind, EnabledDataMessages};
+pub use event::{CallEvent, Severity};
+pub use external_voice::{
+    CartesiaGenerationConfig, CartesiaVoice, ElevenLabsVoice, ExternalVoice, GenericVoice, GoogleVoice,
+    InworldVoice, JsonByteEncoding, LmntVoice, PronunciationDictionary, RespeecherVoice,
+};
+pub use first_speaker::{AgentGreeting, FallbackGreeting, FirstSpeaker, FirstSpeakerSettings, UserGreeting};
+pub use inactivity::{EndBehavior, TimedMessage};
+pub use medium::{
+    CallMedium, DtmfHandling, DtmfUserTextMessage, ExotelMedium, MessageUrgency, OutgoingPhoneCall,
+    PhoneMedium, ServerWebSocketMedium, SipDirection, SipIncoming, SipOutgoing, WebRtcMedium,
+};
+pub use message::{Message, MessageMedium, MessageRole, Timespan};
+pub use query::{
+    CallSort, CreateCallQuery, DateOrTime, ListCallEventsQuery, ListCallMessagesQuery, ListCallsQuery,
+    MessagesMode, TimeOfDay,
+};
+pub use resource::{
+    AgentBasic, BillingStatus, Call, CallRetention, CallSipDetails, EndReason, SipTerminationReason,
+};
+pub use start::{RetentionPolicy, StartCallRequest};
+pub use tool::{
+    AutomaticParameter, BaseToolDefinition, BaseToolRun, ClientToolDetails, DataConnectionToolDetails,
+    DefaultReaction, DynamicParameter, HeaderApiKey, HttpAuth, HttpToolDetails, KnownParameter,
+    ParameterLocation, QueryApiKey, SecurityOptions, SecurityRequirement, SecurityRequirements, SelectedTool,
+    StaticParameter, StaticToolResponse, ToolReference, ToolRequirements, UltravoxCallToken,
+};
+pub use vad::VadSettings;
+
+endpoint! {
+    /// Creates a call (protocol.md 1.2).
+    pub CreateCall: Post "/api/calls" query CreateCallQuery, body StartCallRequest, -> 201 Call
+}
+
+endpoint! {
+    /// Lists the account's calls.
+    pub ListCalls: Get "/api/calls" query ListCallsQuery, -> 200 Page<Call>
+}
+
+endpoint! {
+    /// Reads one call.
+    pub ReadCall: Get "/api/calls/{call_id}" path CallId, -> 200 Call
+}
+
+endpoint! {
+    /// Removes a call that has ended, with all it left (protocol.md 1.8).
+    pub DeleteCall: Delete "/api/calls/{call_id}" path CallId, -> 204 NoBody
+}
+
+endpoint! {
+    /// Lists what went on behind a conversation.
+    pub ListCallEvents: Get "/api/calls/{call_id}/events" path CallId, query ListCallEventsQuery, -> 200 Page<CallEvent>
+}
+
+endpoint! {
+    /// Lists what was said in a call.
+    pub ListCallMessages: Get "/api/calls/{call_id}/messages" path CallId, query ListCallMessagesQuery, -> 200 Page<Message>
+}
+
+endpoint! {
+    /// Speaks into a call that is under way (protocol.md 3.5).
+    pub SendDataMessage: Post "/api/calls/{call_id}/send_data_message" path CallId, body InjectedMessage, -> 204 NoBody
+}

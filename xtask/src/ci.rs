@@ -1,0 +1,43 @@
+//! What continuous integration checks besides the tests, in the order of what is quickest to tell.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+
+use crate::tidy;
+
+struct Step {
+    /// Of cargo.
+    arguments: &'static [&'static str],
+    /// What the environment says in addition.
+    variable: Option<(&'static str, &'static str)>,
+}
+
+const STEPS: [Step; 3] = [
+    Step { arguments: &["fmt", "--all", "--check"], variable: None },
+    Step { arguments: &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], variable: None },
+    Step { arguments: &["doc", "--workspace", "--no-deps"], variable: Some(("RUSTDOCFLAGS", "-D warnings")) },
+];
+
+/// Runs the steps and stops at the first that fails.
+pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
+    for Step { arguments, variable } in STEPS {
+        let shown = match variable {
+            Some((name, value)) => format!("{name}='{value}' cargo {}", arguments.join(" ")),
+            None => format!("cargo {}", arguments.join(" ")),
+        };
+        println!("\n$ {shown}");
+        let status = Command::new(env!("CARGO"))
+            .args(arguments)
+            .envs(variable)
+            .current_dir(root)
+            .status()
+            .with_context(|| format!("cannot run `{shown}`"))?;
+        if !status.success() {
+            bail!("`{shown}` failed; fix what it says above and run it again");
+        }
+    }
+    println!("\n$ cargo xtask tidy");
+    tidy::run(root)
+}
