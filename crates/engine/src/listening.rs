@@ -162,7 +162,7 @@ impl Listening {
         }
         let id = TurnId(self.turns.next());
         Some(EndOfTurn::Ended(Turn {
-            span: AudioSpan { turn: id, from: turn.from, to },
+            span: AudioSpan { turn: id, from: turn.from, to: to.max(turn.from) },
             began: turn.began,
             ended,
             spoken,
