@@ -7,7 +7,7 @@ use antiphon_engine::Config;
 use antiphon_engine::config::{FirstSpeaker, Greeting, TurnTaking};
 use antiphon_engine::input::VoiceEvent;
 use antiphon_engine::output::AgentState;
-use antiphon_engine::{Input, input::ModelEvent};
+use antiphon_engine::{AudioTime, Input, input::ModelEvent};
 
 use crate::story::{Story, agent_greets, call, config, reading, say, tool, writing};
 
@@ -309,4 +309,26 @@ fn a_model_that_goes_on_after_it_was_cancelled_is_ignored() {
     story.input(Input::Model(stale, ModelEvent::Finished));
     story.run_ms(300);
     story.expect("");
+}
+
+#[test]
+fn speech_that_arrives_all_at_once_counts_by_its_audio() {
+    let mut story = counting();
+    story.run_secs(1);
+    story.skip();
+    let ms = AudioTime::from_millis;
+    story.input(Input::SpeechStarted { at: ms(900), received: ms(920) });
+    story.input(Input::SpeechStopped { at: ms(980), received: ms(1_000) });
+    story.expect("");
+    story.input(Input::SpeechStarted { at: ms(1_100), received: ms(1_120) });
+    story.input(Input::SpeechStopped { at: ms(1_700), received: ms(1_720) });
+    story.expect(
+        r#"
+        1.000s cancel voice
+        1.000s clear
+        1.000s agent #0 ="one two three four"
+        1.000s state Listening
+        1.000s notice turn.interrupted
+        "#,
+    );
 }
