@@ -1,7 +1,7 @@
 //! What an HTTP endpoint is to both sides: method, path, what it takes, what it answers.
 //!
-//! The server routes by these constants and reads by these types; the client does the reverse; so the two cannot disagree. Knows
-//! neither an HTTP server nor an HTTP client.
+//! The server routes by these constants and reads by these types; the client does the reverse; so the two cannot disagree.
+//! Knows no HTTP server and no HTTP client.
 
 use std::fmt;
 use std::str::FromStr;
@@ -55,6 +55,42 @@ pub trait Endpoint {
     /// The answer's body.
     type Response: Payload;
 }
+
+/// Defines an endpoint: `Name: Method "/path" path P, query Q, body B, -> status Response`, where each of path,
+/// query and body may be left out.
+macro_rules! endpoint {
+    (
+        $(#[$meta:meta])*
+        pub $name:ident: $method:ident $path:literal $(path $arguments:ty,)?
+        $(query $query:ty,)? $(body $body:ty,)? -> $status:literal $response:ty
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct $name;
+
+        impl $crate::endpoint::Endpoint for $name {
+            const METHOD: $crate::endpoint::Method = $crate::endpoint::Method::$method;
+            const PATH: &'static str = $path;
+            const SUCCESS: u16 = $status;
+            type Path = $crate::endpoint::or_else!($($arguments)?, ());
+            type Query = $crate::endpoint::or_else!($($query)?, $crate::endpoint::NoQuery);
+            type Body = $crate::endpoint::or_else!($($body)?, $crate::endpoint::NoBody);
+            type Response = $response;
+        }
+    };
+}
+pub(crate) use endpoint;
+
+/// The first type, or the second if there is no first.
+macro_rules! or_else {
+    (, $default:ty) => {
+        $default
+    };
+    ($given:ty, $default:ty) => {
+        $given
+    };
+}
+pub(crate) use or_else;
 
 /// What a body holds.
 pub trait Payload: Sized {

@@ -96,7 +96,7 @@ pub fn from_value<T: FromJson>(value: &Value, source: Source) -> Result<Parsed<T
 
 /// Parses JSON text. Its depth is bounded by `serde_json` (128 levels), so reading it cannot exhaust the stack.
 pub(crate) fn parse(text: &[u8]) -> Result<Value, Invalid> {
-    serde_json::from_slice(text).map_err(|error| Invalid::one("", format!("is not valid JSON: {error}")))
+    serde_json::from_slice(text).map_err(|error| Invalid::one("", format!("cannot be parsed: {error}")))
 }
 
 /// The whole of `Deserialize` for a wire type: whoever deserializes one reads what a server or a store has written.

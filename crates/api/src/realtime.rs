@@ -40,7 +40,7 @@ pub const MAIN_THREAD: &str = "UI";
 
 words! {
     /// How something is said.
-    pub open enum Medium {
+    pub enum Medium {
         /// Written.
         Text = "text",
         /// Spoken.

@@ -1,5 +1,8 @@
 //! The language model: a prompt in, streamed text and tool calls out.
 
+pub mod openai;
+pub mod scripted;
+
 use std::sync::Arc;
 
 use antiphon_engine::ids::TurnId;

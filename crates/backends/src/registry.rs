@@ -1,12 +1,35 @@
 //! From configuration to backends. The only file that knows cargo features.
+//!
+//! It must not know what a call does with them.
+
+pub mod config;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use antiphon_audio::SampleRate;
+
+use self::config::{
+    BackendsConfig, ModelConfig, OpenAiModelConfig, OpenAiTranscriptionConfig, OpenAiVoiceConfig,
+    PocketSphinxConfig, ResponseFormat, ScriptedModelConfig, TranscriptionConfig, VoiceActivityConfig,
+    VoiceConfig,
+};
+use crate::http::{ApiKey, Endpoint};
 use crate::language_model::LanguageModel;
+use crate::language_model::openai::{self as openai_model, AudioHistory, OpenAiModel};
+use crate::language_model::scripted::Scripted;
 use crate::speech_to_text::SpeechToText;
+use crate::speech_to_text::openai::{self as openai_transcription, OpenAiTranscriber};
+use crate::speech_to_text::pocketsphinx::{self, PocketSphinx};
 use crate::text_to_speech::TextToSpeech;
+use crate::text_to_speech::flite::Flite;
+use crate::text_to_speech::openai::{self as openai_voice, OpenAiVoice};
+use crate::text_to_speech::scripted::Humming;
 use crate::voice_activity::VoiceActivityFactory;
+use crate::voice_activity::earshot::Earshot;
+use crate::voice_activity::scripted::Loudness;
 
 /// All backends of a server, by the names that calls choose them by.
 #[derive(Clone)]
@@ -23,4 +46,237 @@ pub struct Backends {
     pub speech_to_text: Option<Arc<dyn SpeechToText>>,
     /// What notices speech.
     pub voice_activity: Arc<dyn VoiceActivityFactory>,
+}
+
+/// A backend that cannot be made. Whoever wrote the configuration has to act.
+#[derive(Debug, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub struct BackendError {
+    /// The field of the configuration, such as `models.qwen.base_url`.
+    pub field: String,
+    /// What is wrong with it and what to do.
+    pub problem: String,
+}
+
+impl BackendError {
+    fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { field: field.into(), problem: problem.into() }
+    }
+}
+
+impl Backends {
+    /// Makes all backends. Reads key and script files; connects to nothing. Inside a tokio runtime the offline recognizer
+    /// begins to load its model.
+    pub fn build(config: &BackendsConfig) -> Result<Self, BackendError> {
+        let mut models =
+            BTreeMap::from([(Arc::from("demo"), Arc::new(Scripted::demo()) as Arc<dyn LanguageModel>)]);
+        for (name, model) in &config.models {
+            models.insert(name.as_str().into(), language_model(&format!("models.{name}"), model)?);
+        }
+        let mut voices =
+            BTreeMap::from([(Arc::from("kal"), Arc::new(Flite::new()) as Arc<dyn TextToSpeech>)]);
+        for (name, voice) in &config.voices {
+            voices.insert(name.as_str().into(), text_to_speech(&format!("voices.{name}"), voice)?);
+        }
+        Ok(Self {
+            default_model: known("default_model", &config.default_model, &models, "models")?,
+            models,
+            default_voice: known("default_voice", &config.default_voice, &voices, "voices")?,
+            voices,
+            speech_to_text: speech_to_text(&config.transcription)?,
+            voice_activity: match config.voice_activity {
+                VoiceActivityConfig::Earshot => Arc::new(Earshot),
+                VoiceActivityConfig::Scripted => Arc::new(Loudness::default()),
+            },
+        })
+    }
+}
+
+fn known<T>(
+    field: &str,
+    name: &str,
+    backends: &BTreeMap<Arc<str>, T>,
+    section: &str,
+) -> Result<Arc<str>, BackendError> {
+    backends.get_key_value(name).map(|(name, _)| Arc::clone(name)).ok_or_else(|| {
+        let names: Vec<&str> = backends.keys().map(|name| &**name).collect();
+        let names = names.join(", ");
+        BackendError::new(
+            field,
+            format!("there is no {name:?}; choose one of {names}, or add [{section}.{name}]"),
+        )
+    })
+}
+
+fn language_model(field: &str, config: &ModelConfig) -> Result<Arc<dyn LanguageModel>, BackendError> {
+    match config {
+        ModelConfig::Openai(config) => Ok(Arc::new(openai_model(field, config)?)),
+        ModelConfig::Scripted(ScriptedModelConfig { script: None }) => Ok(Arc::new(Scripted::demo())),
+        ModelConfig::Scripted(ScriptedModelConfig { script: Some(path) }) => {
+            let field = format!("{field}.script");
+            let yaml = std::fs::read_to_string(path)
+                .map_err(|error| BackendError::new(&field, format!("{}: {error}", path.display())))?;
+            let scripted = Scripted::from_yaml(&yaml)
+                .map_err(|error| BackendError::new(&field, format!("{}: {error}", path.display())))?;
+            Ok(Arc::new(scripted))
+        }
+    }
+}
+
+fn openai_model(field: &str, config: &OpenAiModelConfig) -> Result<OpenAiModel, BackendError> {
+    let OpenAiModelConfig {
+        base_url,
+        model,
+        api_key_env,
+        api_key_file,
+        audio,
+        audio_turns,
+        max_tokens,
+        strip_markdown,
+        first_token_ms,
+        progress_ms,
+        extra,
+    } = config;
+    if *audio && *audio_turns == 0 {
+        let problem = "a model that hears audio hears at least one turn; set audio_turns to 1 or more, or audio = false";
+        return Err(BackendError::new(format!("{field}.audio_turns"), problem));
+    }
+    let endpoint = endpoint(field, base_url, api_key_env.as_deref(), api_key_file.as_deref())?;
+    let settings = openai_model::Settings {
+        model: model.as_str().into(),
+        audio: audio.then_some(AudioHistory::Last(*audio_turns)),
+        max_tokens: *max_tokens,
+        extra: extra.clone(),
+        strip_markdown: *strip_markdown,
+        first_token: Duration::from_millis(*first_token_ms),
+        progress: Duration::from_millis(*progress_ms),
+    };
+    Ok(OpenAiModel::new(endpoint, settings))
+}
+
+fn text_to_speech(field: &str, config: &VoiceConfig) -> Result<Arc<dyn TextToSpeech>, BackendError> {
+    Ok(match config {
+        VoiceConfig::Flite(_) => Arc::new(Flite::new()),
+        VoiceConfig::Openai(config) => Arc::new(openai_voice(field, config)?),
+        VoiceConfig::Scripted(config) => Arc::new(Humming {
+            ms_per_character: config.ms_per_character,
+            word_times: config.word_times,
+            ..Humming::default()
+        }),
+    })
+}
+
+fn openai_voice(field: &str, config: &OpenAiVoiceConfig) -> Result<OpenAiVoice, BackendError> {
+    let OpenAiVoiceConfig {
+        base_url,
+        model,
+        voice,
+        api_key_env,
+        api_key_file,
+        response_format,
+        sample_rate,
+        first_audio_ms,
+        progress_ms,
+    } = config;
+    let endpoint = endpoint(field, base_url, api_key_env.as_deref(), api_key_file.as_deref())?;
+    let settings = openai_voice::Settings {
+        model: model.as_str().into(),
+        voice: voice.as_str().into(),
+        response_format: match response_format {
+            ResponseFormat::Pcm => "pcm".into(),
+            ResponseFormat::Wav => "wav".into(),
+        },
+        sample_rate: SampleRate::new(*sample_rate)
+            .map_err(|error| BackendError::new(format!("{field}.sample_rate"), error.to_string()))?,
+        first_audio: Duration::from_millis(*first_audio_ms),
+        progress: Duration::from_millis(*progress_ms),
+    };
+    Ok(OpenAiVoice::new(endpoint, settings))
+}
+
+fn speech_to_text(config: &TranscriptionConfig) -> Result<Option<Arc<dyn SpeechToText>>, BackendError> {
+    match config {
+        TranscriptionConfig::Auto => match pocketsphinx(&PocketSphinxConfig::default()) {
+            Ok(recognizer) => Ok(Some(Arc::new(recognizer))),
+            Err(missing) => {
+                tracing::warn!(
+                    "no transcripts of the user's speech: {missing}, or configure [transcription]"
+                );
+                Ok(None)
+            }
+        },
+        TranscriptionConfig::None => Ok(None),
+        TranscriptionConfig::Openai(config) => Ok(Some(Arc::new(openai_transcriber(config)?))),
+        TranscriptionConfig::Pocketsphinx(config) => match pocketsphinx(config) {
+            Ok(recognizer) => Ok(Some(Arc::new(recognizer))),
+            Err(missing) => Err(BackendError::new(
+                "transcription",
+                format!("{missing}, or set [transcription] type = \"none\""),
+            )),
+        },
+    }
+}
+
+fn pocketsphinx(config: &PocketSphinxConfig) -> Result<PocketSphinx, pocketsphinx::Missing> {
+    let PocketSphinxConfig { program, warm, concurrency, timeout_ms } = config;
+    PocketSphinx::new(pocketsphinx::Settings {
+        program: program.clone(),
+        warm: *warm,
+        concurrency: *concurrency,
+        timeout: Duration::from_millis(*timeout_ms),
+    })
+}
+
+fn openai_transcriber(config: &OpenAiTranscriptionConfig) -> Result<OpenAiTranscriber, BackendError> {
+    let OpenAiTranscriptionConfig { base_url, model, api_key_env, api_key_file, language, timeout_ms } =
+        config;
+    let endpoint = endpoint("transcription", base_url, api_key_env.as_deref(), api_key_file.as_deref())?;
+    let settings = openai_transcription::Settings {
+        model: model.as_str().into(),
+        language: language.as_deref().map(Arc::from),
+        timeout: Duration::from_millis(*timeout_ms),
+    };
+    Ok(OpenAiTranscriber::new(endpoint, settings))
+}
+
+fn endpoint(
+    field: &str,
+    base: &str,
+    env: Option<&str>,
+    file: Option<&Path>,
+) -> Result<Endpoint, BackendError> {
+    let key = api_key(field, env, file)?;
+    Endpoint::new(base, key)
+        .map_err(|error| BackendError::new(format!("{field}.base_url"), error.to_string()))
+}
+
+fn api_key(field: &str, env: Option<&str>, file: Option<&Path>) -> Result<Option<ApiKey>, BackendError> {
+    let (field, key) = match (env, file) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) => {
+            let problem = "there is api_key_file too; keep one of them";
+            return Err(BackendError::new(format!("{field}.api_key_env"), problem));
+        }
+        (Some(variable), None) => {
+            let field = format!("{field}.api_key_env");
+            let key = std::env::var(variable).map_err(|_| {
+                let problem =
+                    format!("the environment variable {variable} is not set; set it to the backend's key");
+                BackendError::new(&field, problem)
+            })?;
+            (field, key)
+        }
+        (None, Some(path)) => {
+            let field = format!("{field}.api_key_file");
+            let key = std::fs::read_to_string(path)
+                .map_err(|error| BackendError::new(&field, format!("{}: {error}", path.display())))?;
+            (field, key)
+        }
+    };
+    let key = key.trim();
+    if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let problem = "the key is empty or holds characters that no HTTP header may have";
+        return Err(BackendError::new(field, problem));
+    }
+    Ok(Some(ApiKey::new(key)))
 }

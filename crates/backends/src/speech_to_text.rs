@@ -1,5 +1,9 @@
 //! Speech to text: a turn's audio in, its words out.
 
+pub mod openai;
+pub mod pocketsphinx;
+pub mod scripted;
+
 use std::sync::Arc;
 
 use antiphon_engine::input::Transcription;

@@ -6,7 +6,6 @@
 const LONGEST_HEADER: usize = 4_096;
 
 /// A whole WAV file: s16le mono.
-#[cfg_attr(not(test), expect(dead_code, reason = "the model adapters follow"))]
 pub(crate) fn encode(samples: &[i16], rate: u32) -> Vec<u8> {
     let bytes = (samples.len() * 2) as u32;
     let mut wav = Vec::with_capacity(44 + bytes as usize);

@@ -53,6 +53,15 @@ pub(crate) enum Then {
     HangUpUnlessAnswered(EndReason),
 }
 
+/// How the agent wants the call to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Now.
+    Now(EndReason),
+    /// Now, unless the user is saying something.
+    UnlessAnswered(EndReason),
+}
+
 /// What an interruption met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Interrupted {
@@ -79,7 +88,7 @@ pub(crate) struct Answering {
     tool_rounds: u32,
     model_failures: u32,
     /// The agent wants the call to end.
-    end: Option<EndReason>,
+    ending: Option<Ending>,
 }
 
 /// What the agent is doing. Never two things at once.
@@ -127,7 +136,7 @@ impl Answering {
             generations: Counter::default(),
             tool_rounds: 0,
             model_failures: 0,
-            end: None,
+            ending: None,
         }
     }
 
@@ -135,9 +144,9 @@ impl Answering {
         matches!(self.activity, Activity::Idle)
     }
 
-    /// Whether the user hears or reads the agent right now.
-    pub(crate) fn is_heard(&self) -> bool {
-        self.speaking.is_heard()
+    /// Whether the agent's words are on their way to the user right now.
+    pub(crate) fn is_speaking(&self) -> bool {
+        self.speaking.has_begun()
     }
 
     /// Whether the answer under way would give way to the user.
@@ -148,9 +157,9 @@ impl Answering {
         }
     }
 
-    /// The reason for which the agent wants the call to end, once.
-    pub(crate) fn take_end(&mut self) -> Option<EndReason> {
-        self.end.take()
+    /// The agent's wish to end the call, once.
+    pub(crate) fn take_ending(&mut self) -> Option<Ending> {
+        self.ending.take()
     }
 
     pub(crate) fn set_medium(&mut self, medium: Medium) {
@@ -170,7 +179,7 @@ impl Answering {
         }
     }
 
-    /// Notes that an answer is owed; it is given when the agent is free. One answer pays for all that came before it.
+    /// Notes that an answer is owed; it is given when the agent is free.
     pub(crate) fn owe(&mut self, owed: Owed) {
         self.owed = Some(owed);
     }
@@ -190,7 +199,7 @@ impl Answering {
 
     /// Does the next thing that waits, if the agent is free.
     pub(crate) fn next_move(&mut self, cx: &mut Context) {
-        while self.is_idle() && self.end.is_none() {
+        while self.is_idle() && self.ending.is_none() {
             if let Some(forced) = self.waiting.pop_front() {
                 self.force(cx, forced);
             } else if let Some(owed) = self.owed.take() {
@@ -219,7 +228,10 @@ impl Answering {
     /// Says something word for word. The agent must be idle.
     pub(crate) fn say(&mut self, cx: &mut Context, script: Script) {
         debug_assert!(self.is_idle(), "one answer at a time");
-        cx.report(AgentState::Thinking);
+        let silent = script.text.trim().is_empty();
+        if !silent {
+            cx.report(AgentState::Thinking);
+        }
         self.activity = Activity::Answering(Answer {
             source: Source::Complete,
             uninterruptible: script.uninterruptible,
@@ -229,7 +241,7 @@ impl Answering {
             spoke: false,
             then: script.then,
         });
-        if !script.text.trim().is_empty() {
+        if !silent {
             self.speaking.begin(cx, self.medium, script.uninterruptible);
             self.push_text(cx, &script.text);
             self.speaking.finish_text();
@@ -240,6 +252,8 @@ impl Answering {
     /// Asks the model for an answer. The agent must be idle.
     pub(crate) fn generate(&mut self, cx: &mut Context, owed: Owed) {
         debug_assert!(self.is_idle(), "one answer at a time");
+        // One answer pays for all that came before it.
+        self.owed = None;
         cx.report(AgentState::Thinking);
         let generation = GenerationId(self.generations.next());
         let config = &cx.config;
@@ -269,6 +283,14 @@ impl Answering {
         if self.is_interruptible() { self.stop(cx) } else { Interrupted::Nothing }
     }
 
+    /// Stops an answer that may be interrupted, for good: it is not owed again even if none of it was heard.
+    pub(crate) fn silence(&mut self, cx: &mut Context) -> Interrupted {
+        if let Activity::Answering(answer) = &mut self.activity {
+            answer.pays = None;
+        }
+        self.interrupt(cx)
+    }
+
     /// Stops whatever the agent is saying, interruptible or not. Tools in flight go on (protocol.md 5.4).
     pub(crate) fn stop(&mut self, cx: &mut Context) -> Interrupted {
         let Activity::Answering(answer) = &mut self.activity else { return Interrupted::Nothing };
@@ -295,6 +317,7 @@ impl Answering {
         self.activity = Activity::Idle;
         self.owed = None;
         self.waiting.clear();
+        self.ending = None;
     }
 
     pub(crate) fn handle_model(&mut self, cx: &mut Context, id: GenerationId, event: ModelEvent) {
@@ -317,7 +340,7 @@ impl Answering {
                 } else {
                     cx.notice(
                         Severity::Warning,
-                        notices::MODEL_TOO_MANY_TOOLS,
+                        notices::TOO_MANY_TOOLS,
                         "the model asked for more tools than one answer may use; the rest is ignored",
                     );
                 }
@@ -428,7 +451,8 @@ impl Answering {
         let Activity::UsingTools { spoke, then } = self.activity else { return };
         let Some(BatchResult { reaction, hang_up }) = self.tools.deliver(cx) else { return };
         self.activity = Activity::Idle;
-        if let Some(request) = hang_up {
+        // A soft farewell is taken back if the user said something while the tools ran.
+        if let Some(request) = hang_up.filter(|request| request.strict || self.owed.is_none()) {
             let reason = EndReason::AgentHangUp;
             let then = if request.strict { Then::HangUp(reason) } else { Then::HangUpUnlessAnswered(reason) };
             match request.message.filter(|message| !message.trim().is_empty()) {
@@ -458,14 +482,15 @@ impl Answering {
     fn follow(&mut self, then: Then) {
         match then {
             Then::Listen => {}
-            Then::HangUp(reason) | Then::HangUpUnlessAnswered(reason) => self.end = Some(reason),
+            Then::HangUp(reason) => self.ending = Some(Ending::Now(reason)),
+            Then::HangUpUnlessAnswered(reason) => self.ending = Some(Ending::UnlessAnswered(reason)),
         }
     }
 
     fn give_up(&mut self, cx: &mut Context) {
-        if self.end.is_none() {
+        if self.ending.is_none() {
             cx.notice(Severity::Error, notices::GAVE_UP, "the call ends: too many failures in a row");
-            self.end = Some(EndReason::SystemError);
+            self.ending = Some(Ending::Now(EndReason::SystemError));
         }
     }
 }

@@ -173,7 +173,7 @@ pub enum InactivityEnd {
 pub struct Limits {
     /// Generations that tool results may cause in a row without the user taking part.
     pub tool_rounds: u32,
-    /// Tool calls in one generation.
+    /// Tool calls in one generation or forced message.
     pub tool_calls: usize,
     /// Bytes of text in one agent message.
     pub message_bytes: usize,
@@ -183,7 +183,7 @@ pub struct Limits {
     pub transcript: Duration,
     /// How long to wait for the last words' transcript after the leg is closed.
     pub last_words: Duration,
-    /// Bytes of text that requests may add to the record.
+    /// Bytes of text that the record may hold before requests to add to it are refused; each message counts 256 besides.
     pub history_bytes: usize,
     /// Failed generations or utterances in a row before the call ends.
     pub failures: u32,

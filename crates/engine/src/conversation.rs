@@ -10,8 +10,7 @@ mod turns;
 
 use std::sync::Arc;
 
-use crate::answering::Answering;
-use crate::answering::{Script, Then};
+use crate::answering::{Answering, Ending, Script, Then};
 use crate::config::{Config, InactivityEnd};
 use crate::context::Context;
 use crate::inactivity::Inactivity;
@@ -19,7 +18,7 @@ use crate::input::{Input, LegClosed, Request};
 use crate::listening::{Listening, PendingTurn};
 use crate::notices;
 use crate::output::{AgentState, EndReason, Event, Output, Severity};
-use crate::time::{AudioTime, CallTime};
+use crate::time::CallTime;
 use crate::timers::Timer;
 
 /// A call's conversation as a state machine.
@@ -32,8 +31,6 @@ pub struct Conversation {
     inactivity: Inactivity,
     /// Turns that ended and whose words are not known yet, oldest first.
     pending: Vec<PendingTurn>,
-    /// The user's audio clock, as far as speech has told.
-    audio_clock: AudioTime,
     /// What came before anybody joined.
     early: Vec<Request>,
 }
@@ -66,7 +63,6 @@ impl Conversation {
             answering: Answering::new(&cx),
             inactivity: Inactivity::new(&cx),
             pending: Vec::new(),
-            audio_clock: AudioTime::ZERO,
             early: Vec::new(),
             cx,
         }
@@ -101,6 +97,9 @@ impl Conversation {
             Input::Request(request) => {
                 if self.early.len() < self.cx.config.limits.waiting_messages {
                     self.early.push(request);
+                } else {
+                    let text = "a request was dropped: too many came before anybody joined";
+                    self.cx.notice(Severity::Warning, notices::REQUEST_DROPPED, text);
                 }
             }
             Input::Timeout => {
@@ -140,16 +139,16 @@ impl Conversation {
                 Timer::FirstWords => self.first_words(),
                 Timer::Inactivity => self.user_inactive(),
                 Timer::Interruption => self.user_cuts_in(),
-                Timer::Join | Timer::LastWords => {}
+                Timer::Join => {}
+                Timer::LastWords => self.give_up_last_words(),
                 Timer::MaxDuration => self.max_duration(),
                 Timer::Overrun => self.end(EndReason::Timeout),
                 Timer::Playout => self.answering.handle_playout_timeout(&mut self.cx),
                 Timer::ToolTimeout => self.answering.handle_tool_timeout(&mut self.cx),
                 Timer::Transcript => self.transcripts_overdue(),
             }
-            if self.is_over() {
-                return;
-            }
+            // What one deadline led to may take away or move the next.
+            self.settle();
         }
     }
 
@@ -178,22 +177,21 @@ impl Conversation {
     fn max_duration(&mut self) {
         self.cx.notice(Severity::Info, notices::MAX_DURATION, "the call reached its maximum duration");
         self.cx.timers.set(Timer::Overrun, self.cx.now + self.cx.config.limits.overrun);
-        let farewell = self.cx.config.time_exceeded_message.clone();
-        self.close(EndReason::Timeout, farewell);
+        // An agent that is saying goodbye already may finish, within the same time.
+        if self.phase == Phase::Live {
+            let farewell = self.cx.config.time_exceeded_message.clone();
+            self.close(EndReason::Timeout, farewell);
+        }
     }
 
     /// After every input: follow up what it led to, and tell how things stand.
     fn settle(&mut self) {
-        if let Some(reason) = self.answering.take_end() {
-            self.end(reason);
+        self.heed_ending();
+        if self.phase == Phase::Live && self.is_free() {
+            self.answering.next_move(&mut self.cx);
+            self.heed_ending();
         }
         if self.phase == Phase::Live {
-            if self.is_free() {
-                self.answering.next_move(&mut self.cx);
-                if let Some(reason) = self.answering.take_end() {
-                    self.end(reason);
-                }
-            }
             self.report_state();
         }
         self.cx.commit();
@@ -201,6 +199,14 @@ impl Conversation {
             && self.pending.is_empty()
         {
             self.finish(reason);
+        }
+    }
+
+    fn heed_ending(&mut self) {
+        match self.answering.take_ending() {
+            Some(Ending::UnlessAnswered(_)) if self.listening.is_mid_turn() || self.awaits_words() => {}
+            Some(Ending::Now(reason) | Ending::UnlessAnswered(reason)) => self.end(reason),
+            None => {}
         }
     }
 
@@ -215,7 +221,7 @@ impl Conversation {
         self.inactivity.set_quiet(&mut self.cx, !busy && !mid_turn);
         if !busy {
             self.cx.report(AgentState::Listening);
-        } else if !self.answering.is_heard() {
+        } else if !self.answering.is_speaking() {
             self.cx.report(AgentState::Thinking);
         }
     }

@@ -22,21 +22,28 @@ struct Entry {
 #[derive(Debug)]
 pub(crate) struct History {
     entries: Vec<Entry>,
+    /// How many entries came from before the call.
+    initial: usize,
     /// How many entries from the front are committed.
     committed: usize,
     ids: Counter,
     ordinals: Counter,
-    text_bytes: usize,
+    /// Bytes of text in settled messages, and the overhead of all.
+    bytes: usize,
 }
+
+/// What a message counts besides its text, so that many empty ones fill the record too.
+const OVERHEAD: usize = 256;
 
 impl History {
     pub(crate) fn new(initial: &[Message]) -> Self {
         let mut history = Self {
             entries: Vec::with_capacity(initial.len()),
+            initial: initial.len(),
             committed: 0,
             ids: Counter::default(),
             ordinals: Counter::default(),
-            text_bytes: 0,
+            bytes: 0,
         };
         for message in initial {
             history.append(message.clone());
@@ -68,7 +75,7 @@ impl History {
             let entry = &mut self.entries[index];
             complete(&mut entry.message);
             entry.settled = true;
-            self.text_bytes += text_bytes(&entry.message);
+            self.bytes += OVERHEAD + text_bytes(&entry.message);
         }
     }
 
@@ -84,9 +91,9 @@ impl History {
         self.entries.last().is_some_and(|entry| entry.id == id)
     }
 
-    /// Bytes of text in the record.
-    pub(crate) fn text_bytes(&self) -> usize {
-        self.text_bytes
+    /// How full the record is, in bytes of text and overhead.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Whether the newest message is something that a model would answer of itself.
@@ -97,13 +104,35 @@ impl History {
         })
     }
 
-    /// The messages as a model may know them: nothing unheard, nothing undecided but the user's own voice.
+    /// The messages as a model may know them: nothing unheard, nothing undecided but the user's own voice, and the results of
+    /// tools right behind their calls. What the user said while they ran comes after.
     pub(crate) fn for_model(&self) -> Vec<Message> {
-        self.entries
-            .iter()
-            .filter(|entry| is_for_model(&entry.message))
-            .map(|entry| entry.message.clone())
-            .collect()
+        let mut messages = Vec::with_capacity(self.entries.len());
+        let mut meanwhile = Vec::new();
+        let mut running = 0;
+        for (index, Entry { message, .. }) in self.entries.iter().enumerate() {
+            match &message.body {
+                MessageBody::Agent { heard, .. } if heard.trim().is_empty() => continue,
+                // What came from before the call keeps its order, whatever it is.
+                _ if index < self.initial => messages.push(message.clone()),
+                MessageBody::ToolCall { .. } => {
+                    running += 1;
+                    messages.push(message.clone());
+                }
+                MessageBody::ToolResult { .. } => {
+                    running -= 1;
+                    messages.push(message.clone());
+                }
+                MessageBody::Agent { .. } | MessageBody::User { .. } if running > 0 => {
+                    meanwhile.push(message.clone());
+                }
+                MessageBody::Agent { .. } | MessageBody::User { .. } => messages.push(message.clone()),
+            }
+            if running == 0 {
+                messages.append(&mut meanwhile);
+            }
+        }
+        messages
     }
 
     /// The next message whose text, and that of all before it, is settled, with its index.
@@ -130,13 +159,6 @@ impl History {
             .iter()
             .rposition(|entry| entry.id == id && !entry.settled)
             .map(|index| index + self.committed)
-    }
-}
-
-fn is_for_model(message: &Message) -> bool {
-    match &message.body {
-        MessageBody::Agent { heard, .. } => !heard.trim().is_empty(),
-        MessageBody::ToolCall { .. } | MessageBody::ToolResult { .. } | MessageBody::User { .. } => true,
     }
 }
 

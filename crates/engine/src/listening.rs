@@ -33,10 +33,23 @@ struct OpenTurn {
     active_since: Option<CallTime>,
     /// Active speech before that.
     spoken: Duration,
+    /// How much audio had been received when the detector last spoke, and when that was.
+    heard: (AudioTime, CallTime),
+    /// What the agent was doing when it began.
+    beginning: Beginning,
     /// The agent was told to speak over this turn: it interrupts nobody.
     overridden: bool,
     /// The ordinal that a turn had before it was taken up again.
     ordinal: Option<Ordinal>,
+}
+
+/// What the agent was doing when the user began to speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Beginning {
+    /// Nothing that speech could interrupt.
+    InSilence,
+    /// Making or giving an answer that may be interrupted.
+    OverAgent,
 }
 
 /// A turn that has ended.
@@ -46,6 +59,7 @@ pub(crate) struct Turn {
     pub(crate) began: CallTime,
     pub(crate) ended: CallTime,
     pub(crate) spoken: Duration,
+    pub(crate) beginning: Beginning,
     /// Whether the agent was told to speak over it.
     pub(crate) overridden: bool,
     /// The ordinal it had before it was taken up again.
@@ -76,8 +90,14 @@ impl Listening {
         self.open.is_some()
     }
 
-    /// Notes the beginning of speech. Returns whether the open turn may interrupt, and then sets the deadline for it.
-    pub(crate) fn speech_started(&mut self, cx: &mut Context, at: AudioTime, received: AudioTime) {
+    /// Notes the beginning of speech, and sets the deadline at which the open turn interrupts the agent.
+    pub(crate) fn speech_started(
+        &mut self,
+        cx: &mut Context,
+        at: AudioTime,
+        received: AudioTime,
+        beginning: Beginning,
+    ) {
         let onset = cx.now - received.since(at);
         let turn = self.open.get_or_insert_with(|| OpenTurn {
             from: at - cx.config.turn_taking.pre_roll,
@@ -86,10 +106,13 @@ impl Listening {
             ended: onset,
             active_since: None,
             spoken: Duration::ZERO,
+            heard: (received, cx.now),
+            beginning,
             overridden: false,
             ordinal: None,
         });
         turn.active_since.get_or_insert(onset);
+        turn.heard = (received, cx.now);
         cx.timers.stop(Timer::EndOfTurn);
         if !turn.overridden {
             let missing = cx.config.turn_taking.minimum_interruption.saturating_sub(turn.spoken);
@@ -105,6 +128,7 @@ impl Listening {
         turn.ended = (cx.now - received.since(at)).max(active_since);
         turn.to = turn.to.max(at);
         turn.spoken += turn.ended.since(active_since);
+        turn.heard = (received, cx.now);
         cx.timers.set(Timer::EndOfTurn, turn.ended + cx.config.turn_taking.endpoint_delay);
         let interrupts = cx.timers.is_set(Timer::Interruption)
             && turn.spoken >= cx.config.turn_taking.minimum_interruption;
@@ -120,14 +144,18 @@ impl Listening {
         }
     }
 
-    /// Ends the open turn: the silence was long enough, or there is no more time.
-    pub(crate) fn end_turn(&mut self, cx: &mut Context, heard_until: AudioTime) -> Option<EndOfTurn> {
+    /// Ends the open turn: the silence was long enough, or there is no more time. In the middle of speech the audio is taken
+    /// to have run with the clock since the detector last spoke.
+    pub(crate) fn end_turn(&mut self, cx: &mut Context) -> Option<EndOfTurn> {
         cx.timers.stop(Timer::EndOfTurn);
         cx.timers.stop(Timer::Interruption);
         let turn = self.open.take()?;
         let (to, ended, spoken) = match turn.active_since {
             None => (turn.to, turn.ended, turn.spoken),
-            Some(since) => (turn.to.max(heard_until), cx.now, turn.spoken + cx.now.since(since)),
+            Some(since) => {
+                let (received, noted) = turn.heard;
+                (received + cx.now.since(noted), cx.now, turn.spoken + cx.now.since(since))
+            }
         };
         if spoken < cx.config.turn_taking.minimum_turn {
             return Some(EndOfTurn::Discarded);
@@ -138,6 +166,7 @@ impl Listening {
             began: turn.began,
             ended,
             spoken,
+            beginning: turn.beginning,
             overridden: turn.overridden,
             ordinal: turn.ordinal,
         }))

@@ -33,7 +33,7 @@ pub struct AudioSpan {
     pub turn: TurnId,
     /// Where it begins.
     pub from: AudioTime,
-    /// Where it ends.
+    /// Where it ends. May lie a little past the last sample received, when the call ended in the middle of speech.
     pub to: AudioTime,
 }
 

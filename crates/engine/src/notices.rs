@@ -10,8 +10,10 @@ pub const TRANSCRIPTION_FAILED: &str = "transcription.failed";
 pub const MODEL_FAILED: &str = "model.failed";
 /// The model's answer was longer than one message may be.
 pub const MODEL_TOO_LONG: &str = "model.message_too_long";
-/// The model asked for more tools than one answer may.
-pub const MODEL_TOO_MANY_TOOLS: &str = "model.too_many_tool_calls";
+/// A model's answer or a forced message asked for more tools than it may.
+pub const TOO_MANY_TOOLS: &str = "tool.too_many_calls";
+/// Too many requests came before anybody joined.
+pub const REQUEST_DROPPED: &str = "request.dropped";
 /// The voice failed.
 pub const VOICE_FAILED: &str = "voice.failed";
 /// Audio ran out in the middle of a message.

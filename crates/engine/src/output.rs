@@ -29,7 +29,7 @@ pub enum Effect {
     Cancel(Work),
     /// Drop all audio that was sent and not yet played. Nothing of it may follow.
     ClearPlayback,
-    /// Close the leg. The last effect of a call that was joined.
+    /// Close the leg. The last effect of a call that was joined, but for cancelling transcriptions that take too long.
     CloseLeg(EndReason),
     /// Run a tool and report its outcome.
     InvokeTool(Invocation),
@@ -112,7 +112,7 @@ pub enum Event {
     UserStoppedSpeaking,
     /// Something worth the developer's attention.
     Notice(Notice),
-    /// The call is over. Nothing follows but the closing of the leg.
+    /// The call is over. Nothing follows.
     Ended(EndReason),
 }
 

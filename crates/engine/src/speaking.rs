@@ -69,9 +69,14 @@ impl Speaking {
         self.message.is_none()
     }
 
-    /// Whether the user has heard or read the beginning of the message.
-    pub(crate) fn is_heard(&self) -> bool {
+    /// Whether the message is on its way to the user: its audio plays, or its text was shown.
+    pub(crate) fn has_begun(&self) -> bool {
         self.message.as_ref().is_some_and(|message| message.began.is_some())
+    }
+
+    /// Whether the user has heard or read a word of the message.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.message.as_ref().is_some_and(|message| message.ordinal.is_some())
     }
 
     pub(crate) fn is_uninterruptible(&self) -> bool {
@@ -138,17 +143,25 @@ impl Speaking {
         match event {
             VoiceEvent::Audio { samples } => utterance.add_audio(u64::from(samples)),
             VoiceEvent::Words(ends) => utterance.set_words(&message.text, &ends),
+            VoiceEvent::Finished if utterance.is_empty() => {
+                self.voice_failed(cx, id, "it made no audio of a text that has words");
+            }
             VoiceEvent::Finished => {
                 self.failures = 0;
                 utterance.complete();
             }
-            VoiceEvent::Failed(why) => {
-                self.failures += 1;
-                utterance.fail();
-                message.voice_lost = true;
-                cx.notice(Severity::Error, notices::VOICE_FAILED, format!("the voice failed: {why}"));
-            }
+            VoiceEvent::Failed(why) => self.voice_failed(cx, id, &why),
         }
+    }
+
+    /// What cannot be spoken cannot be heard: the message ends with the audio at hand.
+    fn voice_failed(&mut self, cx: &mut Context, id: UtteranceId, why: &str) {
+        self.failures += 1;
+        if let Some(message) = &mut self.message {
+            message.voice_lost = true;
+            message.utterances.iter_mut().filter(|utterance| utterance.id() == id).for_each(Utterance::fail);
+        }
+        cx.notice(Severity::Error, notices::VOICE_FAILED, format!("the voice failed: {why}"));
     }
 
     /// Does everything that is due: hands sentences to the voice, sends audio, shows words, ends the message.
@@ -181,14 +194,14 @@ impl Speaking {
     pub(crate) fn cut(&mut self, cx: &mut Context) -> bool {
         cx.timers.stop(Timer::Playout);
         let Some(mut message) = self.message.take() else { return false };
+        if message.medium == Medium::Voice {
+            message.show_heard(cx);
+        }
         for utterance in &message.utterances {
             cx.effect(Effect::Cancel(Work::Speech(utterance.id())));
         }
         if message.playout.has_begun() {
             cx.effect(Effect::ClearPlayback);
-        }
-        if message.medium == Medium::Voice {
-            message.show_heard(cx);
         }
         message.close(cx)
     }
@@ -227,7 +240,7 @@ impl AgentMessage {
                 if self.began.is_some()
                     && self.playout.has_begun()
                     && self.playout.is_dry(cx.now)
-                    && utterance.is_late()
+                    && utterance.note_gap()
                 {
                     cx.notice(
                         Severity::Debug,

@@ -103,6 +103,14 @@ impl AudioTime {
     }
 }
 
+impl Add<Duration> for AudioTime {
+    type Output = Self;
+
+    fn add(self, rhs: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(rhs.as_micros()).unwrap_or(u64::MAX)))
+    }
+}
+
 impl Sub<Duration> for AudioTime {
     type Output = Self;
 

@@ -1,1 +1,12 @@
-//! Placeholder head.
+//! Everything that runs: configuration, storage, the HTTP interface, calls and their transports.
+//!
+//! Inside, `http` and `transport` may use `call` and `storage`; `storage` knows nothing above it; nothing imports `http` but `app`.
+
+pub mod api_key;
+pub mod app;
+pub mod call;
+pub mod config;
+mod http;
+pub mod storage;
+pub mod telemetry;
+pub mod transport;

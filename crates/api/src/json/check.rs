@@ -85,12 +85,12 @@ impl Check<Secret> for Chars {
     }
 }
 
-/// A duration above zero.
+/// A duration above zero. Negative ones are refused wherever there is a duration.
 pub(crate) struct Positive;
 
 impl Check<WireDuration> for Positive {
     fn check(&self, value: &WireDuration, reader: &mut Reader) {
-        if *value <= WireDuration::ZERO {
+        if *value == WireDuration::ZERO {
             reader.refuse("must be longer than 0s");
         }
     }
@@ -101,7 +101,7 @@ pub(crate) struct UpToSeconds(pub(crate) u32);
 
 impl Check<WireDuration> for UpToSeconds {
     fn check(&self, value: &WireDuration, reader: &mut Reader) {
-        if *value <= WireDuration::ZERO || *value > WireDuration::from_secs(self.0) {
+        if *value == WireDuration::ZERO || *value > WireDuration::from_secs(self.0) {
             reader.refuse(format!("{value} is out of range; choose more than 0s and at most {}s", self.0));
         }
     }

@@ -95,21 +95,17 @@ pub(crate) fn sets_nothing(value: &serde_json::Value) -> bool {
 
 /// Finds the one key that is set. In a response, none is no problem: it may be a kind that this version does not know.
 pub(crate) fn choose(names: &[Name], fields: &mut Fields<'_>, reader: &mut Reader) -> Option<&'static str> {
-    let mut set = names.iter().filter(|name| fields.take(**name).is_some_and(|(_, value)| !value.is_null()));
-    let first = set.next();
-    let second = set.next();
-    // Every key is asked for, so that a further one does not count as unknown.
-    set.for_each(drop);
-    match (first, second) {
-        (Some(first), Some(second)) => {
-            reader.refuse(format!("has both {:?} and {:?}; keep one", first.camel, second.camel));
-            Some(first.camel)
-        }
-        (Some(first), None) => Some(first.camel),
-        (None, _) => {
-            let names: Vec<_> = names.iter().map(|name| format!("{:?}", name.camel)).collect();
-            reader.refuse(format!("needs one of {}", names.join(", ")));
-            None
-        }
+    let is_set = |name: &&Name| fields.take(**name).is_some_and(|(_, value)| !value.is_null());
+    let set: Vec<_> = names.iter().filter(is_set).collect();
+    match set.as_slice() {
+        [] => reader.refuse(format!("needs one of {}", listed(names))),
+        [_] => {}
+        _ => reader.refuse(format!("has {}; keep one", listed(set.iter().copied()))),
     }
+    set.first().map(|name| name.camel)
+}
+
+fn listed<'n>(names: impl IntoIterator<Item = &'n Name>) -> String {
+    let quoted: Vec<_> = names.into_iter().map(|name| format!("{:?}", name.camel)).collect();
+    quoted.join(", ")
 }

@@ -64,10 +64,14 @@ impl<'v> Fields<'v> {
         let problems = reader.problem_count();
         reader.at(spelling, |reader| {
             let read = T::from_json(value, reader);
-            if read.is_none() && reader.problem_count() == problems {
+            if read.is_some() || reader.problem_count() > problems {
+                return read;
+            }
+            let absent = if_absent();
+            if absent.is_none() {
                 reader.fault("is of a kind that is not known here");
             }
-            read
+            absent
         })
     }
 

@@ -34,7 +34,7 @@ pub struct Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.path.as_str() {
-            "" => f.write_str(&self.message),
+            "" => write!(f, "the JSON text {}", self.message),
             path => write!(f, "{path}: {}", self.message),
         }
     }

@@ -4,8 +4,8 @@
 ///
 /// A field is `name: Type`, and may have: another wire name (`kind as "type"`), further names it is taken under
 /// (`name | tool_name`), a check (`where Within(0.0, 1.0)`), a default (`=> 1.0`). Options, lists and maps may be left out
-/// anyway. After the fields may follow a one-of whose key lies among them (`} with one of { tool: ToolReference }`), and a rule
-/// that compares fields (`} where rule`, a `fn(&Self, &mut Reader)`).
+/// anyway. After the fields may follow a one-of whose key lies among them (`} with one of { tool: ToolReference }`), and a
+/// rule that compares fields (`} where rule`, a `fn(&Self, &mut Reader)`).
 ///
 /// `pub struct` leaves out what is unset when written; `pub resource struct` writes every key, with null where it is unset.
 macro_rules! record {
@@ -56,6 +56,7 @@ macro_rules! record_body {
                 $( let $choice = <$choice_type as $crate::json::fields::FromFields>::from_fields(fields, reader); )?
                 let read = Self { $($field: $field?,)* $($choice: $choice?,)? };
                 $( ($rule as fn(&Self, &mut $crate::json::Reader))(&read, reader); )?
+                // The same holds for reading one.
                 let _ = (fields, reader);
                 Some(read)
             }
@@ -70,8 +71,9 @@ macro_rules! record_body {
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 use serde::ser::SerializeMap as _;
-                #[allow(unused_mut, clippy::allow_attributes, reason = "an object may have no fields")]
                 let mut map = serializer.serialize_map(None)?;
+                // An object may have no fields, and then nothing below would need `mut`.
+                let _ = &mut map;
                 $(
                     if !$crate::json::record::decide(&self.$field, $left_out) {
                         map.serialize_entry($crate::json::name!($field $($wire)?).camel, &self.$field)?;

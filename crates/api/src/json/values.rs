@@ -127,10 +127,6 @@ impl FromJson for JsonObject {
     fn if_absent() -> Option<Self> {
         Some(Self::new())
     }
-
-    fn is_left_out(&self) -> bool {
-        self.is_empty()
-    }
 }
 
 impl<T: FromJson> FromJson for Box<T> {

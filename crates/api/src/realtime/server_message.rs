@@ -122,7 +122,7 @@ record! {
         /// The invocation's id, which the result repeats.
         invocation_id: String,
         /// The arguments: always an object, and always written.
-        parameters: Value => Value::Object(JsonObject::new()),
+        parameters: JsonObject,
     }
 }
 
@@ -186,7 +186,7 @@ record! {
         /// The invocation's id.
         invocation_id: String,
         /// The arguments.
-        parameters: Value => Value::Object(JsonObject::new()),
+        parameters: JsonObject,
     }
 }
 

@@ -115,7 +115,7 @@ record! {
 
 record! {
     /// A side thread has generated.
-    pub struct SideGenerationCompleted {
+    pub resource struct SideGenerationCompleted {
         /// Its id.
         thread_id: String,
         /// All that it said.

@@ -67,8 +67,8 @@ record! {
 }
 
 impl InputTextMessage {
-    /// The same in the newer form. `plain` is the urgency of a message that is not deferred, which the protocol leaves open; A-22
-    /// recommends [`Urgency::Soon`].
+    /// The same in the newer form. `plain` is the urgency of a message that is not deferred, which the protocol leaves
+    /// open; A-22 recommends [`Urgency::Soon`].
     #[must_use]
     pub fn into_user_text(self, plain: Urgency) -> UserTextMessage {
         let urgency = if self.defer_response == Some(true) { Urgency::Later } else { plain };

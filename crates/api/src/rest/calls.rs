@@ -1,7 +1,7 @@
 //! Calls: creating them, reading them, speaking into them, deleting them (protocol.md 1, 2).
 //!
-//! Owns the endpoints under `/api/calls`. The create-call request is in [`start`](self), the resource in `resource`, and each
-//! part that a request and other requests share in a file of its own.
+//! Owns the endpoints under `/api/calls`. The create-call request is in `start`, the resource in `resource`, and each of their
+//! parts in a file of its own.
 
 mod callbacks;
 mod data_connection;
@@ -12,21 +12,16 @@ mod first_speaker;
 mod inactivity;
 mod medium;
 mod message;
+mod query;
 mod resource;
 mod start;
 mod tool;
 mod vad;
 
-use serde::Serialize;
-use serde_json::Value;
-
-use crate::endpoint::{Endpoint, Method, NoBody, NoQuery};
-use crate::ids::{AgentId, CallId, VoiceId};
-use crate::json::check::{Chars, Within};
-use crate::json::{FromJson, Reader, quoted, record, words};
+use crate::endpoint::{NoBody, endpoint};
+use crate::ids::CallId;
 use crate::page::Page;
 use crate::realtime::InjectedMessage;
-use crate::timestamp::Timestamp;
 
 pub use callbacks::{Callback, Callbacks};
 pub use data_connection::{ChannelMode, DataConnectionAudioConfig, DataConnectionConfig};
@@ -43,6 +38,10 @@ pub use medium::{
     PhoneMedium, ServerWebSocketMedium, SipDirection, SipIncoming, SipOutgoing, WebRtcMedium,
 };
 pub use message::{Message, MessageMedium, MessageRole, Timespan};
+pub use query::{
+    CallSort, CreateCallQuery, DateOrTime, ListCallEventsQuery, ListCallMessagesQuery, ListCallsQuery,
+    MessagesMode, TimeOfDay,
+};
 pub use resource::{
     AgentBasic, BillingStatus, Call, CallRetention, CallSipDetails, EndReason, SipTerminationReason,
 };
@@ -55,269 +54,37 @@ pub use tool::{
 };
 pub use vad::VadSettings;
 
-/// `POST /api/calls`: creates a call.
-#[derive(Debug, Clone, Copy)]
-pub struct CreateCall;
-
-impl Endpoint for CreateCall {
-    const METHOD: Method = Method::Post;
-    const PATH: &'static str = "/api/calls";
-    const SUCCESS: u16 = 201;
-    type Path = ();
-    type Query = CreateCallQuery;
-    type Body = StartCallRequest;
-    type Response = Call;
+endpoint! {
+    /// Creates a call (protocol.md 1.2).
+    pub CreateCall: Post "/api/calls" query CreateCallQuery, body StartCallRequest, -> 201 Call
 }
 
-record! {
-    /// The query of [`CreateCall`] (protocol.md 1.2).
-    pub struct CreateCallQuery {
-        /// Whether an agent that speaks first into an empty history is prompted to greet.
-        enable_greeting_prompt: bool => true,
-        /// The call whose properties and messages the new one starts from.
-        prior_call_id: Option<CallId>,
-        /// The name or id of a throttle that the creation counts against.
-        throttle: Option<String> where Chars(1, 64),
-    }
+endpoint! {
+    /// Lists the account's calls.
+    pub ListCalls: Get "/api/calls" query ListCallsQuery, -> 200 Page<Call>
 }
 
-impl Default for CreateCallQuery {
-    fn default() -> Self {
-        Self { enable_greeting_prompt: true, prior_call_id: None, throttle: None }
-    }
+endpoint! {
+    /// Reads one call.
+    pub ReadCall: Get "/api/calls/{call_id}" path CallId, -> 200 Call
 }
 
-/// `GET /api/calls`: lists the account's calls.
-#[derive(Debug, Clone, Copy)]
-pub struct ListCalls;
-
-impl Endpoint for ListCalls {
-    const METHOD: Method = Method::Get;
-    const PATH: &'static str = "/api/calls";
-    const SUCCESS: u16 = 200;
-    type Path = ();
-    type Query = ListCallsQuery;
-    type Body = NoBody;
-    type Response = Page<Call>;
+endpoint! {
+    /// Removes a call that has ended, with all it left (protocol.md 1.8).
+    pub DeleteCall: Delete "/api/calls/{call_id}" path CallId, -> 204 NoBody
 }
 
-record! {
-    /// The query of [`ListCalls`] (protocol.md 7.14).
-    #[derive(Default)]
-    pub struct ListCallsQuery {
-        /// Only calls of these agents.
-        agent_ids: Vec<AgentId>,
-        /// Where the page begins: an opaque text from a page's `next` or `previous`.
-        cursor: Option<String>,
-        /// Only calls at least this long.
-        duration_min: Option<crate::WireDuration>,
-        /// Only calls at most this long.
-        duration_max: Option<crate::WireDuration>,
-        /// Only calls created then or later; a bare date means its beginning.
-        from_date: Option<DateOrTime>,
-        /// Only calls created then or earlier; a bare date means its end.
-        to_date: Option<DateOrTime>,
-        /// Only calls with these metadata (`metadata.key=value`).
-        metadata: std::collections::BTreeMap<String, String>,
-        /// Calls on a page, 1 to 1000; 100 if not given (protocol.md 10.1, 25).
-        page_size: Option<u32> where Within(1, 1000),
-        /// Only calls that contain these words.
-        search: Option<String> where Chars(1, 1000),
-        /// What to order by.
-        sort: Option<CallSort>,
-        /// Only calls created at this time of day (UTC) or later, `HH:MM:SS` with up to six fractional digits.
-        time_of_day_start: Option<TimeOfDay>,
-        /// Only calls created at this time of day (UTC) or earlier.
-        time_of_day_end: Option<TimeOfDay>,
-        /// Only calls with this voice.
-        voice_id: Option<VoiceId>,
-    }
+endpoint! {
+    /// Lists what went on behind a conversation.
+    pub ListCallEvents: Get "/api/calls/{call_id}/events" path CallId, query ListCallEventsQuery, -> 200 Page<CallEvent>
 }
 
-words! {
-    /// What a list of calls is ordered by.
-    pub enum CallSort {
-        /// Shortest billed duration first.
-        BilledDuration = "billedDuration" | "billed_duration",
-        /// Longest billed duration first.
-        BilledDurationDescending = "-billedDuration" | "-billed_duration",
-        /// Oldest first.
-        Created = "created",
-        /// Newest first: the order if none is asked for.
-        CreatedDescending = "-created",
-        /// Ended first, first.
-        Ended = "ended",
-        /// Ended last, first.
-        EndedDescending = "-ended",
-        /// Joined first, first.
-        Joined = "joined",
-        /// Joined last, first.
-        JoinedDescending = "-joined",
-    }
+endpoint! {
+    /// Lists what was said in a call.
+    pub ListCallMessages: Get "/api/calls/{call_id}/messages" path CallId, query ListCallMessagesQuery, -> 200 Page<Message>
 }
 
-/// A day or a moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DateOrTime {
-    /// A whole day in UTC: `2026-11-20`.
-    Date(jiff::civil::Date),
-    /// A moment.
-    Time(Timestamp),
-}
-
-impl FromJson for DateOrTime {
-    fn from_json(value: &Value, reader: &mut Reader) -> Option<Self> {
-        let text = String::from_json(value, reader)?;
-        // A moment parses as a civil date too, which would drop its time.
-        let parsed = if text.len() == "2026-11-20".len() {
-            text.parse().ok().map(Self::Date)
-        } else {
-            text.parse().ok().map(Self::Time)
-        };
-        if parsed.is_none() {
-            reader.fault(format!(
-                "{} is neither a date nor a moment; write \"2026-11-20\" or \"2026-11-20T08:45:00Z\"",
-                quoted(&text)
-            ));
-        }
-        parsed
-    }
-}
-
-impl Serialize for DateOrTime {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Date(date) => serializer.collect_str(date),
-            Self::Time(moment) => moment.serialize(serializer),
-        }
-    }
-}
-
-/// A time of day, in UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TimeOfDay(pub jiff::civil::Time);
-
-impl FromJson for TimeOfDay {
-    fn from_json(value: &Value, reader: &mut Reader) -> Option<Self> {
-        let text = String::from_json(value, reader)?;
-        let parsed = text.parse().ok().map(Self);
-        if parsed.is_none() {
-            reader.fault(format!("{} is not a time of day; write \"08:45:00\"", quoted(&text)));
-        }
-        parsed
-    }
-}
-
-impl Serialize for TimeOfDay {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
-
-/// `GET /api/calls/{call_id}`: reads one call.
-#[derive(Debug, Clone, Copy)]
-pub struct ReadCall;
-
-impl Endpoint for ReadCall {
-    const METHOD: Method = Method::Get;
-    const PATH: &'static str = "/api/calls/{call_id}";
-    const SUCCESS: u16 = 200;
-    type Path = CallId;
-    type Query = NoQuery;
-    type Body = NoBody;
-    type Response = Call;
-}
-
-/// `DELETE /api/calls/{call_id}`: removes an ended call with all it left.
-#[derive(Debug, Clone, Copy)]
-pub struct DeleteCall;
-
-impl Endpoint for DeleteCall {
-    const METHOD: Method = Method::Delete;
-    const PATH: &'static str = "/api/calls/{call_id}";
-    const SUCCESS: u16 = 204;
-    type Path = CallId;
-    type Query = NoQuery;
-    type Body = NoBody;
-    type Response = NoBody;
-}
-
-/// `GET /api/calls/{call_id}/messages`: lists what was said.
-#[derive(Debug, Clone, Copy)]
-pub struct ListCallMessages;
-
-impl Endpoint for ListCallMessages {
-    const METHOD: Method = Method::Get;
-    const PATH: &'static str = "/api/calls/{call_id}/messages";
-    const SUCCESS: u16 = 200;
-    type Path = CallId;
-    type Query = ListCallMessagesQuery;
-    type Body = NoBody;
-    type Response = Page<Message>;
-}
-
-record! {
-    /// The query of [`ListCallMessages`].
-    #[derive(Default)]
-    pub struct ListCallMessagesQuery {
-        /// Where the page begins: an opaque text from a page's `next` or `previous`.
-        cursor: Option<String>,
-        /// Which messages; the last stage's if not given.
-        mode: Option<MessagesMode>,
-        /// Messages on a page, 1 to 1000; 100 if not given (protocol.md 10.1, 25).
-        page_size: Option<u32> where Within(1, 1000),
-    }
-}
-
-words! {
-    /// Which messages of a call are listed (protocol.md 2.4).
-    pub enum MessagesMode {
-        /// Those of all stages, without initial messages.
-        InCall = "in_call",
-        /// Those of the last stage, with its initial messages.
-        LastStage = "last_stage",
-    }
-}
-
-/// `GET /api/calls/{call_id}/events`: lists what went on behind the conversation.
-#[derive(Debug, Clone, Copy)]
-pub struct ListCallEvents;
-
-impl Endpoint for ListCallEvents {
-    const METHOD: Method = Method::Get;
-    const PATH: &'static str = "/api/calls/{call_id}/events";
-    const SUCCESS: u16 = 200;
-    type Path = CallId;
-    type Query = ListCallEventsQuery;
-    type Body = NoBody;
-    type Response = Page<CallEvent>;
-}
-
-record! {
-    /// The query of [`ListCallEvents`].
-    #[derive(Default)]
-    pub struct ListCallEventsQuery {
-        /// Where the page begins: an opaque text from a page's `next` or `previous`.
-        cursor: Option<String>,
-        /// Only events at least this severe; from info on if not given. The one parameter that the original spells in snake case.
-        minimum_severity as "minimum_severity" | minimum_severity: Option<Severity>,
-        /// Events on a page, 1 to 1000; 100 if not given (protocol.md 10.1, 25).
-        page_size: Option<u32> where Within(1, 1000),
-        /// Only events of this type.
-        kind as "type": Option<String> where Chars(1, 50),
-    }
-}
-
-/// `POST /api/calls/{call_id}/send_data_message`: speaks into a call that is under way (protocol.md 3.5).
-#[derive(Debug, Clone, Copy)]
-pub struct SendDataMessage;
-
-impl Endpoint for SendDataMessage {
-    const METHOD: Method = Method::Post;
-    const PATH: &'static str = "/api/calls/{call_id}/send_data_message";
-    const SUCCESS: u16 = 204;
-    type Path = CallId;
-    type Query = NoQuery;
-    type Body = InjectedMessage;
-    type Response = NoBody;
+endpoint! {
+    /// Speaks into a call that is under way (protocol.md 3.5).
+    pub SendDataMessage: Post "/api/calls/{call_id}/send_data_message" path CallId, body InjectedMessage, -> 204 NoBody
 }

@@ -1,7 +1,8 @@
 //! The default detector: earshot, a small neural network whose weights are compiled in.
 //!
-//! Owns the mapping of its score onto the published scale, and the guard that keeps key tones from it. It must not know how
-//! probabilities become speech.
+//! Owns the mapping of its score onto the published scale, and the guard against key tones, seven in ten frames of which it
+//! takes for speech. Other steady tones (a ring-back tone, a whistle) can still pass for speech: a single strong harmonic of
+//! a voice looks the same in 16 ms. It must not know how probabilities become speech.
 
 use super::tones::TwoTones;
 use super::{VoiceActivity, VoiceActivityFactory};
@@ -9,8 +10,10 @@ use super::{VoiceActivity, VoiceActivityFactory};
 /// Samples in a frame: 16 ms at 16 kHz, the only size that the network takes.
 pub const FRAME_SAMPLES: usize = 256;
 
-/// The network looks at three frames at a time, so a tone is still in its view for two frames after it has ended.
-const GUARD_FRAMES: u8 = 3;
+/// For how many frames the guard holds from a key tone on. The network remembers: measured, its score falls below the even
+/// chance five frames after a tone's end. A word that follows a key within this time is heard from then on, and its
+/// beginning is in the pre-roll.
+const GUARD_FRAMES: u8 = 7;
 
 /// Makes earshot detectors.
 #[derive(Debug, Clone, Copy, Default)]

@@ -32,8 +32,6 @@ impl Conversation {
         };
         self.end_open_turn();
         self.answering.end(&mut self.cx);
-        // Whatever the agent still wanted to do ends with it.
-        self.answering.take_end();
         self.cx.timers.stop_all();
         if joined {
             self.cx.effect(Effect::CloseLeg(reason));
@@ -59,7 +57,7 @@ impl Conversation {
         self.cx.timers.stop(Timer::Transcript);
     }
 
-    fn give_up_last_words(&mut self) {
+    pub(super) fn give_up_last_words(&mut self) {
         for pending in std::mem::take(&mut self.pending) {
             self.cx.effect(Effect::Cancel(Work::Transcription(pending.turn.span.turn)));
         }

@@ -6,8 +6,12 @@ use std::time::Duration;
 use super::{Conversation, Phase};
 use crate::answering::{Owed, Script, Then};
 use crate::config::{FirstSpeaker, Greeting};
+use crate::input::Request;
 use crate::output::Event;
 use crate::timers::Timer;
+
+/// How soon the agent looks again whether it may greet, at the least: one detector frame.
+const LOOK_AGAIN: Duration = Duration::from_millis(32);
 
 impl Conversation {
     /// Somebody joined: the clock of the maximum duration starts, and the first speaker gets ready.
@@ -18,6 +22,13 @@ impl Conversation {
         self.cx.timers.stop(Timer::Join);
         self.cx.timers.set(Timer::MaxDuration, now + config.max_duration);
         self.cx.event(Event::Started);
+        // A medium asked for before the call began is the greeting's medium already.
+        let (mediums, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.early)
+            .into_iter()
+            .partition(|request| matches!(request, Request::SetOutputMedium(_)));
+        for request in mediums {
+            self.handle_request(request);
+        }
         match &config.first_speaker {
             FirstSpeaker::Agent { greeting, delay: Duration::ZERO, uninterruptible } => {
                 self.greet(greeting, *uninterruptible);
@@ -27,7 +38,7 @@ impl Conversation {
             }
             FirstSpeaker::User { fallback: None } => {}
         }
-        for request in std::mem::take(&mut self.early) {
+        for request in others {
             self.handle_request(request);
         }
     }
@@ -36,8 +47,8 @@ impl Conversation {
     pub(super) fn first_words(&mut self) {
         if !self.is_free() {
             // Whether this is a turn shows when it ends; a real one takes this deadline away.
-            let later = self.cx.now + self.cx.config.turn_taking.endpoint_delay;
-            self.cx.timers.set(Timer::FirstWords, later);
+            let later = self.cx.config.turn_taking.endpoint_delay.max(LOOK_AGAIN);
+            self.cx.timers.set(Timer::FirstWords, self.cx.now + later);
             return;
         }
         let config = Arc::clone(&self.cx.config);

@@ -7,7 +7,7 @@ use crate::answering::Owed;
 use crate::input::{ForcedMessage, ForcedUrgency, Request, Urgency};
 use crate::message::{Medium, Message, MessageBody, Speaker};
 use crate::notices;
-use crate::output::{AgentState, EndReason, Severity, TranscriptWords};
+use crate::output::{EndReason, Severity, TranscriptWords};
 
 impl Conversation {
     pub(super) fn handle_request(&mut self, request: Request) {
@@ -28,9 +28,8 @@ impl Conversation {
         match urgency {
             // Clients send this after every cleared buffer, so it must not disturb an answer in the making.
             Urgency::Immediate => {
-                if self.answering.is_heard() {
-                    self.answering.interrupt(&mut self.cx);
-                    self.cx.report(AgentState::Listening);
+                if self.answering.is_speaking() && self.answering.is_interruptible() {
+                    self.answering.silence(&mut self.cx);
                 }
             }
             Urgency::Soon => self.answering.owe(Owed::default()),
@@ -39,12 +38,7 @@ impl Conversation {
     }
 
     fn user_text(&mut self, text: Arc<str>, urgency: Urgency) {
-        if self.cx.history.text_bytes() + text.len() > self.cx.config.limits.history_bytes {
-            self.cx.notice(
-                Severity::Warning,
-                notices::HISTORY_FULL,
-                "a text message was dropped: the call holds as much text as it may",
-            );
+        if !self.has_room(text.len()) {
             return;
         }
         self.user_took_part();
@@ -61,10 +55,11 @@ impl Conversation {
         });
         match urgency {
             Urgency::Immediate => {
-                self.answering.owe(Owed::default());
                 if self.answering.is_idle() && !self.awaits_words() {
                     self.listening.override_turn(&mut self.cx);
-                    self.answering.next_move(&mut self.cx);
+                    self.answering.generate(&mut self.cx, Owed::default());
+                } else {
+                    self.answering.owe(Owed::default());
                 }
             }
             Urgency::Soon => self.answering.owe(Owed::default()),
@@ -72,7 +67,19 @@ impl Conversation {
         }
     }
 
-    fn forced_message(&mut self, forced: ForcedMessage) {
+    fn forced_message(&mut self, mut forced: ForcedMessage) {
+        let calls = forced.tool_calls.iter().map(|call| call.name.len() + call.arguments.len());
+        if !self.has_room(forced.content.len() + calls.sum::<usize>()) {
+            return;
+        }
+        if forced.tool_calls.len() > self.cx.config.limits.tool_calls {
+            self.cx.notice(
+                Severity::Warning,
+                notices::TOO_MANY_TOOLS,
+                "a forced message asked for more tools than one message may use; the rest is ignored",
+            );
+            forced.tool_calls.truncate(self.cx.config.limits.tool_calls);
+        }
         match forced.urgency {
             ForcedUrgency::Immediate => {
                 self.answering.interrupt(&mut self.cx);
@@ -85,5 +92,18 @@ impl Conversation {
             }
             ForcedUrgency::Soon => self.answering.wait(&mut self.cx, forced),
         }
+    }
+
+    /// Whether a request may add this many bytes to the record; if not, the developer is told.
+    fn has_room(&mut self, bytes: usize) -> bool {
+        let fits = self.cx.history.bytes() + bytes <= self.cx.config.limits.history_bytes;
+        if !fits {
+            self.cx.notice(
+                Severity::Warning,
+                notices::HISTORY_FULL,
+                "a message was dropped: the call holds as much text as it may",
+            );
+        }
+        fits
     }
 }

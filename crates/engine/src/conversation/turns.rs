@@ -10,7 +10,7 @@ use crate::answering::{Interrupted, Owed};
 use crate::config::Hearing;
 use crate::ids::TurnId;
 use crate::input::Transcription;
-use crate::listening::{EndOfTurn, PendingTurn, Turn};
+use crate::listening::{Beginning, EndOfTurn, PendingTurn, Turn};
 use crate::message::{Medium, Message, MessageBody, Speaker};
 use crate::notices;
 use crate::output::{AgentState, Effect, Event, Severity, TranscriptWords, Work};
@@ -19,17 +19,17 @@ use crate::timers::Timer;
 
 impl Conversation {
     pub(super) fn speech_started(&mut self, at: AudioTime, received: AudioTime) {
-        self.audio_clock = self.audio_clock.max(received);
         if !self.listening.is_mid_turn() {
             self.cx.event(Event::UserStartedSpeaking);
         }
-        self.listening.speech_started(&mut self.cx, at, received);
+        let beginning =
+            if self.answering.is_interruptible() { Beginning::OverAgent } else { Beginning::InSilence };
+        self.listening.speech_started(&mut self.cx, at, received, beginning);
         // The detector's delay may be longer than the speech that it takes to interrupt.
         self.handle_timeouts();
     }
 
     pub(super) fn speech_stopped(&mut self, at: AudioTime, received: AudioTime) {
-        self.audio_clock = self.audio_clock.max(received);
         if !self.listening.is_mid_turn() {
             return;
         }
@@ -78,26 +78,23 @@ impl Conversation {
 
     /// The user has been silent for long enough.
     pub(super) fn end_turn(&mut self) {
-        let clock = self.audio_clock;
-        let Some(end) = self.listening.end_turn(&mut self.cx, clock) else { return };
+        let Some(end) = self.listening.end_turn(&mut self.cx) else { return };
         self.cx.event(Event::UserStoppedSpeaking);
         match end {
             EndOfTurn::Discarded => {}
             // Too short to interrupt: a word thrown in while the agent speaks is not a turn.
-            EndOfTurn::Ended(turn) if self.is_thrown_in(&turn) => {}
+            EndOfTurn::Ended(turn)
+                if turn.beginning == Beginning::OverAgent
+                    && turn.spoken < self.cx.config.turn_taking.minimum_interruption => {}
             EndOfTurn::Ended(turn) => self.take_turn(turn),
         }
     }
 
-    fn is_thrown_in(&self, turn: &Turn) -> bool {
-        self.answering.is_interruptible()
-            && !turn.overridden
-            && turn.spoken < self.cx.config.turn_taking.minimum_interruption
-    }
-
     /// Enters a turn into the record, asks for its words, and owes it an answer.
     fn take_turn(&mut self, turn: Turn) {
-        self.user_took_part();
+        if self.cx.config.hearing != Hearing::Transcript {
+            self.user_took_part();
+        }
         if self.cx.config.hearing == Hearing::Deaf {
             self.cx.notice(
                 Severity::Warning,
@@ -167,6 +164,8 @@ impl Conversation {
             message.body = MessageBody::User { text, audio };
         });
         if reads && self.phase == Phase::Live {
+            // Only now it is certain that this was somebody, and not noise.
+            self.user_took_part();
             self.answering.owe(Owed::default());
         }
     }

@@ -32,6 +32,8 @@ pub(super) struct Utterance {
     voice: Voice,
     ready: u64,
     sent: u64,
+    /// Whether the playout ran dry in its middle.
+    gap: bool,
     /// Its first sample on the playout clock, once it is its turn.
     start: Option<u64>,
 }
@@ -49,6 +51,7 @@ impl Utterance {
             voice: Voice::Working,
             ready: 0,
             sent: 0,
+            gap: false,
             start: None,
         }
     }
@@ -68,6 +71,11 @@ impl Utterance {
 
     pub(super) fn add_audio(&mut self, samples: u64) {
         self.ready += samples;
+    }
+
+    /// Whether no audio is known of it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ready == 0
     }
 
     pub(super) fn complete(&mut self) {
@@ -116,9 +124,9 @@ impl Utterance {
         }
     }
 
-    /// Whether some of it was sent already, so that a gap now falls into its middle.
-    pub(super) fn is_late(&self) -> bool {
-        self.sent > 0
+    /// Notes that the playout ran dry before its next audio. Returns whether this is the first gap in its middle.
+    pub(super) fn note_gap(&mut self) -> bool {
+        self.sent > 0 && !std::mem::replace(&mut self.gap, true)
     }
 
     pub(super) fn is_sent(&self) -> bool {

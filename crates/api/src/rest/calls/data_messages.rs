@@ -1,9 +1,10 @@
 //! Which messages a connection is sent (protocol.md 3.4).
 
 use crate::json::record;
+use crate::realtime::ServerMessage;
 
 record! {
-    /// Switches messages on and off; what is absent is as [`EnabledDataMessages::or_default`] says.
+    /// Switches messages on and off; what is absent is as [`EnabledDataMessages::allow`] says.
     #[derive(Default, Eq)]
     pub struct EnabledDataMessages {
         /// `pong`.
@@ -50,29 +51,39 @@ pub enum ConnectionKind {
 }
 
 impl EnabledDataMessages {
-    /// The same with every switch set: where it was not, to the default for `kind`.
+    /// Whether a connection of this kind is sent `message`. Messages without a switch are sent to all.
     #[must_use]
-    pub fn or_default(&self, kind: ConnectionKind) -> Self {
+    pub fn allow(&self, message: &ServerMessage, kind: ConnectionKind) -> bool {
         let (is_data_connection, has_buffer) = match kind {
             ConnectionKind::DataConnection { audio } => (true, audio),
             ConnectionKind::ServerWebSocket => (false, true),
             ConnectionKind::WebRtc => (false, false),
         };
-        let or = |switch: Option<bool>, default: bool| Some(switch.unwrap_or(default));
-        Self {
-            pong: or(self.pong, true),
-            state: or(self.state, true),
-            transcript: or(self.transcript, true),
-            client_tool_invocation: or(self.client_tool_invocation, true),
-            data_connection_tool_invocation: or(self.data_connection_tool_invocation, is_data_connection),
-            playback_clear_buffer: or(self.playback_clear_buffer, has_buffer),
-            call_started: or(self.call_started, true),
-            debug: or(self.debug, false),
-            call_event: or(self.call_event, false),
-            tool_used: or(self.tool_used, false),
-            user_started_speaking: or(self.user_started_speaking, false),
-            user_stopped_speaking: or(self.user_stopped_speaking, false),
-            invoking_tool: or(self.invoking_tool, false),
-        }
+        let (switch, default) = match message {
+            ServerMessage::CallEvent(_) => (self.call_event, false),
+            ServerMessage::CallStarted(_) => (self.call_started, true),
+            ServerMessage::ClientToolInvocation(_) => (self.client_tool_invocation, true),
+            ServerMessage::DataConnectionToolInvocation(_) => {
+                (self.data_connection_tool_invocation, is_data_connection)
+            }
+            ServerMessage::Debug(_) => (self.debug, false),
+            ServerMessage::InvokingTool(_) => (self.invoking_tool, false),
+            ServerMessage::PlaybackClearBuffer => (self.playback_clear_buffer, has_buffer),
+            ServerMessage::Pong(_) => (self.pong, true),
+            ServerMessage::State(_) => (self.state, true),
+            ServerMessage::ToolUsed(_) => (self.tool_used, false),
+            ServerMessage::Transcript(_) => (self.transcript, true),
+            ServerMessage::UserStartedSpeaking(_) => (self.user_started_speaking, false),
+            ServerMessage::UserStoppedSpeaking(_) => (self.user_stopped_speaking, false),
+            ServerMessage::Error(_)
+            | ServerMessage::RoomInfo(_)
+            | ServerMessage::SideGenerationCompleted(_)
+            | ServerMessage::SideGenerationDelta(_)
+            | ServerMessage::ThreadRejected(_)
+            | ServerMessage::ThreadSpawned(_)
+            | ServerMessage::ThreadTerminated(_)
+            | ServerMessage::Unknown(_) => (None, true),
+        };
+        switch.unwrap_or(default)
     }
 }

@@ -14,7 +14,7 @@ record! {
         /// When, from the call's join on.
         call_timestamp: WireDuration,
         /// How bad it is.
-        severity: Severity,
+        severity: Severity => Severity::Info,
         /// What happened: a dotted lower-case name of at most 50 characters.
         kind as "type": String,
         /// What happened, for people.
@@ -28,7 +28,7 @@ record! {
 
 words! {
     /// How bad an event is.
-    pub open enum Severity {
+    pub enum Severity {
         /// Of interest to developers.
         Debug = "debug",
         /// As it should be.

@@ -9,7 +9,8 @@ record! {
     pub struct Message {
         /// Who it is from.
         role: MessageRole,
-        /// What was said; a tool call's arguments as JSON text; a tool's result. An empty user message makes the agent speak.
+        /// What was said; a tool call's arguments as JSON text; a tool's result. An empty user message makes the agent
+        /// speak.
         text: String => String::new(),
         /// Pairs a tool call with its result.
         invocation_id: Option<String>,

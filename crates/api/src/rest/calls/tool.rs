@@ -20,7 +20,7 @@ record! {
         /// What the tool's security requirements ask for, by their names. Never returned.
         auth_tokens: BTreeMap<String, Secret>,
         /// Values for parameters that the model then neither sees nor sets.
-        parameter_overrides: JsonObject,
+        parameter_overrides: Option<JsonObject>,
         /// Of no meaning here.
         transition_id: Option<String>,
     }
@@ -60,7 +60,7 @@ impl From<ToolReference> for SelectedTool {
             name_override: None,
             description_override: None,
             auth_tokens: BTreeMap::new(),
-            parameter_overrides: JsonObject::new(),
+            parameter_overrides: None,
             transition_id: None,
             tool,
         }

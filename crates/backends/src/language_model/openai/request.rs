@@ -1,0 +1,503 @@
+//! A prompt as the body of a `/chat/completions` request.
+//!
+//! Owns the spelling of messages, tools and audio (inference.md 5.5). The same history gives the same bytes, so that the
+//! prefix caches of backends hold. It must not know how the request is sent.
+
+use std::collections::HashMap;
+
+use antiphon_audio::SampleRate;
+use antiphon_engine::ids::InvocationId;
+use antiphon_engine::message::{Message, MessageBody, ToolForModel};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use super::Settings;
+use crate::language_model::Request;
+use crate::wav;
+
+/// The longest audio in one part: encoders hear 30 s at a time, and some forget the rest (inference.md 5.5, rule 1).
+const PART_SAMPLES: usize = 30 * 16_000;
+/// What stands for a user message without words: servers refuse or misread empty ones.
+const UNHEARD: &str = "[The user said something that could not be understood.]";
+const SILENT: &str = "[The user is silent.]";
+/// What stands for a tool's result that is not there, since every call needs one.
+const NO_RESULT: &str = "[There is no result.]";
+
+/// Which turns a model that hears audio hears again (inference.md 5.5, rule 4). The other turns are given as transcripts;
+/// one without a transcript as audio all the same, while that is at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AudioHistory {
+    /// The last so many spoken turns.
+    Last(usize),
+    /// All turns whose audio is at hand.
+    All,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    model: &'a str,
+    messages: Vec<ChatMessage<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<Tool<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<&'static str>,
+    temperature: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u32>,
+    stream: bool,
+    stream_options: StreamOptions,
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "role", rename_all = "lowercase")]
+enum ChatMessage<'a> {
+    Assistant {
+        content: Option<&'a str>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        tool_calls: Vec<ToolCall<'a>>,
+    },
+    System {
+        content: &'a str,
+    },
+    Tool {
+        tool_call_id: String,
+        content: &'a str,
+    },
+    User {
+        content: UserContent<'a>,
+    },
+}
+
+enum UserContent<'a> {
+    Audio(Vec<&'a [i16]>),
+    Text(&'a str),
+}
+
+/// Text is a string, which every server takes; audio is a list of parts and nothing but audio, because some servers put
+/// audio before the text of the same message whatever the order (inference.md 5.2).
+impl Serialize for UserContent<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Part {
+            r#type: &'static str,
+            input_audio: InputAudio,
+        }
+        #[derive(Serialize)]
+        struct InputAudio {
+            data: String,
+            format: &'static str,
+        }
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Audio(parts) => serializer.collect_seq(parts.iter().map(|samples| {
+                let data = BASE64.encode(wav::encode(samples, SampleRate::EAR.hz()));
+                Part { r#type: "input_audio", input_audio: InputAudio { data, format: "wav" } }
+            })),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ToolCall<'a> {
+    id: String,
+    r#type: &'static str,
+    function: Function<'a>,
+}
+
+#[derive(Serialize)]
+struct Function<'a> {
+    name: &'a str,
+    arguments: &'a str,
+}
+
+#[derive(Serialize)]
+struct Tool<'a> {
+    r#type: &'static str,
+    function: ToolFace<'a>,
+}
+
+#[derive(Serialize)]
+struct ToolFace<'a> {
+    name: &'a str,
+    description: &'a str,
+    parameters: &'a Value,
+}
+
+impl<'a> From<&'a ToolForModel> for Tool<'a> {
+    fn from(tool: &'a ToolForModel) -> Self {
+        let ToolForModel { name, description, parameters } = tool;
+        Self { r#type: "function", function: ToolFace { name, description, parameters } }
+    }
+}
+
+/// The bytes of the request.
+pub(super) fn body(settings: &Settings, request: &Request) -> Vec<u8> {
+    let tools: Vec<Tool<'_>> = request.prompt.tools.iter().map(Tool::from).collect();
+    let body = Body {
+        model: &settings.model,
+        messages: messages(settings.audio, request),
+        tool_choice: (!tools.is_empty()).then_some("auto"),
+        tools,
+        temperature: request.prompt.temperature,
+        max_tokens: settings.max_tokens,
+        stream: true,
+        stream_options: StreamOptions { include_usage: true },
+    };
+    if settings.extra.is_empty() {
+        return serde_json::to_vec(&body).expect("strings and numbers are JSON");
+    }
+    let mut body = serde_json::to_value(&body).expect("strings and numbers are JSON");
+    if let Value::Object(fields) = &mut body {
+        fields.extend(settings.extra.clone());
+    }
+    body.to_string().into_bytes()
+}
+
+fn messages<'a>(audio: Option<AudioHistory>, request: &'a Request) -> Vec<ChatMessage<'a>> {
+    let prompt = &request.prompt;
+    let results = results(&prompt.messages);
+    let audible = audible(audio, &prompt.messages);
+    let mut chat: Vec<ChatMessage<'a>> =
+        prompt.system.iter().map(|system| ChatMessage::System { content: system }).collect();
+    let mut index = 0;
+    while let Some(message) = prompt.messages.get(index) {
+        match &message.body {
+            MessageBody::Agent { heard, .. } => {
+                let content = Some(&**heard).filter(|heard| !heard.is_empty());
+                let calls = calls_from(&prompt.messages[index + 1..]);
+                index += calls.len();
+                push_assistant(&mut chat, content, calls, &results);
+            }
+            MessageBody::ToolCall { .. } => {
+                let calls = calls_from(&prompt.messages[index..]);
+                index += calls.len() - 1;
+                push_assistant(&mut chat, None, calls, &results);
+            }
+            // It stands with its call, for a result anywhere else is refused.
+            MessageBody::ToolResult { .. } => {}
+            MessageBody::User { text, audio } => {
+                let clip = audio
+                    .filter(|_| audible(index, text))
+                    .and_then(|span| request.clips.get(span.turn))
+                    .filter(|clip| !clip.is_empty());
+                let content = match clip {
+                    Some(clip) => UserContent::Audio(clip.chunks(PART_SAMPLES).collect()),
+                    None if !text.trim().is_empty() => UserContent::Text(text),
+                    None if audio.is_some() => UserContent::Text(UNHEARD),
+                    None => UserContent::Text(SILENT),
+                };
+                chat.push(ChatMessage::User { content });
+            }
+        }
+        index += 1;
+    }
+    if let Some(instruction) = &prompt.instruction {
+        chat.push(ChatMessage::User { content: UserContent::Text(instruction) });
+    }
+    // Many chat templates break without a user.
+    if !chat.iter().any(|message| matches!(message, ChatMessage::User { .. })) {
+        chat.push(ChatMessage::User { content: UserContent::Text(SILENT) });
+    }
+    chat
+}
+
+/// A call of the history: who made it, and what with.
+struct HistoricCall<'a> {
+    id: String,
+    tool: &'a str,
+    arguments: &'a str,
+}
+
+/// The calls at the beginning of these messages: those of one generation, in one message of the assistant.
+fn calls_from(messages: &[Message]) -> Vec<HistoricCall<'_>> {
+    messages
+        .iter()
+        .map_while(|message| match &message.body {
+            MessageBody::ToolCall { invocation, given_id, tool, arguments } => {
+                Some(HistoricCall { id: call_id(*invocation, given_id.as_deref()), tool, arguments })
+            }
+            MessageBody::Agent { .. } | MessageBody::ToolResult { .. } | MessageBody::User { .. } => None,
+        })
+        .collect()
+}
+
+fn push_assistant<'a>(
+    chat: &mut Vec<ChatMessage<'a>>,
+    content: Option<&'a str>,
+    calls: Vec<HistoricCall<'a>>,
+    results: &HashMap<String, &'a str>,
+) {
+    if content.is_none() && calls.is_empty() {
+        return;
+    }
+    let answers: Vec<ChatMessage<'a>> = calls
+        .iter()
+        .map(|call| ChatMessage::Tool {
+            tool_call_id: call.id.clone(),
+            content: results.get(&call.id).copied().unwrap_or(NO_RESULT),
+        })
+        .collect();
+    let tool_calls = calls
+        .into_iter()
+        .map(|call| ToolCall {
+            id: call.id,
+            r#type: "function",
+            function: Function { name: call.tool, arguments: call.arguments },
+        })
+        .collect();
+    chat.push(ChatMessage::Assistant { content, tool_calls });
+    chat.extend(answers);
+}
+
+/// What the tools answered, by the id of the call.
+fn results(messages: &[Message]) -> HashMap<String, &str> {
+    messages
+        .iter()
+        .filter_map(|message| match &message.body {
+            MessageBody::ToolResult { invocation, given_id, text, .. } => {
+                Some((call_id(*invocation, given_id.as_deref()), &**text))
+            }
+            MessageBody::Agent { .. } | MessageBody::ToolCall { .. } | MessageBody::User { .. } => None,
+        })
+        .collect()
+}
+
+fn call_id(invocation: InvocationId, given: Option<&str>) -> String {
+    given.map_or_else(|| invocation.to_string(), str::to_owned)
+}
+
+/// Says whether the model shall hear the spoken message at an index, given its transcript.
+fn audible(history: Option<AudioHistory>, messages: &[Message]) -> impl Fn(usize, &str) -> bool {
+    let spoken: Vec<usize> = messages
+        .iter()
+        .enumerate()
+        .filter(|(_, message)| matches!(&message.body, MessageBody::User { audio: Some(_), .. }))
+        .map(|(index, _)| index)
+        .collect();
+    let first = history.map(|history| match history {
+        AudioHistory::All => 0,
+        AudioHistory::Last(count) => spoken
+            .len()
+            .checked_sub(count.max(1))
+            .and_then(|skipped| spoken.get(skipped))
+            .copied()
+            .unwrap_or(0),
+    });
+    move |index, transcript| first.is_some_and(|first| index >= first || transcript.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use antiphon_engine::ids::TurnId;
+    use antiphon_engine::message::{AudioSpan, Medium, Prompt};
+    use antiphon_engine::time::AudioTime;
+    use serde_json::json;
+
+    use super::*;
+    use crate::language_model::Clips;
+
+    fn settings(audio: Option<AudioHistory>) -> Settings {
+        Settings {
+            model: "m".into(),
+            audio,
+            max_tokens: None,
+            extra: serde_json::Map::new(),
+            strip_markdown: true,
+            first_token: Duration::ZERO,
+            progress: Duration::ZERO,
+        }
+    }
+
+    fn request(messages: Vec<MessageBody>) -> Request {
+        let messages = messages.into_iter().map(|body| Message {
+            body,
+            medium: Medium::Voice,
+            ordinal: None,
+            span: None,
+        });
+        let prompt = Prompt {
+            system: Some("Be kind.".into()),
+            messages: messages.collect(),
+            instruction: None,
+            tools: [].into(),
+            temperature: 0.4,
+            model: "default".into(),
+            language: None,
+        };
+        Request { prompt, clips: Clips::default() }
+    }
+
+    fn written(settings: &Settings, request: &Request) -> Value {
+        serde_json::from_slice(&body(settings, request)).unwrap()
+    }
+
+    fn agent(heard: &str) -> MessageBody {
+        MessageBody::Agent { heard: heard.into(), generated: "all of it".into() }
+    }
+
+    fn user(text: &str) -> MessageBody {
+        MessageBody::User { text: text.into(), audio: None }
+    }
+
+    fn spoken(turn: u32, text: &str) -> MessageBody {
+        let span = AudioSpan { turn: TurnId(turn), from: AudioTime::ZERO, to: AudioTime::from_millis(20) };
+        MessageBody::User { text: text.into(), audio: Some(span) }
+    }
+
+    fn call(id: u32, given: Option<&str>) -> MessageBody {
+        MessageBody::ToolCall {
+            invocation: InvocationId(id),
+            given_id: given.map(Arc::from),
+            tool: "look".into(),
+            arguments: "{\"a\":1}".into(),
+        }
+    }
+
+    fn result(id: u32, given: Option<&str>, text: &str) -> MessageBody {
+        MessageBody::ToolResult {
+            invocation: InvocationId(id),
+            given_id: given.map(Arc::from),
+            tool: "look".into(),
+            text: text.into(),
+            error: None,
+            state: None,
+        }
+    }
+
+    #[test]
+    fn a_conversation_is_spelled_as_chat_messages() {
+        let mut asked = request(vec![
+            agent("Hi, this is"),
+            user("Where is it?"),
+            agent("Let me see."),
+            call(0, None),
+            call(1, Some("given")),
+            user("Hurry."),
+            result(1, Some("given"), "second"),
+            result(0, None, "first"),
+        ]);
+        asked.prompt.instruction = Some("Answer now.".into());
+        asked.prompt.tools = [ToolForModel {
+            name: "look".into(),
+            description: "Looks.".into(),
+            parameters: json!({"type":"object"}).into(),
+        }]
+        .into();
+        let function = json!({"name":"look","arguments":"{\"a\":1}"});
+        assert_eq!(
+            written(&settings(None), &asked),
+            json!({
+                "model": "m",
+                "messages": [
+                    {"role":"system","content":"Be kind."},
+                    {"role":"assistant","content":"Hi, this is"},
+                    {"role":"user","content":"Where is it?"},
+                    {"role":"assistant","content":"Let me see.","tool_calls":[
+                        {"id":"invocation-0","type":"function","function":function},
+                        {"id":"given","type":"function","function":function}]},
+                    {"role":"tool","tool_call_id":"invocation-0","content":"first"},
+                    {"role":"tool","tool_call_id":"given","content":"second"},
+                    {"role":"user","content":"Hurry."},
+                    {"role":"user","content":"Answer now."}],
+                "tools": [{"type":"function","function":
+                    {"name":"look","description":"Looks.","parameters":{"type":"object"}}}],
+                "tool_choice": "auto",
+                "temperature": 0.4,
+                "stream": true,
+                "stream_options": {"include_usage":true}})
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_stood_in_for() {
+        let messages = |bodies| written(&settings(None), &request(bodies))["messages"].clone();
+        assert_eq!(messages(vec![])[1], json!({"role":"user","content":SILENT}));
+        assert_eq!(messages(vec![user("")])[1], json!({"role":"user","content":SILENT}));
+        assert_eq!(messages(vec![spoken(0, " ")])[1], json!({"role":"user","content":UNHEARD}));
+        let unanswered = messages(vec![user("x"), agent(""), call(4, None)]);
+        assert_eq!(unanswered[2]["content"], Value::Null);
+        assert_eq!(unanswered[3], json!({"role":"tool","tool_call_id":"invocation-4","content":NO_RESULT}));
+        assert_eq!(messages(vec![user("x"), agent("")]).as_array().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_model_that_hears_gets_the_last_turns_as_audio_and_older_ones_as_text() {
+        let mut asked = request(vec![
+            spoken(0, "zero"),
+            spoken(1, ""),
+            spoken(2, "two"),
+            user("typed"),
+            spoken(3, "three"),
+        ]);
+        for turn in 0..4 {
+            asked.clips.insert(TurnId(turn), vec![turn as i16; 10].into());
+        }
+        let heard = |audio| {
+            let body = written(&settings(audio), &asked);
+            let messages = &body["messages"].as_array().unwrap()[1..];
+            let contents = messages.iter().map(|message| match message["content"].as_str() {
+                Some(text) => text.to_owned(),
+                None => {
+                    let data = message["content"][0]["input_audio"]["data"].as_str().unwrap();
+                    format!("audio {}", BASE64.decode(data).unwrap()[44])
+                }
+            });
+            contents.collect::<Vec<_>>()
+        };
+        assert_eq!(heard(None), ["zero", UNHEARD, "two", "typed", "three"]);
+        assert_eq!(heard(Some(AudioHistory::Last(2))), ["zero", "audio 1", "audio 2", "typed", "audio 3"]);
+        assert_eq!(heard(Some(AudioHistory::Last(1))), ["zero", "audio 1", "two", "typed", "audio 3"]);
+        assert_eq!(heard(Some(AudioHistory::All)), ["audio 0", "audio 1", "audio 2", "typed", "audio 3"]);
+        assert_eq!(heard(Some(AudioHistory::Last(9))), heard(Some(AudioHistory::All)));
+    }
+
+    #[test]
+    fn audio_is_wav_in_parts_of_thirty_seconds() {
+        let mut asked = request(vec![spoken(0, "")]);
+        asked.clips.insert(TurnId(0), vec![1; 31 * 16_000].into());
+        let body = written(&settings(Some(AudioHistory::Last(4))), &asked);
+        let parts = body["messages"][1]["content"].as_array().unwrap();
+        let samples = parts.iter().map(|part| {
+            assert_eq!(
+                (&part["type"], &part["input_audio"]["format"]),
+                (&json!("input_audio"), &json!("wav"))
+            );
+            let wav = BASE64.decode(part["input_audio"]["data"].as_str().unwrap()).unwrap();
+            assert_eq!(&wav[..4], b"RIFF");
+            (wav.len() - 44) / 2
+        });
+        assert_eq!(samples.collect::<Vec<_>>(), [30 * 16_000, 16_000]);
+    }
+
+    #[test]
+    fn the_history_is_a_stable_prefix() {
+        let short = request(vec![agent("Hello."), user("one")]);
+        let long = request(vec![agent("Hello."), user("one"), agent("Two."), user("three")]);
+        let text = |request| String::from_utf8(body(&settings(None), request)).unwrap();
+        let (short, long) = (text(&short), text(&long));
+        let shared = short.find("\"}],\"temperature").unwrap();
+        assert_eq!(short[..shared], long[..shared]);
+    }
+
+    #[test]
+    fn extra_fields_are_added_and_replace() {
+        let mut settings = settings(None);
+        settings.max_tokens = Some(100);
+        settings.extra = json!({"seed": 7, "temperature": 0}).as_object().unwrap().clone();
+        let body = written(&settings, &request(vec![user("x")]));
+        assert_eq!(
+            (&body["seed"], &body["temperature"], &body["max_tokens"]),
+            (&json!(7), &json!(0), &json!(100))
+        );
+    }
+}

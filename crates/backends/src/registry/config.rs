@@ -1,0 +1,268 @@
+//! What the configuration says about inference.
+//!
+//! Owns the fields, their defaults and their meaning. It must not know how a backend is made.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// All backends of a server.
+///
+/// ```toml
+/// default_model = "qwen"
+///
+/// [models.qwen]
+/// type = "openai"
+/// base_url = "http://localhost:8080/v1"
+/// model = "qwen3-8b"
+///
+/// [voices.nova]
+/// type = "openai"
+/// base_url = "https://api.openai.com/v1"
+/// api_key_env = "OPENAI_API_KEY"
+/// model = "gpt-4o-mini-tts"
+/// voice = "nova"
+/// ```
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BackendsConfig {
+    /// The model of calls that name none. Default: `demo`.
+    pub default_model: String,
+    /// The voice of calls that name none. Default: `kal`.
+    pub default_voice: String,
+    /// Language models by the name that calls choose them by. `demo`, the built-in script, is always there.
+    pub models: BTreeMap<String, ModelConfig>,
+    /// Voices by the name that calls choose them by. `kal`, the built-in voice, is always there.
+    pub voices: BTreeMap<String, VoiceConfig>,
+    /// What makes transcripts of the user's speech.
+    pub transcription: TranscriptionConfig,
+    /// What notices speech.
+    pub voice_activity: VoiceActivityConfig,
+}
+
+impl Default for BackendsConfig {
+    fn default() -> Self {
+        Self {
+            default_model: "demo".to_owned(),
+            default_voice: "kal".to_owned(),
+            models: BTreeMap::new(),
+            voices: BTreeMap::new(),
+            transcription: TranscriptionConfig::default(),
+            voice_activity: VoiceActivityConfig::default(),
+        }
+    }
+}
+
+/// A language model.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ModelConfig {
+    /// Any OpenAI-compatible `/chat/completions`.
+    Openai(OpenAiModelConfig),
+    /// A script.
+    Scripted(ScriptedModelConfig),
+}
+
+/// A model behind an OpenAI-compatible `/chat/completions`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenAiModelConfig {
+    /// Where the paths of the interface begin, such as `http://localhost:8080/v1`.
+    pub base_url: String,
+    /// The model's name there.
+    pub model: String,
+    /// The environment variable that holds the key.
+    pub api_key_env: Option<String>,
+    /// The file that holds the key.
+    pub api_key_file: Option<PathBuf>,
+    /// Whether the model hears audio (`input_audio`, WAV). Default: no, it gets transcripts.
+    #[serde(default)]
+    pub audio: bool,
+    /// How many spoken turns it hears again; older ones are given as transcripts. Default: 4.
+    #[serde(default = "four")]
+    pub audio_turns: usize,
+    /// The longest answer in tokens. Default: the server's.
+    pub max_tokens: Option<u32>,
+    /// Whether markdown is taken out of the answer. Default: yes.
+    #[serde(default = "yes")]
+    pub strip_markdown: bool,
+    /// How long the first token may take, in milliseconds. Default: 30,000.
+    #[serde(default = "thirty_seconds")]
+    pub first_token_ms: u64,
+    /// How long each further token may take, in milliseconds. Default: 15,000.
+    #[serde(default = "fifteen_seconds")]
+    pub progress_ms: u64,
+    /// Further fields of the request, such as `{ chat_template_kwargs = { enable_thinking = false } }`.
+    #[serde(default)]
+    pub extra: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A scripted model.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScriptedModelConfig {
+    /// The script's file. Default: the built-in demo agent.
+    pub script: Option<PathBuf>,
+}
+
+/// A voice.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum VoiceConfig {
+    /// The built-in voice.
+    Flite(FliteConfig),
+    /// Any OpenAI-compatible `/audio/speech`.
+    Openai(OpenAiVoiceConfig),
+    /// A tone as long as the text, for tests.
+    Scripted(ScriptedVoiceConfig),
+}
+
+/// The built-in voice: there is nothing to set.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FliteConfig {}
+
+/// A voice behind an OpenAI-compatible `/audio/speech`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenAiVoiceConfig {
+    /// Where the paths of the interface begin, such as `http://localhost:8880/v1`.
+    pub base_url: String,
+    /// The model's name there.
+    pub model: String,
+    /// The voice's name there.
+    pub voice: String,
+    /// The environment variable that holds the key.
+    pub api_key_env: Option<String>,
+    /// The file that holds the key.
+    pub api_key_file: Option<PathBuf>,
+    /// What audio is asked for: `pcm` or `wav`. Default: `pcm`.
+    #[serde(default)]
+    pub response_format: ResponseFormat,
+    /// The rate of that audio in samples per second. Default: 24,000.
+    #[serde(default = "twenty_four_kilohertz")]
+    pub sample_rate: u32,
+    /// How long the first audio may take, in milliseconds. Default: 15,000.
+    #[serde(default = "fifteen_seconds")]
+    pub first_audio_ms: u64,
+    /// How long each further part may take, in milliseconds. Default: 15,000.
+    #[serde(default = "fifteen_seconds")]
+    pub progress_ms: u64,
+}
+
+/// The form of a voice's audio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResponseFormat {
+    /// Bare 16-bit samples.
+    #[default]
+    Pcm,
+    /// The same behind a header.
+    Wav,
+}
+
+/// A voice that hums.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScriptedVoiceConfig {
+    /// Audio per character in milliseconds. Default: 60.
+    pub ms_per_character: u32,
+    /// Whether it says where words end. Default: yes.
+    pub word_times: bool,
+}
+
+impl Default for ScriptedVoiceConfig {
+    fn default() -> Self {
+        Self { ms_per_character: 60, word_times: true }
+    }
+}
+
+/// What makes transcripts.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum TranscriptionConfig {
+    /// Pocketsphinx where it is installed, and otherwise nothing, with a warning.
+    #[default]
+    Auto,
+    /// Nothing: only models that hear audio understand the user.
+    None,
+    /// Any OpenAI-compatible `/audio/transcriptions`.
+    Openai(OpenAiTranscriptionConfig),
+    /// The offline recognizer of Debian and Ubuntu, English only.
+    Pocketsphinx(PocketSphinxConfig),
+}
+
+/// A recognizer behind an OpenAI-compatible `/audio/transcriptions`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenAiTranscriptionConfig {
+    /// Where the paths of the interface begin, such as `http://localhost:8000/v1`.
+    pub base_url: String,
+    /// The model's name there.
+    pub model: String,
+    /// The environment variable that holds the key.
+    pub api_key_env: Option<String>,
+    /// The file that holds the key.
+    pub api_key_file: Option<PathBuf>,
+    /// The language of conversations that name none, such as `en`. Default: the recognizer guesses.
+    pub language: Option<String>,
+    /// How long an answer may take, in milliseconds. Default: 12,000.
+    #[serde(default = "twelve_seconds")]
+    pub timeout_ms: u64,
+}
+
+/// The offline recognizer.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PocketSphinxConfig {
+    /// The program. Default: the one in `PATH`.
+    pub program: Option<PathBuf>,
+    /// Processes that wait with the model loaded. Default: 2.
+    pub warm: usize,
+    /// Clips that are recognized at a time. Default: 2.
+    pub concurrency: usize,
+    /// How long one clip may take, in milliseconds. Default: 12,000.
+    pub timeout_ms: u64,
+}
+
+impl Default for PocketSphinxConfig {
+    fn default() -> Self {
+        Self { program: None, warm: 2, concurrency: 2, timeout_ms: twelve_seconds() }
+    }
+}
+
+/// What notices speech.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum VoiceActivityConfig {
+    /// The built-in network.
+    #[default]
+    Earshot,
+    /// Loud is speech, for tests.
+    Scripted,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn four() -> usize {
+    4
+}
+
+fn twelve_seconds() -> u64 {
+    12_000
+}
+
+fn fifteen_seconds() -> u64 {
+    15_000
+}
+
+fn thirty_seconds() -> u64 {
+    30_000
+}
+
+fn twenty_four_kilohertz() -> u32 {
+    24_000
+}

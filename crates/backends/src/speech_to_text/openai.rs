@@ -1,0 +1,96 @@
+//! Any recognizer behind an OpenAI-compatible `/audio/transcriptions`.
+//!
+//! Owns the upload and the reading of the answer. It must not know who else uses the endpoint.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use antiphon_audio::SampleRate;
+use antiphon_engine::input::Transcription;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use reqwest::multipart::{Form, Part};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::{Request, SpeechToText};
+use crate::http::{Endpoint, next_part};
+use crate::wav;
+
+/// Bytes of an answer; more is no transcript of a turn.
+const ANSWER_LIMIT: usize = 1024 * 1024;
+
+/// How an OpenAI-compatible recognizer is asked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The model's name at the endpoint.
+    pub model: Arc<str>,
+    /// The language that is assumed where the conversation has none (ISO 639-1).
+    pub language: Option<Arc<str>>,
+    /// How long an answer may take.
+    pub timeout: Duration,
+}
+
+/// A recognizer behind an OpenAI-compatible `/audio/transcriptions`.
+#[derive(Debug, Clone)]
+pub struct OpenAiTranscriber {
+    endpoint: Endpoint,
+    settings: Arc<Settings>,
+}
+
+impl OpenAiTranscriber {
+    /// A recognizer at an endpoint.
+    #[must_use]
+    pub fn new(endpoint: Endpoint, settings: Settings) -> Self {
+        Self { endpoint, settings: Arc::new(settings) }
+    }
+
+    async fn words(&self, request: Request) -> Result<Arc<str>, String> {
+        let Settings { model, language, timeout } = &*self.settings;
+        let by = Instant::now() + *timeout;
+        let file = Part::bytes(wav::encode(&request.samples, SampleRate::EAR.hz()))
+            .file_name("turn.wav")
+            .mime_str("audio/wav")
+            .expect("audio/wav is a media type");
+        let mut form =
+            Form::new().part("file", file).text("model", model.to_string()).text("response_format", "json");
+        if let Some(language) = request.language.as_ref().or(language.as_ref()) {
+            // The interface wants `en` where the conversation may say `en-US`.
+            let primary = language.split(['-', '_']).next().unwrap_or(language);
+            form = form.text("language", primary.to_lowercase());
+        }
+        let request = self.endpoint.post("/audio/transcriptions").multipart(form);
+        let mut response = self.endpoint.send(request, by).await.map_err(|failure| failure.to_string())?;
+        let mut body = Vec::new();
+        while let Some(part) = next_part(&mut response, by).await.map_err(|failure| failure.to_string())? {
+            if body.len() + part.len() > ANSWER_LIMIT {
+                return Err("answered more than a transcript".to_owned());
+            }
+            body.extend_from_slice(&part);
+        }
+        /// The answer (OpenAI API reference, "Create transcription", `json`).
+        #[derive(Deserialize)]
+        struct Answer {
+            text: String,
+        }
+        let answer: Answer = serde_json::from_slice(&body)
+            .map_err(|_| format!("answered no transcript: {}", self.endpoint.shortened(&body)))?;
+        Ok(answer.text.trim().into())
+    }
+}
+
+impl SpeechToText for OpenAiTranscriber {
+    fn transcribe(&self, request: Request) -> BoxFuture<'static, Transcription> {
+        let transcriber = self.clone();
+        async move {
+            match transcriber.words(request).await {
+                Ok(words) => Transcription::Words(words),
+                Err(reason) => {
+                    let model = &transcriber.settings.model;
+                    Transcription::Failed(format!("the transcription model \"{model}\" {reason}").into())
+                }
+            }
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,110 @@
+//! From a configuration to backends, and what is said when that does not work.
+
+use antiphon_backends::registry::Backends;
+use antiphon_backends::registry::config::BackendsConfig;
+
+fn build(toml: &str) -> Result<Backends, String> {
+    let config: BackendsConfig = toml::from_str(toml).map_err(|error| error.to_string())?;
+    Backends::build(&config).map_err(|error| error.to_string())
+}
+
+fn refused(toml: &str, parts: &[&str]) {
+    let Err(error) = build(toml) else { panic!("{toml} was accepted") };
+    for part in parts {
+        assert!(error.contains(part), "{part} in {error}");
+    }
+}
+
+#[test]
+fn nothing_configured_is_everything_offline() {
+    let backends = build("").expect("the defaults work");
+    assert_eq!(&*backends.default_model, "demo");
+    assert!(!backends.models["demo"].capabilities().audio);
+    assert_eq!(&*backends.default_voice, "kal");
+    assert!(backends.voices["kal"].capabilities().word_times);
+}
+
+#[test]
+fn everything_can_be_configured() {
+    let backends = build(
+        r#"
+        default_model = "qwen"
+        default_voice = "nova"
+        [models.qwen]
+        type = "openai"
+        base_url = "http://localhost:8080/v1"
+        model = "qwen3"
+        audio = true
+        extra = { chat_template_kwargs = { enable_thinking = false } }
+        [models.other]
+        type = "scripted"
+        [voices.nova]
+        type = "openai"
+        base_url = "https://localhost/v1"
+        model = "tts-1"
+        voice = "nova"
+        response_format = "wav"
+        sample_rate = 22050
+        [voices.hum]
+        type = "scripted"
+        word_times = false
+        [voices.built-in]
+        type = "flite"
+        [transcription]
+        type = "openai"
+        base_url = "http://localhost:8000/v1"
+        model = "whisper-1"
+        [voice_activity]
+        type = "scripted"
+        "#,
+    )
+    .expect("a good configuration");
+    assert!(backends.models["qwen"].capabilities().audio);
+    assert_eq!(backends.models.len(), 3);
+    assert_eq!(backends.voices["nova"].capabilities().sample_rate.hz(), 22_050);
+    assert!(!backends.voices["hum"].capabilities().word_times);
+    assert_eq!(backends.voices.len(), 4);
+    assert!(backends.speech_to_text.is_some());
+    assert!(
+        build("[transcription]\ntype = \"none\"").expect("a good configuration").speech_to_text.is_none()
+    );
+}
+
+#[test]
+fn an_error_names_the_field_and_the_remedy() {
+    let model = |rest: &str| format!("[models.m]\ntype = \"openai\"\nmodel = \"x\"\n{rest}");
+    refused(&model("base_url = \"localhost\""), &["models.m.base_url", "http://localhost:8080/v1"]);
+    refused(
+        &model("base_url = \"http://h\"\napi_key_env = \"ANTIPHON_NO_SUCH_KEY\""),
+        &["models.m.api_key_env", "ANTIPHON_NO_SUCH_KEY", "set it"],
+    );
+    refused(
+        &model("base_url = \"http://h\"\napi_key_file = \"/nowhere/key\""),
+        &["models.m.api_key_file", "/nowhere/key"],
+    );
+    refused(
+        &model("base_url = \"http://h\"\napi_key_file = \"/dev/null\""),
+        &["models.m.api_key_file", "empty"],
+    );
+    refused(
+        &model("base_url = \"http://h\"\napi_key_file = \"a\"\napi_key_env = \"B\""),
+        &["models.m.api_key_env", "keep one"],
+    );
+    refused(&model("base_url = \"http://h\"\naudio = true\naudio_turns = 0"), &["models.m.audio_turns"]);
+    refused(&model("base_url = \"http://h\"\ntemprature = 1"), &["temprature"]);
+    refused("default_model = \"gpt\"", &["default_model", "demo", "[models.gpt]"]);
+    refused("default_voice = \"anna\"", &["default_voice", "kal", "[voices.anna]"]);
+    refused(
+        "[models.m]\ntype = \"scripted\"\nscript = \"/nowhere.yaml\"",
+        &["models.m.script", "/nowhere.yaml"],
+    );
+    refused("[models.m]\ntype = \"magic\"", &["magic", "openai"]);
+    refused(
+        "[voices.v]\ntype = \"openai\"\nbase_url = \"http://h\"\nmodel = \"m\"\nvoice = \"v\"\nsample_rate = 11025",
+        &["voices.v.sample_rate", "24000"],
+    );
+    refused(
+        "[transcription]\ntype = \"pocketsphinx\"\nprogram = \"/nowhere/pocketsphinx\"",
+        &["transcription", "apt install pocketsphinx pocketsphinx-en-us", "type = \"none\""],
+    );
+}

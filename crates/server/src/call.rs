@@ -1,0 +1,32 @@
+//! Calls: from the request that creates one to the record that it leaves.
+//!
+//! [`live`] knows the calls in progress, [`run`] drives one of them, and everything else in here is a part of that: the way in
+//! ([`ear`]) and out ([`mouth`]), the work of backends, the words of the wire, the record. Knows no HTTP and no socket; clients
+//! arrive through a [`leg`].
+
+mod ear;
+pub mod leg;
+pub mod live;
+mod messages;
+mod mouth;
+mod record;
+mod run;
+mod setup;
+mod tools;
+mod wire;
+mod work;
+
+pub use live::{Calls, CreateError, CreateOptions, NotActive, RequestError, first_stage};
+pub use run::Join;
+pub use setup::SetupError;
+
+use antiphon_engine::output::Severity;
+
+fn severity(severity: Severity) -> crate::storage::Severity {
+    match severity {
+        Severity::Debug => crate::storage::Severity::Debug,
+        Severity::Info => crate::storage::Severity::Info,
+        Severity::Warning => crate::storage::Severity::Warning,
+        Severity::Error => crate::storage::Severity::Error,
+    }
+}

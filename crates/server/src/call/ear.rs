@@ -1,0 +1,211 @@
+//! The user's audio on its way in: bytes to samples, to 16 kHz, to the edges of speech, and the turns' audio for whoever needs
+//! to hear them.
+//!
+//! Owns the user's audio clock. Synchronous and cheap: it runs for every frame of every call. Does not know what speech leads
+//! to. Bounds what a client can make it do: audio that runs ahead of the clock on the wall is dropped.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use antiphon_audio::{PcmReader, Resampler, SampleRate};
+use antiphon_backends::voice_activity::VoiceActivity;
+use antiphon_backends::voice_activity::edges::{Edge, SpeechEdges};
+use antiphon_engine::message::AudioSpan;
+use antiphon_engine::{AudioTime, Input};
+use tokio::time::Instant;
+
+/// How far the user's audio may run ahead of the wall clock before it is dropped. Clients that stall and catch up stay below.
+const MOST_AHEAD: Duration = Duration::from_secs(10);
+/// How long the audio may pause in the middle of speech before the pause counts as silence.
+const STALL: Duration = Duration::from_millis(600);
+/// How long nothing may arrive, once something did, before the developer is told.
+const UNDERFLOW: Duration = Duration::from_secs(2);
+/// The longest turn whose audio is kept whole; of a longer one the end is kept.
+const LONGEST_TURN: Duration = Duration::from_secs(120);
+/// Audio kept while nobody speaks, for the pre-roll of the next turn.
+const IDLE: Duration = Duration::from_millis(700);
+
+/// Something to tell about the audio itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// More audio than time: this much was dropped.
+    Overflow(Duration),
+    /// Nothing arrived for this long.
+    Underflow(Duration),
+}
+
+/// A moment at which the ear wants to be looked at, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EarDeadline {
+    /// Audio stopped in the middle of speech.
+    Stall(Instant),
+    /// Audio stopped.
+    Underflow(Instant),
+}
+
+impl EarDeadline {
+    pub(super) fn at(self) -> Instant {
+        match self {
+            Self::Stall(at) | Self::Underflow(at) => at,
+        }
+    }
+}
+
+pub(super) struct Ear {
+    pcm: PcmReader,
+    resampler: Resampler,
+    edges: SpeechEdges,
+    rate: SampleRate,
+    /// Samples in the client's format, and what they became; kept for their capacity.
+    raw: Vec<i16>,
+    heard: Vec<i16>,
+    /// Samples received and not dropped.
+    received: u64,
+    kept: VecDeque<i16>,
+    /// How many samples at 16 kHz came before the first one kept.
+    kept_from: u64,
+    joined: Instant,
+    last_audio: Option<Instant>,
+    dropped: Duration,
+    underflow_told: bool,
+    /// Audio stopped in the middle of speech, and that was reported as silence.
+    stalled: bool,
+    /// The audio of the user's turn may still be asked for.
+    hold: bool,
+}
+
+impl Ear {
+    pub(super) fn new(
+        rate: SampleRate,
+        detector: Box<dyn VoiceActivity>,
+        threshold: f32,
+        now: Instant,
+    ) -> Self {
+        Self {
+            pcm: PcmReader::default(),
+            resampler: Resampler::new(rate, SampleRate::EAR),
+            edges: SpeechEdges::new(detector, threshold),
+            rate,
+            raw: Vec::new(),
+            heard: Vec::new(),
+            received: 0,
+            kept: VecDeque::new(),
+            kept_from: 0,
+            joined: now,
+            last_audio: None,
+            dropped: Duration::ZERO,
+            underflow_told: false,
+            stalled: false,
+            hold: false,
+        }
+    }
+
+    /// The user's audio clock.
+    pub(super) fn clock(&self) -> AudioTime {
+        let micros = self.rate.duration_of(self.received).as_micros();
+        AudioTime::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+    }
+
+    /// Takes a frame and reports the edges of speech in it.
+    pub(super) fn take(
+        &mut self,
+        frame: &[u8],
+        now: Instant,
+        mut report: impl FnMut(Input),
+    ) -> Option<Trouble> {
+        self.raw.clear();
+        self.pcm.read(frame, &mut self.raw);
+        if self.raw.is_empty() {
+            return None;
+        }
+        self.last_audio = Some(now);
+        self.underflow_told = false;
+        let length = self.rate.duration_of(self.raw.len() as u64);
+        let ahead = self.rate.duration_of(self.received).saturating_sub(now.duration_since(self.joined));
+        if ahead + length > MOST_AHEAD {
+            let first = self.dropped.is_zero();
+            self.dropped += length;
+            return first.then_some(Trouble::Overflow(ahead));
+        }
+        self.received += self.raw.len() as u64;
+        self.heard.clear();
+        self.resampler.process(&self.raw, &mut self.heard);
+        self.kept.extend(&self.heard);
+        let received = self.clock();
+        if std::mem::take(&mut self.stalled) {
+            // The stall was reported as silence, but the detector was never told: the user speaks on.
+            report(Input::SpeechStarted { at: received - length, received });
+        }
+        self.edges.push(&self.heard, |edge| report(input(edge, received)));
+        self.keep_last(if self.hold || self.edges.speaking() { LONGEST_TURN } else { IDLE });
+        None
+    }
+
+    /// When to look again, if no audio comes before.
+    pub(super) fn deadline(&self) -> Option<EarDeadline> {
+        let last = self.last_audio?;
+        if self.edges.speaking() && !self.stalled {
+            Some(EarDeadline::Stall(last + STALL))
+        } else if !self.underflow_told {
+            Some(EarDeadline::Underflow(last + UNDERFLOW))
+        } else {
+            None
+        }
+    }
+
+    /// Audio has not come for a while: in the middle of speech that is silence, later it is worth telling.
+    pub(super) fn handle_deadline(&mut self, now: Instant, mut report: impl FnMut(Input)) -> Option<Trouble> {
+        match self.deadline()? {
+            EarDeadline::Stall(at) if at <= now => {
+                self.stalled = true;
+                let received = self.clock();
+                report(Input::SpeechStopped { at: received, received });
+                None
+            }
+            EarDeadline::Underflow(at) if at <= now => {
+                self.underflow_told = true;
+                Some(Trouble::Underflow(now.duration_since(self.last_audio?)))
+            }
+            EarDeadline::Stall(_) | EarDeadline::Underflow(_) => None,
+        }
+    }
+
+    /// How much was dropped because it came faster than real time.
+    pub(super) fn dropped(&self) -> Duration {
+        self.dropped
+    }
+
+    /// A turn's audio, as far as it is still kept.
+    pub(super) fn clip(&self, span: AudioSpan) -> Arc<[i16]> {
+        let index = |at: AudioTime| {
+            let sample = SampleRate::EAR.samples_in(Duration::from_micros(at.as_micros()));
+            usize::try_from(sample.saturating_sub(self.kept_from)).unwrap_or(usize::MAX).min(self.kept.len())
+        };
+        let (from, to) = (index(span.from), index(span.to));
+        self.kept.range(from..to.max(from)).copied().collect()
+    }
+
+    /// Says whether the audio of the user's turn may still be asked for. If not, only the next pre-roll is kept.
+    pub(super) fn hold(&mut self, hold: bool) {
+        self.hold = hold;
+    }
+
+    fn keep_last(&mut self, length: Duration) {
+        let most = SampleRate::EAR.samples_in(length) as usize;
+        let excess = self.kept.len().saturating_sub(most);
+        self.kept.drain(..excess);
+        self.kept_from += excess as u64;
+    }
+}
+
+fn input(edge: Edge, received: AudioTime) -> Input {
+    let at = |sample: u64| {
+        let micros = SampleRate::EAR.duration_of(sample).as_micros();
+        AudioTime::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)).min(received)
+    };
+    match edge {
+        Edge::Started { at_sample } => Input::SpeechStarted { at: at(at_sample), received },
+        Edge::Stopped { at_sample } => Input::SpeechStopped { at: at(at_sample), received },
+    }
+}

@@ -1,0 +1,258 @@
+//! What every carrier becomes: a pair of bounded queues, one end held by the call and one by the carrier.
+//!
+//! Neither end waits for the other for long: a carrier that brings more than the call takes is held back at its socket, and a
+//! client that does not take what it is sent loses its call. Knows nothing of sockets.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use antiphon_api::realtime::{ClientMessage, ServerMessage};
+use antiphon_engine::input::LegClosed;
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+/// Frames and messages that may wait for the call. A carrier waits when it is full, which the client feels as back-pressure.
+const FROM_CLIENT: usize = 32;
+/// Frames and messages that may wait for the client: enough for a full client buffer of 30 s, sent at once in pieces of 100
+/// ms, with the messages beside it. A client for whom it fills up does not take what it is sent.
+const TO_CLIENT: usize = 1024;
+
+/// What comes from a client.
+#[derive(Debug)]
+pub enum FromClient {
+    /// Raw audio in the call's input format, a frame of any size.
+    Audio(Bytes),
+    /// A data message.
+    Message(Box<ClientMessage>),
+    /// A text frame that is no data message, and why.
+    Malformed(String),
+}
+
+/// What goes to a client.
+#[derive(Debug)]
+pub enum ToClient {
+    /// Raw audio in the call's output format.
+    Audio(Bytes),
+    /// A data message.
+    Message(Box<ServerMessage>),
+    /// The end, with a close code of protocol.md 1.7 and A-10. Nothing follows.
+    Close(CloseCode),
+}
+
+/// Why a connection is closed, as WebSocket clients are told (protocol.md 1.7, A-10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseCode {
+    /// The call ended as calls do.
+    Normal,
+    /// The server goes down.
+    GoingAway,
+    /// The peer broke the protocol.
+    ProtocolViolation,
+    /// A message was larger than 1 MiB.
+    TooBig,
+    /// The join request makes no sense.
+    BadRequest,
+    /// There is no such call.
+    UnknownCall,
+    /// Somebody else is connected.
+    InUse,
+    /// The call is over, or nobody may join any more.
+    Ended,
+    /// Our own failure.
+    Internal,
+    /// There is no room for the call now.
+    NoCapacity,
+    /// No audio arrived for as long as the medium allows.
+    MediaIdle,
+}
+
+impl CloseCode {
+    /// The code on the wire.
+    #[must_use]
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::Normal => 1000,
+            Self::GoingAway => 1001,
+            Self::ProtocolViolation => 1008,
+            Self::TooBig => 1009,
+            Self::BadRequest => 4400,
+            Self::UnknownCall => 4404,
+            Self::InUse => 4409,
+            Self::Ended => 4410,
+            Self::Internal => 4500,
+            Self::NoCapacity => 4503,
+            Self::MediaIdle => 4598,
+        }
+    }
+
+    /// The reason on the wire, for people.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Normal => "call ended",
+            Self::GoingAway => "server is shutting down",
+            Self::ProtocolViolation => "protocol violation",
+            Self::TooBig => "message larger than 1 MiB",
+            Self::BadRequest => "bad join parameters",
+            Self::UnknownCall => "no such call",
+            Self::InUse => "another client is connected to this call",
+            Self::Ended => "the call has ended or its join timeout has passed",
+            Self::Internal => "internal error",
+            Self::NoCapacity => "no capacity",
+            Self::MediaIdle => "no audio for too long",
+        }
+    }
+}
+
+/// The call's end of a leg.
+#[derive(Debug)]
+pub struct CallEnd {
+    from_client: mpsc::Receiver<FromClient>,
+    closed: Option<tokio::sync::oneshot::Receiver<LegClosed>>,
+    to_client: mpsc::Sender<(u32, ToClient)>,
+    /// Counts cleared buffers; audio from before the latest one is not sent any more.
+    epoch: Arc<AtomicU32>,
+}
+
+/// The carrier's end of a leg.
+#[derive(Debug)]
+pub struct CarrierEnd {
+    /// Brings what the client sent.
+    pub from_client: mpsc::Sender<FromClient>,
+    /// Says once how the connection ended.
+    pub closed: tokio::sync::oneshot::Sender<LegClosed>,
+    /// Gives what the client is sent.
+    pub to_client: Outgoing,
+}
+
+/// What a client is sent, in order.
+#[derive(Debug)]
+pub struct Outgoing {
+    queue: mpsc::Receiver<(u32, ToClient)>,
+    epoch: Arc<AtomicU32>,
+}
+
+/// The client does not take what it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stuck;
+
+/// What a call hears from its leg.
+#[derive(Debug)]
+pub enum LegEvent {
+    /// Something came from the client.
+    From(FromClient),
+    /// The connection is over.
+    Closed(LegClosed),
+}
+
+/// A leg: the call's end and the carrier's.
+#[must_use]
+pub fn leg() -> (CallEnd, CarrierEnd) {
+    let (from_sender, from_receiver) = mpsc::channel(FROM_CLIENT);
+    let (to_sender, to_receiver) = mpsc::channel(TO_CLIENT);
+    let (closed_sender, closed_receiver) = tokio::sync::oneshot::channel();
+    let epoch = Arc::new(AtomicU32::new(0));
+    (
+        CallEnd {
+            from_client: from_receiver,
+            closed: Some(closed_receiver),
+            to_client: to_sender,
+            epoch: Arc::clone(&epoch),
+        },
+        CarrierEnd {
+            from_client: from_sender,
+            closed: closed_sender,
+            to_client: Outgoing { queue: to_receiver, epoch },
+        },
+    )
+}
+
+impl CallEnd {
+    /// The next thing from the client; after `Closed`, nothing for ever. Cancel-safe.
+    pub async fn next(&mut self) -> LegEvent {
+        if let Some(event) = self.from_client.recv().await {
+            return LegEvent::From(event);
+        }
+        match &mut self.closed {
+            Some(closed) => {
+                // A carrier that vanished without a word is our own fault.
+                let how = closed.await.unwrap_or(LegClosed::OurFault);
+                self.closed = None;
+                LegEvent::Closed(how)
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Sends something. A client that is gone takes everything.
+    ///
+    /// # Errors
+    /// [`Stuck`] when the queue is full.
+    pub fn send(&self, what: ToClient) -> Result<(), Stuck> {
+        let epoch = self.epoch.load(Ordering::Relaxed);
+        match self.to_client.try_send((epoch, what)) {
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(Stuck),
+        }
+    }
+
+    /// Drops all audio that the carrier has not sent yet.
+    pub fn clear(&self) {
+        self.epoch.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Outgoing {
+    /// The next thing to send; `None` when the call has let go of the leg. Cancel-safe.
+    pub async fn next(&mut self) -> Option<ToClient> {
+        loop {
+            let (epoch, what) = self.queue.recv().await?;
+            let stale = epoch != self.epoch.load(Ordering::Relaxed);
+            match what {
+                ToClient::Audio(_) if stale => {}
+                ToClient::Audio(_) | ToClient::Message(_) | ToClient::Close(_) => return Some(what),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn audio(byte: u8) -> ToClient {
+        ToClient::Audio(Bytes::from(vec![byte; 2]))
+    }
+
+    #[tokio::test]
+    async fn cleared_audio_is_not_sent_and_messages_are() {
+        let (call, mut carrier) = leg();
+        call.send(audio(1)).unwrap();
+        call.send(ToClient::Close(CloseCode::Normal)).unwrap();
+        call.clear();
+        call.send(audio(2)).unwrap();
+        assert!(matches!(carrier.to_client.next().await, Some(ToClient::Close(CloseCode::Normal))));
+        assert!(matches!(carrier.to_client.next().await, Some(ToClient::Audio(bytes)) if bytes[0] == 2));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_is_stuck_and_one_that_is_gone_is_not() {
+        let (call, carrier) = leg();
+        for _ in 0..TO_CLIENT {
+            call.send(audio(1)).unwrap();
+        }
+        assert_eq!(call.send(audio(1)), Err(Stuck));
+        drop(carrier);
+        assert_eq!(call.send(audio(1)), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn everything_that_was_sent_arrives_before_the_close() {
+        let (mut call, carrier) = leg();
+        carrier.from_client.send(FromClient::Audio(Bytes::new())).await.unwrap();
+        carrier.closed.send(LegClosed::ByPeer).unwrap();
+        drop(carrier.from_client);
+        assert!(matches!(call.next().await, LegEvent::From(FromClient::Audio(_))));
+        assert!(matches!(call.next().await, LegEvent::Closed(LegClosed::ByPeer)));
+    }
+}

@@ -1,0 +1,359 @@
+//! The calls in progress: who may reach which, and how a call begins, is joined and comes to its end.
+//!
+//! Owns the list of live calls and nothing of any call: each is a task of its own that is sent messages. A call that panics
+//! ends alone, with an end reason.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use antiphon_api::realtime::ClientMessage;
+use antiphon_api::rest::calls::{Message, StartCallRequest};
+use antiphon_api::{CallId, CallStageId, Timestamp};
+use antiphon_backends::registry::Backends;
+use antiphon_engine::output::EndReason;
+use futures::FutureExt as _;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument as _, error, info, info_span, warn};
+
+use super::leg::{CarrierEnd, CloseCode};
+use super::record;
+use super::run::{Command, Driver, Join, Subject};
+use super::setup::{self, Remark, Setup, SetupError};
+use super::wire::{Meaning, Wire};
+use crate::config::Calls as Settings;
+use crate::storage::{AccountId, Direction, MessageChoice, Storage, StorageError, StoredCall, Window};
+
+/// Commands that may wait for a call. Whoever sends one waits when it is full.
+const COMMANDS: usize = 32;
+/// When to try again while the server is full: calls end all the time.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// Messages of a prior call that a new one starts with; of more, the latest.
+const PRIOR_MESSAGES: u32 = 1_000;
+
+/// The calls in progress. Cheap to clone.
+#[derive(Clone)]
+pub struct Calls(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    backends: Arc<Backends>,
+    storage: Storage,
+    live: Mutex<HashMap<CallId, Handle>>,
+    tasks: TaskTracker,
+}
+
+#[derive(Clone)]
+struct Handle {
+    commands: mpsc::Sender<Command>,
+    /// Set once a client joined; before that, nothing can be sent into the call.
+    joined: bool,
+}
+
+/// How a call is created, beside its request.
+#[derive(Debug, Clone, Default)]
+pub struct CreateOptions {
+    /// Whether an agent that has nothing to answer is made to greet.
+    pub greeting_prompt: bool,
+    /// The call to inherit from.
+    pub prior_call: Option<CallId>,
+    /// Fields of the request that mean nothing here, by their dotted paths.
+    pub ignored_fields: Vec<String>,
+}
+
+/// Why a call is not created.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// There are as many calls as there may be: the caller tries again.
+    #[error("there are as many calls as there may be")]
+    Capacity {
+        /// When.
+        retry_after: Duration,
+    },
+    /// A field asks for what cannot be: the caller changes it.
+    #[error(transparent)]
+    Invalid(#[from] SetupError),
+    /// The account has no such prior call.
+    #[error("there is no such prior call")]
+    NoPriorCall,
+    /// The server is stopping: the caller tries again, perhaps elsewhere.
+    #[error("the server is stopping")]
+    Stopping,
+    /// The call could not be kept: the caller tries again.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// A call into which nothing can be sent: nobody has joined it, or it has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the call is not active: nobody has joined it, or it has ended")]
+pub struct NotActive;
+
+/// A message that makes no sense in a live call, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// The call is not active.
+    #[error(transparent)]
+    NotActive(#[from] NotActive),
+    /// The message asks for what is not there.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Calls {
+    /// No calls yet.
+    #[must_use]
+    pub fn new(settings: Settings, backends: Arc<Backends>, storage: Storage) -> Self {
+        Self(Arc::new(Inner {
+            settings,
+            backends,
+            storage,
+            live: Mutex::new(HashMap::new()),
+            tasks: TaskTracker::new(),
+        }))
+    }
+
+    /// Creates a call: checks the request, keeps it, and waits for somebody to join.
+    ///
+    /// # Errors
+    /// See [`CreateError`]; nothing is left behind.
+    pub async fn create(
+        &self,
+        account: AccountId,
+        mut request: StartCallRequest,
+        options: CreateOptions,
+    ) -> Result<StoredCall, CreateError> {
+        if self.0.tasks.is_closed() {
+            return Err(CreateError::Stopping);
+        }
+        if self.count() >= self.0.settings.maximum_live {
+            return Err(CreateError::Capacity { retry_after: RETRY_AFTER });
+        }
+        if let Some(prior) = options.prior_call {
+            self.inherit(account, prior, &mut request).await?;
+        }
+        let mut setup =
+            setup::prepare(&request, options.greeting_prompt, &self.0.settings, &self.0.backends)?;
+        if !options.ignored_fields.is_empty() {
+            let fields = options.ignored_fields.join(", ");
+            setup.remarks.push(Remark {
+                kind: "request.ignored_fields",
+                text: format!("fields of the request that mean nothing here: {fields}"),
+            });
+        }
+        let call = StoredCall {
+            id: CallId::new(uuid::Uuid::new_v4()),
+            account,
+            created: Timestamp::from(jiff::Timestamp::now()),
+            joined: None,
+            ended: None,
+            client_version: None,
+            greeting_prompt: options.greeting_prompt,
+            request,
+        };
+        self.0.storage.calls.insert(&call).await?;
+        self.start(&call, setup, Duration::ZERO);
+        Ok(call)
+    }
+
+    /// Takes up what a process that is gone left behind: calls that may still be joined go on waiting, the others get their
+    /// end.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn recover(&self) -> Result<(), StorageError> {
+        let now = Timestamp::from(jiff::Timestamp::now());
+        for call in self.0.storage.calls.unfinished().await? {
+            let prepared =
+                setup::prepare(&call.request, call.greeting_prompt, &self.0.settings, &self.0.backends);
+            match prepared {
+                Ok(setup) if call.joined.is_none() => {
+                    let age = now.unix_micros().saturating_sub(call.created.unix_micros());
+                    self.start(&call, setup, Duration::from_micros(u64::try_from(age).unwrap_or(0)));
+                }
+                Ok(_) | Err(_) => {
+                    warn!(call = %call.id, "a call was cut off when the server stopped; it ends now");
+                    self.0.storage.calls.mark_ended(call.id, now, EndReason::SystemError).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Connects a client to a call.
+    ///
+    /// # Errors
+    /// The code to close the client's connection with.
+    pub async fn join(&self, call: CallId, join: Join) -> Result<CarrierEnd, CloseCode> {
+        let Some(handle) = self.handle(call) else { return Err(self.why_not_live(call).await) };
+        let (answer, answered) = oneshot::channel();
+        if handle.commands.send(Command::Join(join, answer)).await.is_err() {
+            return Err(CloseCode::Ended);
+        }
+        // A call that ends before it answers is over.
+        let end = answered.await.unwrap_or(Err(CloseCode::Ended))?;
+        if let Some(handle) = self.live().get_mut(&call) {
+            handle.joined = true;
+        }
+        Ok(end)
+    }
+
+    /// Sends a data message into a call on behalf of its owner (protocol.md 3.5).
+    ///
+    /// # Errors
+    /// See [`RequestError`].
+    pub async fn request(&self, call: CallId, message: ClientMessage) -> Result<(), RequestError> {
+        let handle = self.handle(call).filter(|handle| handle.joined).ok_or(NotActive)?;
+        let request = match Wire::new(call, Default::default()).read(message) {
+            Meaning::Request(request) => request,
+            Meaning::Ignored(_, why) => return Err(RequestError::Refused(why)),
+            Meaning::Tool(..) | Meaning::Answer(_) => {
+                return Err(RequestError::Refused(
+                    "this message can only be sent by the client of the call".into(),
+                ));
+            }
+        };
+        handle.commands.send(Command::Request(request)).await.map_err(|_| NotActive)?;
+        Ok(())
+    }
+
+    /// Whether a call has not ended yet.
+    #[must_use]
+    pub fn is_live(&self, call: CallId) -> bool {
+        self.live().contains_key(&call)
+    }
+
+    /// How many calls have not ended yet.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.live().len()
+    }
+
+    /// Ends all calls and waits until their records are written, but not longer than `deadline`.
+    pub async fn shut_down(&self, deadline: Duration) {
+        self.0.tasks.close();
+        let handles: Vec<Handle> = self.live().values().cloned().collect();
+        for handle in handles {
+            // A call that takes no commands has many waiting; it ends when its task is dropped.
+            let _ = handle.commands.try_send(Command::ShutDown);
+        }
+        if tokio::time::timeout(deadline, self.0.tasks.wait()).await.is_err() {
+            error!(left = self.0.tasks.len(), "calls did not end in time");
+        }
+    }
+
+    /// A prior call lends every property that the request leaves open, and its messages (protocol.md 1.2, A-2).
+    async fn inherit(
+        &self,
+        account: AccountId,
+        prior: CallId,
+        request: &mut StartCallRequest,
+    ) -> Result<(), CreateError> {
+        let call = self.0.storage.calls.find(prior).await?;
+        let call = call.filter(|call| call.account == account).ok_or(CreateError::NoPriorCall)?;
+        let history = match request.initial_messages.take() {
+            Some(messages) => messages,
+            None => self.history_of(prior, &call).await?,
+        };
+        *request = overlay(request, &call.request);
+        request.initial_messages = Some(history);
+        Ok(())
+    }
+
+    async fn history_of(&self, prior: CallId, call: &StoredCall) -> Result<Vec<Message>, StorageError> {
+        let window = Window { after: None, direction: Direction::Backward, limit: PRIOR_MESSAGES };
+        let slice = self.0.storage.calls.messages(prior, MessageChoice::LastStage, window).await?;
+        if slice.items.is_empty() {
+            return Ok(call.request.initial_messages.clone().unwrap_or_default());
+        }
+        let strip = |message: Message| Message {
+            call_stage_id: None,
+            call_stage_message_index: None,
+            timespan: None,
+            wall_clock_timespan: None,
+            metadata: None,
+            ..message
+        };
+        Ok(slice.items.into_iter().map(|(_, stored)| strip(stored.message)).collect())
+    }
+
+    fn start(&self, call: &StoredCall, setup: Setup, age: Duration) {
+        let stage = first_stage(call.id);
+        let (sender, commands) = mpsc::channel(COMMANDS);
+        let (recorder, writing) = record::start(call.id, stage, self.0.storage.clone());
+        let subject =
+            Subject { id: call.id, stage, created: call.created, request: Arc::new(call.request.clone()) };
+        let driver = Driver::new(subject, setup, Arc::clone(&self.0.backends), recorder, commands, age);
+        let id = call.id;
+        self.live().insert(id, Handle { commands: sender, joined: false });
+        let calls = self.clone();
+        let span = info_span!("call", id = %id);
+        info!(parent: &span, "call created");
+        let running = async move {
+            let ended = AssertUnwindSafe(driver.run()).catch_unwind().await;
+            calls.live().remove(&id);
+            if ended.is_err() {
+                error!("the call failed and ends: this is a bug of the server");
+                let now = Timestamp::from(jiff::Timestamp::now());
+                let reason = EndReason::SystemError;
+                if let Err(error) = calls.0.storage.calls.mark_ended(id, now, reason).await {
+                    error!(%error, "the end of the call could not be recorded");
+                }
+            }
+        };
+        self.0.tasks.spawn(async move { tokio::join!(running, writing) }.instrument(span));
+    }
+
+    async fn why_not_live(&self, call: CallId) -> CloseCode {
+        match self.0.storage.calls.find(call).await {
+            Ok(Some(_)) => CloseCode::Ended,
+            Ok(None) => CloseCode::UnknownCall,
+            Err(error) => {
+                error!(%call, %error, "a join failed because the store did");
+                CloseCode::Internal
+            }
+        }
+    }
+
+    fn handle(&self, call: CallId) -> Option<Handle> {
+        self.live().get(&call).cloned()
+    }
+
+    /// Held for look-ups only, never across an await; what it guards is whole whatever panicked meanwhile.
+    fn live(&self) -> MutexGuard<'_, HashMap<CallId, Handle>> {
+        self.0.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// `own` with what it leaves open taken from `prior`. What excludes each other is inherited together or not at all.
+fn overlay(own: &StartCallRequest, prior: &StartCallRequest) -> StartCallRequest {
+    const TOGETHER: [&[&str]; 2] =
+        [&["voice", "externalVoice", "voiceOverrides"], &["firstSpeaker", "firstSpeakerSettings"]];
+    let (Ok(Value::Object(own)), Ok(Value::Object(mut merged))) =
+        (serde_json::to_value(own), serde_json::to_value(prior))
+    else {
+        return own.clone();
+    };
+    for group in TOGETHER {
+        if group.iter().any(|key| own.contains_key(*key)) {
+            merged.retain(|key, _| !group.contains(&key.as_str()));
+        }
+    }
+    merged.extend(own);
+    let merged = Value::Object(merged);
+    let parsed = antiphon_api::json::from_value(&merged, antiphon_api::json::Source::RequestBody);
+    parsed.expect("both halves were valid, and so is every field of them").value
+}
+
+/// The id of a call's first stage, which begins with the call: made from the call's own id.
+#[must_use]
+pub fn first_stage(call: CallId) -> CallStageId {
+    let hash = Sha256::new().chain_update(b"stage 0 of ").chain_update(call.uuid().as_bytes()).finalize();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash[..16]);
+    CallStageId::new(uuid::Builder::from_random_bytes(bytes).into_uuid())
+}

@@ -1,0 +1,151 @@
+//! What a call leaves behind: its messages and events on their way into the store.
+//!
+//! A call never waits for the database. It hands entries over here; a writer of its own puts them into the store in order and
+//! tries again when the store fails, so that a database that is away for a while loses nothing. What waits is bounded: events
+//! that do not fit are dropped, and a call whose messages do not fit has to end.
+
+use std::time::Duration;
+
+use antiphon_api::rest::calls::Message;
+use antiphon_api::{CallId, CallStageId, Timestamp};
+use antiphon_engine::output::EndReason;
+use tokio::sync::mpsc;
+use tracing::{error, warn};
+
+use crate::storage::{Severity, Storage, StoredEvent, StoredMessage};
+
+/// Events that one call may leave behind; of a flood the beginning tells enough.
+const MOST_EVENTS: usize = 2_000;
+/// Entries that may wait for the store: hours of a busy conversation.
+const WAITING: usize = 16_384;
+/// Of these, what is kept free for the join and the end.
+const RESERVED: usize = 8;
+/// How long to wait after a failure of the store, doubling up to [`SLOWEST_RETRY`].
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+const SLOWEST_RETRY: Duration = Duration::from_secs(10);
+/// Entries written in one go.
+const BATCH: usize = 64;
+
+/// Something to keep.
+#[derive(Debug)]
+enum Entry {
+    Joined { at: Timestamp, client_version: Option<String> },
+    Message(Box<StoredMessage>),
+    Event(StoredEvent),
+    Ended { at: Timestamp, reason: EndReason },
+}
+
+/// The call's end of its record.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    stage: CallStageId,
+    entries: mpsc::Sender<Entry>,
+    events: usize,
+}
+
+/// Starts the record of a call. The task ends when the recorder is dropped and everything is written.
+pub(super) fn start(
+    call: CallId,
+    stage: CallStageId,
+    storage: Storage,
+) -> (Recorder, impl Future<Output = ()> + Send) {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    (Recorder { stage, entries: sender, events: 0 }, write(call, storage, receiver))
+}
+
+/// The record cannot be kept: too much of it waits for the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RecordFull;
+
+impl Recorder {
+    pub(super) fn joined(&self, at: Timestamp, client_version: Option<String>) {
+        // Room for this is reserved.
+        let _ = self.entries.try_send(Entry::Joined { at, client_version });
+    }
+
+    pub(super) fn message(&self, index: u32, initial: bool, message: Message) -> Result<(), RecordFull> {
+        self.put(Entry::Message(Box::new(StoredMessage { stage: self.stage, index, initial, message })))
+    }
+
+    pub(super) fn event(&mut self, at: Timestamp, severity: Severity, kind: &str, text: String) {
+        if self.events > MOST_EVENTS {
+            return;
+        }
+        self.events += 1;
+        let text = if self.events > MOST_EVENTS {
+            "more events than are kept; the rest is dropped".into()
+        } else {
+            text
+        };
+        let event =
+            StoredEvent { stage: Some(self.stage), at, severity, kind: kind.to_owned(), text, extras: None };
+        // An event that finds no room is dropped.
+        let _ = self.put(Entry::Event(event));
+    }
+
+    pub(super) fn ended(&self, at: Timestamp, reason: EndReason) {
+        // Room for this is reserved.
+        let _ = self.entries.try_send(Entry::Ended { at, reason });
+    }
+
+    fn put(&self, entry: Entry) -> Result<(), RecordFull> {
+        if self.entries.capacity() <= RESERVED {
+            return Err(RecordFull);
+        }
+        self.entries.try_send(entry).map_err(|_| RecordFull)
+    }
+}
+
+async fn write(call: CallId, storage: Storage, mut receiver: mpsc::Receiver<Entry>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while receiver.recv_many(&mut batch, BATCH).await > 0 {
+        let (mut messages, mut events, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+        for entry in batch.drain(..) {
+            match entry {
+                Entry::Message(message) => messages.push(*message),
+                Entry::Event(event) => events.push(event),
+                Entry::Joined { .. } | Entry::Ended { .. } => rest.push(entry),
+            }
+        }
+        if !messages.is_empty() {
+            insist(call, || storage.calls.append_messages(call, &messages)).await;
+        }
+        if !events.is_empty() {
+            insist(call, || storage.calls.append_events(call, &events)).await;
+        }
+        // The end comes last: once a call has ended, its record is complete.
+        for entry in rest {
+            match entry {
+                Entry::Joined { at, client_version } => {
+                    insist(call, || storage.calls.mark_joined(call, at, client_version.as_deref())).await;
+                }
+                Entry::Ended { at, reason } => {
+                    insist(call, || storage.calls.mark_ended(call, at, reason)).await;
+                }
+                Entry::Message(_) | Entry::Event(_) => {}
+            }
+        }
+    }
+}
+
+/// Writes until it is written. A failure is told once when it begins and once when it is over.
+async fn insist<'a, T>(call: CallId, write: impl Fn() -> crate::storage::Pending<'a, T>) {
+    let mut wait = FIRST_RETRY;
+    loop {
+        match write().await {
+            Ok(_) => {
+                if wait > FIRST_RETRY {
+                    warn!(%call, "the store takes the call's record again");
+                }
+                return;
+            }
+            Err(error) => {
+                if wait == FIRST_RETRY {
+                    error!(%call, %error, "the store does not take the call's record; trying on");
+                }
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(SLOWEST_RETRY);
+            }
+        }
+    }
+}

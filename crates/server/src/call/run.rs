@@ -1,0 +1,562 @@
+//! Drives one call: one task that owns the conversation and everything of it, from its creation to its end.
+//!
+//! One loop: wait for the client, a result, a command or a deadline; tell the engine; do what it asks for. Nothing in it waits
+//! for anybody else: the client is reached through a bounded queue, work runs in tasks of its own, the record writes itself.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use antiphon_api::rest::calls::StartCallRequest;
+use antiphon_api::{CallId, CallStageId, Timestamp};
+use antiphon_backends::language_model::{self, Clips};
+use antiphon_backends::registry::Backends;
+use antiphon_backends::{speech_to_text, text_to_speech};
+use antiphon_engine::ids::TurnId;
+use antiphon_engine::input::{LegClosed, ModelEvent, Request, Transcription};
+use antiphon_engine::message::{AudioSpan, Message, MessageBody};
+use antiphon_engine::notices;
+use antiphon_engine::output::{AgentState, Effect, EndReason, Event, Severity, Work};
+use antiphon_engine::{CallTime, Conversation, Input, Output};
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tracing::{debug, error, info, warn};
+
+use super::ear::{Ear, Trouble};
+use super::leg::{CallEnd, CarrierEnd, CloseCode, FromClient, LegEvent, ToClient, leg};
+use super::mouth::Mouth;
+use super::record::Recorder;
+use super::setup::{Remark, Setup};
+use super::tools::KnownValues;
+use super::wire::{Meaning, Wire};
+use super::work::{WorkResult, Works};
+use super::{messages, severity};
+
+/// Turns whose audio is kept for the model; more than any adapter sends.
+const CLIPS: usize = 8;
+/// Audio goes out in pieces of this length while the client's buffer is small.
+const SMALL_FRAME: Duration = Duration::from_millis(20);
+/// And in pieces of this length where the client holds seconds: a fifth of the messages, and no client notices.
+const LARGE_FRAME: Duration = Duration::from_millis(100);
+/// A client buffer from which on pieces are large.
+const LARGE_BUFFER: Duration = Duration::from_secs(1);
+
+/// What others ask of a call.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Connect a client.
+    Join(Join, oneshot::Sender<Result<CarrierEnd, CloseCode>>),
+    /// Something for the engine.
+    Request(Request),
+    /// End now; the process goes down.
+    ShutDown,
+}
+
+/// How a client joins.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Join {
+    /// The `clientVersion` of its URL.
+    pub client_version: Option<String>,
+    /// Whether it asked for `debug` messages.
+    pub debug: bool,
+}
+
+/// What a call is, for its driver.
+pub(super) struct Subject {
+    pub(super) id: CallId,
+    pub(super) stage: CallStageId,
+    pub(super) created: Timestamp,
+    pub(super) request: Arc<StartCallRequest>,
+}
+
+pub(super) struct Driver {
+    subject: Subject,
+    setup: Setup,
+    backends: Arc<Backends>,
+    conversation: Conversation,
+    /// The instant of the engine's time zero: the call's creation.
+    zero: Instant,
+    deadline: Option<CallTime>,
+    commands: mpsc::Receiver<Command>,
+    leg: Option<CallEnd>,
+    /// What a leg heard before it was let go.
+    closed: bool,
+    ear: Option<Ear>,
+    mouth: Mouth,
+    works: Works,
+    clips: VecDeque<(TurnId, Arc<[i16]>)>,
+    wire: Wire,
+    recorder: Recorder,
+    joined: Option<CallTime>,
+    /// When audio last came, for `mediaIdleTimeout`.
+    media: Instant,
+    state: Option<AgentState>,
+    user_mid_turn: bool,
+    shutting_down: bool,
+    /// Inputs that arose while another one was being followed up.
+    inputs: VecDeque<Input>,
+    ended: Option<EndReason>,
+}
+
+/// What woke the driver.
+enum Wake {
+    Command(Option<Command>),
+    Leg(LegEvent),
+    Work(WorkResult),
+    /// The engine's deadline.
+    Engine,
+    /// Audio stopped coming.
+    Ear,
+    /// No audio for as long as the medium allows.
+    MediaIdle,
+}
+
+impl Driver {
+    /// A call that was created `age` ago.
+    pub(super) fn new(
+        subject: Subject,
+        setup: Setup,
+        backends: Arc<Backends>,
+        recorder: Recorder,
+        commands: mpsc::Receiver<Command>,
+        age: Duration,
+    ) -> Self {
+        let now = Instant::now();
+        let zero = now.checked_sub(age).unwrap_or(now);
+        Self {
+            wire: Wire::new(subject.id, setup.messages.clone()),
+            conversation: Conversation::new(setup.engine.clone(), CallTime::ZERO),
+            subject,
+            setup,
+            backends,
+            zero,
+            deadline: None,
+            commands,
+            leg: None,
+            closed: false,
+            ear: None,
+            mouth: Mouth::default(),
+            works: Works::new(),
+            clips: VecDeque::new(),
+            recorder,
+            joined: None,
+            media: now,
+            state: None,
+            user_mid_turn: false,
+            shutting_down: false,
+            inputs: VecDeque::new(),
+            ended: None,
+        }
+    }
+
+    /// Runs the call to its end, and says why it ended.
+    pub(super) async fn run(mut self) -> EndReason {
+        for Remark { kind, text } in std::mem::take(&mut self.setup.remarks) {
+            self.event(Severity::Warning, kind, text);
+        }
+        self.drain();
+        loop {
+            if let Some(reason) = self.ended {
+                self.report_dropped();
+                let at = self.timestamp(self.now());
+                self.recorder.ended(at, reason);
+                info!(?reason, "call ended");
+                return reason;
+            }
+            match self.wake().await {
+                Wake::Command(command) => self.command(command),
+                Wake::Leg(event) => self.leg_event(event),
+                Wake::Work(result) => self.work_result(result),
+                Wake::Engine => self.tell(Input::Timeout),
+                Wake::Ear => self.ear_deadline(),
+                Wake::MediaIdle => {
+                    let text = "no audio came for as long as mediaIdleTimeout allows".to_owned();
+                    self.event(Severity::Error, "media.idle", text);
+                    self.tell(Input::LegClosed(LegClosed::MediaIdle));
+                }
+            }
+        }
+    }
+
+    /// Waits for the next thing to happen. A hang-up wins over everything else.
+    async fn wake(&mut self) -> Wake {
+        let at = |at: Option<Instant>| async move {
+            match at {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let engine = self.deadline.map(|deadline| self.zero + deadline.since_start());
+        let ear = self.ear.as_ref().and_then(Ear::deadline).map(super::ear::EarDeadline::at);
+        let connected = self.leg.is_some() && !self.closed;
+        let media = self.setup.media_idle.filter(|_| connected).map(|idle| self.media + idle);
+        let leg = async {
+            match &mut self.leg {
+                Some(leg) => leg.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            command = self.commands.recv() => Wake::Command(command),
+            event = leg => Wake::Leg(event),
+            () = at(engine) => Wake::Engine,
+            result = self.works.next() => Wake::Work(result),
+            () = at(ear) => Wake::Ear,
+            () = at(media) => Wake::MediaIdle,
+        }
+    }
+
+    fn command(&mut self, command: Option<Command>) {
+        match command {
+            Some(Command::Join(join, answer)) => {
+                let joined = self.join(join);
+                let _ = answer.send(joined);
+                self.follow_up();
+            }
+            Some(Command::Request(request)) => self.tell(Input::Request(request)),
+            // Whoever could still reach the call has let go of it: the process goes down.
+            Some(Command::ShutDown) | None => {
+                self.shutting_down = true;
+                self.event(Severity::Info, "call.server_shutdown", "the server is shutting down".to_owned());
+                self.tell(Input::ShutDown);
+            }
+        }
+    }
+
+    fn join(&mut self, join: Join) -> Result<CarrierEnd, CloseCode> {
+        if self.joined.is_some() {
+            return Err(if self.leg.is_some() && !self.closed { CloseCode::InUse } else { CloseCode::Ended });
+        }
+        let now = self.now();
+        let (call_end, carrier_end) = leg();
+        self.joined = Some(now);
+        self.leg = Some(call_end);
+        self.media = Instant::now();
+        self.wire.joined(now, join.debug);
+        let detector = self.backends.voice_activity.detector();
+        self.ear = Some(Ear::new(self.setup.input_rate, detector, self.setup.threshold, self.media));
+        self.recorder.joined(self.timestamp(now), join.client_version);
+        info!("client joined");
+        self.inputs.push_back(Input::Joined);
+        Ok(carrier_end)
+    }
+
+    fn leg_event(&mut self, event: LegEvent) {
+        match event {
+            LegEvent::From(FromClient::Audio(audio)) => self.hear(&audio),
+            LegEvent::From(FromClient::Message(message)) => {
+                let meaning = self.wire.read(*message);
+                self.heed(meaning);
+            }
+            LegEvent::From(FromClient::Malformed(why)) => {
+                self.event(Severity::Warning, "message.malformed", format!("a message was ignored: {why}"));
+            }
+            LegEvent::Closed(how) => {
+                self.closed = true;
+                self.tell(Input::LegClosed(how));
+            }
+        }
+    }
+
+    fn heed(&mut self, meaning: Meaning) {
+        match meaning {
+            Meaning::Request(request) => self.tell(Input::Request(request)),
+            Meaning::Tool(id, outcome) => self.tell(Input::Tool(id, outcome)),
+            Meaning::Answer(message) => {
+                self.send(ToClient::Message(Box::new(message)));
+                self.follow_up();
+            }
+            Meaning::Ignored(kind, text) => self.event(Severity::Warning, kind, text),
+        }
+    }
+
+    fn hear(&mut self, audio: &[u8]) {
+        let now = Instant::now();
+        if !audio.is_empty() {
+            self.media = now;
+        }
+        let Some(ear) = &mut self.ear else { return };
+        let inputs = &mut self.inputs;
+        let trouble = ear.take(audio, now, |input| inputs.push_back(input));
+        self.audio_trouble(trouble);
+        if !self.inputs.is_empty() {
+            self.follow_up();
+        }
+    }
+
+    fn ear_deadline(&mut self) {
+        let Some(ear) = &mut self.ear else { return };
+        let inputs = &mut self.inputs;
+        let trouble = ear.handle_deadline(Instant::now(), |input| inputs.push_back(input));
+        self.audio_trouble(trouble);
+        self.follow_up();
+    }
+
+    fn audio_trouble(&mut self, trouble: Option<Trouble>) {
+        match trouble {
+            None => {}
+            Some(Trouble::Overflow(ahead)) => {
+                let text = format!(
+                    "audio comes faster than real time; what is more than {ahead:.1?} ahead is dropped"
+                );
+                self.event(Severity::Warning, "audio.overflow", text);
+            }
+            Some(Trouble::Underflow(silent)) => {
+                let text = format!("no audio came for {silent:.1?}; send silence as well");
+                self.event(Severity::Warning, "audio.underflow", text);
+            }
+        }
+    }
+
+    fn report_dropped(&mut self) {
+        let dropped = self.ear.as_ref().map_or(Duration::ZERO, Ear::dropped);
+        if !dropped.is_zero() {
+            let text = format!("{dropped:.1?} of the user's audio were dropped because they came too early");
+            self.event(Severity::Warning, "audio.overflow", text);
+        }
+    }
+
+    fn work_result(&mut self, result: WorkResult) {
+        match result {
+            WorkResult::Model(id, event) => {
+                if let ModelEvent::ToolCall(call) = &event {
+                    let line = format!("tool call: {} {}", call.name, call.arguments);
+                    self.debug_message(line);
+                }
+                self.tell(Input::Model(id, event));
+            }
+            WorkResult::Transcribed(turn, words) => self.tell(Input::Transcribed(turn, words)),
+            WorkResult::Audio(id, audio) => {
+                let samples = u32::try_from(audio.len() / 2).unwrap_or(u32::MAX);
+                self.mouth.add(id, audio);
+                self.tell(Input::Voice(id, antiphon_engine::input::VoiceEvent::Audio { samples }));
+            }
+            WorkResult::Voice(id, event) => self.tell(Input::Voice(id, event)),
+        }
+    }
+
+    /// Tells the engine one thing and follows up all that comes of it.
+    fn tell(&mut self, input: Input) {
+        self.inputs.push_back(input);
+        self.follow_up();
+    }
+
+    /// One input, then everything that the engine wants, until nothing is left (the engine's contract).
+    fn follow_up(&mut self) {
+        while let Some(input) = self.inputs.pop_front() {
+            self.conversation.handle(self.now(), input);
+            self.drain();
+        }
+        let hold = self.user_mid_turn || self.state == Some(AgentState::Thinking);
+        if let Some(ear) = &mut self.ear {
+            ear.hold(hold);
+        }
+    }
+
+    fn drain(&mut self) {
+        loop {
+            match self.conversation.poll() {
+                Output::Timeout(deadline) => {
+                    self.deadline = deadline.map(|(at, _)| at);
+                    return;
+                }
+                Output::Effect(effect) => self.do_effect(effect),
+                Output::Event(event) => self.do_event(event),
+            }
+        }
+    }
+
+    fn do_effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Cancel(work) => {
+                self.works.cancel(work);
+                if let Work::Speech(utterance) = work {
+                    self.mouth.forget(utterance);
+                }
+            }
+            Effect::ClearPlayback => {
+                if let Some(leg) = &self.leg {
+                    leg.clear();
+                }
+                if let Some(message) = self.wire.clear_buffer() {
+                    self.send(ToClient::Message(Box::new(message)));
+                }
+            }
+            Effect::CloseLeg(reason) => self.close_leg(reason),
+            Effect::InvokeTool(invocation) => {
+                let known = KnownValues {
+                    call_id: self.subject.id.to_string(),
+                    stage_id: self.subject.stage.to_string(),
+                    metadata: metadata(&self.subject.request),
+                    output_rate: self.setup.output_rate.hz(),
+                    state: &invocation.state,
+                    history: self.history(invocation.history.as_deref().unwrap_or_default()),
+                };
+                let tool = self.setup.tools.get(invocation.tool).cloned().unwrap_or_default();
+                let parameters = tool.parameters(&invocation.arguments, &known);
+                let message = self.wire.invocation(&invocation, parameters);
+                self.send(ToClient::Message(Box::new(message)));
+            }
+            Effect::Play { utterance, samples } => self.play(utterance, samples),
+            Effect::StartModel { generation, prompt } => {
+                let mut clips = Clips::default();
+                for (turn, samples) in &self.clips {
+                    clips.insert(*turn, Arc::clone(samples));
+                }
+                let request = language_model::Request { prompt: *prompt, clips };
+                self.works.start_model(generation, &self.setup.model, request);
+            }
+            Effect::StartSpeech { utterance, text } => {
+                let language = self.setup.engine.language.clone();
+                let request = text_to_speech::Request { text, language };
+                self.works.start_speech(utterance, &self.setup.voice, request, self.setup.output_rate);
+            }
+            Effect::Transcribe(span) => self.transcribe(span),
+        }
+    }
+
+    fn play(&mut self, utterance: antiphon_engine::ids::UtteranceId, samples: u32) {
+        let large = self.setup.engine.client_buffer >= LARGE_BUFFER;
+        let length = if large { LARGE_FRAME } else { SMALL_FRAME };
+        let frame = usize::try_from(self.setup.output_rate.samples_in(length)).unwrap_or(usize::MAX);
+        let Some(leg) = &self.leg else { return };
+        let mut stuck = false;
+        self.mouth
+            .take(utterance, samples, frame, |audio| stuck |= leg.send(ToClient::Audio(audio)).is_err());
+        if stuck {
+            self.lose_client();
+        }
+    }
+
+    fn transcribe(&mut self, span: AudioSpan) {
+        let samples = self.ear.as_ref().map_or_else(|| Arc::from([]), |ear| ear.clip(span));
+        self.clips.push_back((span.turn, Arc::clone(&samples)));
+        if self.clips.len() > CLIPS {
+            self.clips.pop_front();
+        }
+        match &self.backends.speech_to_text {
+            Some(recognizer) => {
+                let language = self.setup.engine.language.clone();
+                let request = speech_to_text::Request { samples, language };
+                self.works.start_transcription(span.turn, recognizer, request);
+            }
+            // A model that hears audio does without; there is just no transcript for people.
+            None => self.inputs.push_back(Input::Transcribed(span.turn, Transcription::Words(Arc::from("")))),
+        }
+    }
+
+    fn do_event(&mut self, event: Event) {
+        let now = self.now();
+        if let Some(message) = self.wire.event(now, &event) {
+            self.send(ToClient::Message(Box::new(message)));
+        }
+        match event {
+            Event::StateChanged(state) => self.state = Some(state),
+            Event::UserStartedSpeaking => self.user_mid_turn = true,
+            Event::UserStoppedSpeaking => self.user_mid_turn = false,
+            Event::MessageCommitted { index, message } => self.commit(index, &message),
+            Event::Notice(notice) => {
+                debug!(kind = notice.kind, "{}", notice.text);
+                let at = self.timestamp(now);
+                self.recorder.event(at, severity(notice.severity), notice.kind, notice.text.clone());
+                if notice.kind == notices::TOOL_FAILED || notice.kind == notices::TOOL_TIMED_OUT {
+                    self.debug_message(format!("tool result: {}", notice.text));
+                }
+            }
+            Event::Ended(reason) => self.ended = Some(reason),
+            Event::Started | Event::Transcript(_) => {}
+        }
+    }
+
+    fn commit(&mut self, index: usize, message: &Message) {
+        let initial = index < self.setup.engine.initial_messages.len();
+        if let MessageBody::ToolResult { tool, text, .. } = &message.body {
+            self.debug_message(format!("tool result: {tool} {text}"));
+        }
+        let given = |id, given: &Option<Arc<str>>| self.wire.invocation_id(id, given.as_ref());
+        let stored = messages::to_api(message, self.subject.stage, index, self.joined, given);
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        if self.recorder.message(index, initial, stored).is_err() && self.ended.is_none() {
+            error!("the call ends: its record cannot be kept");
+            self.inputs.push_back(Input::LegClosed(LegClosed::OurFault));
+        }
+    }
+
+    fn close_leg(&mut self, reason: EndReason) {
+        let code = match reason {
+            EndReason::AgentHangUp | EndReason::HangUp | EndReason::Timeout | EndReason::Unjoined => {
+                CloseCode::Normal
+            }
+            EndReason::ConnectionError => CloseCode::MediaIdle,
+            EndReason::SystemError if self.shutting_down => CloseCode::GoingAway,
+            EndReason::SystemError => CloseCode::Internal,
+        };
+        self.send(ToClient::Close(code));
+        self.closed = true;
+    }
+
+    /// Sends something to the client, if there is one.
+    fn send(&mut self, what: ToClient) {
+        let stuck = self.leg.as_ref().is_some_and(|leg| !self.closed && leg.send(what).is_err());
+        if stuck {
+            self.lose_client();
+        }
+    }
+
+    /// The client does not take what it is sent: keeping it would mean to keep everything for it.
+    fn lose_client(&mut self) {
+        if !self.closed {
+            self.closed = true;
+            warn!("the client does not take what it is sent");
+            self.event(
+                Severity::Error,
+                "client.stuck",
+                "the client does not take what it is sent".to_owned(),
+            );
+            self.inputs.push_back(Input::LegClosed(LegClosed::Unresponsive));
+        }
+    }
+
+    fn debug_message(&mut self, text: String) {
+        if let Some(message) = self.wire.debug(text) {
+            self.send(ToClient::Message(Box::new(message)));
+        }
+    }
+
+    /// Something that the driver itself has to tell.
+    fn event(&mut self, level: Severity, kind: &'static str, text: String) {
+        let at = self.timestamp(self.now());
+        debug!(kind, "{text}");
+        let notice = antiphon_engine::output::Notice { severity: level, kind, text };
+        if let Some(message) = self.wire.event(self.now(), &Event::Notice(notice.clone())) {
+            self.send(ToClient::Message(Box::new(message)));
+        }
+        self.recorder.event(at, severity(level), kind, notice.text);
+    }
+
+    fn history(&self, history: &[Message]) -> Value {
+        let given = |id, given: &Option<Arc<str>>| self.wire.invocation_id(id, given.as_ref());
+        let convert =
+            |(index, message)| messages::to_api(message, self.subject.stage, index, self.joined, given);
+        serde_json::to_value(history.iter().enumerate().map(convert).collect::<Vec<_>>())
+            .unwrap_or(Value::Null)
+    }
+
+    fn now(&self) -> CallTime {
+        let elapsed = self.zero.elapsed();
+        CallTime::from_micros(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX))
+    }
+
+    fn timestamp(&self, at: CallTime) -> Timestamp {
+        let micros = i64::try_from(at.as_micros()).unwrap_or(i64::MAX);
+        Timestamp::from_unix_micros(self.subject.created.unix_micros().saturating_add(micros))
+            .unwrap_or(self.subject.created)
+    }
+}
+
+fn metadata(request: &StartCallRequest) -> Value {
+    let pairs = request.metadata.iter().flatten();
+    Value::Object(pairs.map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect())
+}

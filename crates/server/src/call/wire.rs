@@ -1,0 +1,316 @@
+//! Between the engine's words and the data messages of protocol.md 3: the only file that knows both.
+//!
+//! Owns the ids by which clients know invocations, and which messages this client is sent.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use antiphon_api::json::from_request;
+use antiphon_api::realtime::{
+    self as api, AgentReaction, ClientMessage, HangUpResult, MAIN_THREAD, OpaqueNumber, ResponseType,
+    ServerMessage, ToolErrorType, ToolResult, TranscriptText,
+};
+use antiphon_api::rest::calls::EnabledDataMessages;
+use antiphon_api::{CallId, WireDuration};
+use antiphon_engine::CallTime;
+use antiphon_engine::ids::InvocationId;
+use antiphon_engine::input::{
+    ForcedMessage, ForcedUrgency, HangUpRequest, ModelToolCall, Reaction, Request, ToolAction, ToolAnswer,
+    ToolOutcome, Urgency,
+};
+use antiphon_engine::message::{Medium, Speaker};
+use antiphon_engine::output::{AgentState, Event, Invocation, Notice, Severity, Transcript, TranscriptWords};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+/// What a client's message means to the call.
+#[derive(Debug, PartialEq)]
+pub(super) enum Meaning {
+    /// Something for the engine.
+    Request(Request),
+    /// A tool's outcome.
+    Tool(InvocationId, ToolOutcome),
+    /// An answer for the client, whatever the engine does.
+    Answer(ServerMessage),
+    /// Nothing, and why: a name from the published list of events, and a sentence.
+    Ignored(&'static str, String),
+}
+
+/// The dictionary of one call.
+#[derive(Debug)]
+pub(super) struct Wire {
+    call: CallId,
+    enabled: EnabledDataMessages,
+    /// The invocations that clients know and have not answered.
+    invocations: HashMap<String, InvocationId>,
+    joined: CallTime,
+}
+
+impl Wire {
+    pub(super) fn new(call: CallId, enabled: EnabledDataMessages) -> Self {
+        Self { call, enabled, invocations: HashMap::new(), joined: CallTime::ZERO }
+    }
+
+    /// A client joined: times on the wire count from now on, and `debug` is on if the client asked for it in its URL.
+    pub(super) fn joined(&mut self, at: CallTime, debug: bool) {
+        self.joined = at;
+        if debug {
+            self.enabled.debug = Some(true);
+        }
+    }
+
+    /// Whether the client is sent messages for developers.
+    pub(super) fn debugs(&self) -> bool {
+        self.enabled.debug == Some(true)
+    }
+
+    /// The id by which clients know an invocation: the caller's own, or one of the shape they know (protocol.md 0).
+    pub(super) fn invocation_id(&self, id: InvocationId, given: Option<&Arc<str>>) -> String {
+        given.map_or_else(|| made_up_id(self.call, id), |given| given.to_string())
+    }
+
+    /// What a client's message means.
+    pub(super) fn read(&mut self, message: ClientMessage) -> Meaning {
+        match message {
+            ClientMessage::ClientToolResult(result) => self.tool_result(result),
+            ClientMessage::DataConnectionToolResult(result) => Meaning::Ignored(
+                "tool.result_ignored",
+                format!("a client may not answer {:?} for the data connection", result.invocation_id),
+            ),
+            ClientMessage::ForcedAgentMessage(forced) if forced.thread_id != MAIN_THREAD => {
+                no_thread(&forced.thread_id)
+            }
+            ClientMessage::ForcedAgentMessage(forced) => Meaning::Request(forced_message(forced)),
+            ClientMessage::HangUp(hang_up) => {
+                Meaning::Request(Request::HangUp { message: hang_up.message.into() })
+            }
+            ClientMessage::InputText(input) => user_text(input.into_user_text(api::Urgency::Soon)),
+            ClientMessage::Ping(ping) => self.pong(ping.timestamp),
+            ClientMessage::SetOutputMedium(set) => match set.medium {
+                api::Medium::Text => Meaning::Request(Request::SetOutputMedium(Medium::Text)),
+                api::Medium::Voice => Meaning::Request(Request::SetOutputMedium(Medium::Voice)),
+                api::Medium::Other(medium) => {
+                    Meaning::Ignored("message.ignored", format!("there is no output medium {medium:?}"))
+                }
+            },
+            ClientMessage::SpawnThread(spawn) => {
+                Meaning::Answer(ServerMessage::ThreadRejected(api::ThreadRejected {
+                    thread_id: spawn.new_thread_id.unwrap_or_default(),
+                    reason: "side threads are not available on this server".to_owned(),
+                }))
+            }
+            ClientMessage::UserText(text) => user_text(text),
+            ClientMessage::Unknown(unknown) => Meaning::Ignored(
+                "message.ignored",
+                format!("messages of type {:?} are not known", unknown.kind()),
+            ),
+        }
+    }
+
+    /// The message that tells the client of an event, if there is one and it is switched on.
+    pub(super) fn event(&self, now: CallTime, event: &Event) -> Option<ServerMessage> {
+        let speaking = api::UserSpeaking { call_timestamp: Some(WireDuration::from(now.since(self.joined))) };
+        let (switch, message) = match event {
+            Event::Started => (
+                self.enabled.call_started,
+                ServerMessage::CallStarted(api::CallStarted { call_id: self.call }),
+            ),
+            Event::StateChanged(state) => {
+                (self.enabled.state, ServerMessage::State(api::State { state: agent_state(*state) }))
+            }
+            Event::Transcript(words) => {
+                (self.enabled.transcript, ServerMessage::Transcript(transcript(words)))
+            }
+            Event::UserStartedSpeaking => {
+                (self.enabled.user_started_speaking, ServerMessage::UserStartedSpeaking(speaking))
+            }
+            Event::UserStoppedSpeaking => {
+                (self.enabled.user_stopped_speaking, ServerMessage::UserStoppedSpeaking(speaking))
+            }
+            Event::Notice(notice) => (self.enabled.call_event, ServerMessage::CallEvent(self.notice(notice))),
+            Event::MessageCommitted { .. } | Event::Ended(_) => return None,
+        };
+        (switch == Some(true)).then_some(message)
+    }
+
+    /// The request that a client runs a tool. The client is asked even if it is not sent other invocations, since nobody else
+    /// can answer.
+    pub(super) fn invocation(&mut self, invocation: &Invocation, parameters: Value) -> ServerMessage {
+        let id = self.invocation_id(invocation.id, invocation.given_id.as_ref());
+        self.invocations.insert(id.clone(), invocation.id);
+        ServerMessage::ClientToolInvocation(api::ToolInvocation {
+            tool_name: invocation.name.to_string(),
+            invocation_id: id,
+            parameters,
+        })
+    }
+
+    /// The order to drop what was sent and not played, if this client is sent it.
+    pub(super) fn clear_buffer(&self) -> Option<ServerMessage> {
+        (self.enabled.playback_clear_buffer == Some(true)).then_some(ServerMessage::PlaybackClearBuffer)
+    }
+
+    /// A line for developers, if the client wants them.
+    pub(super) fn debug(&self, text: String) -> Option<ServerMessage> {
+        self.debugs().then(|| ServerMessage::Debug(api::Debug { message: text }))
+    }
+
+    fn pong(&self, timestamp: OpaqueNumber) -> Meaning {
+        match self.enabled.pong {
+            Some(true) => Meaning::Answer(ServerMessage::Pong(api::Pong { timestamp })),
+            Some(false) | None => Meaning::Ignored("message.ignored", "pongs are switched off".to_owned()),
+        }
+    }
+
+    fn tool_result(&mut self, result: ToolResult) -> Meaning {
+        let Some(id) = self.invocations.get(&result.invocation_id) else {
+            let text = format!("there is no invocation {:?}", result.invocation_id);
+            return Meaning::Ignored("tool.result_ignored", text);
+        };
+        Meaning::Tool(*id, outcome(result))
+    }
+
+    fn notice(&self, notice: &Notice) -> api::CallEventMessage {
+        use antiphon_api::rest::calls::Severity as Wire;
+        api::CallEventMessage {
+            call_id: Some(self.call),
+            severity: match notice.severity {
+                Severity::Debug => Wire::Debug,
+                Severity::Info => Wire::Info,
+                Severity::Warning => Wire::Warning,
+                Severity::Error => Wire::Error,
+            },
+            event_type: notice.kind.to_owned(),
+            text: notice.text.clone(),
+            extras: None,
+        }
+    }
+}
+
+/// 24 characters that only this call has for this invocation, the same in every run of it.
+fn made_up_id(call: CallId, id: InvocationId) -> String {
+    const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut hash = Sha256::new();
+    hash.update(call.uuid().as_bytes());
+    hash.update(id.0.to_be_bytes());
+    let text = hash
+        .finalize()
+        .iter()
+        .take(24)
+        .map(|byte| char::from(ALPHABET[usize::from(*byte) % 62]))
+        .collect::<String>();
+    format!("call_{text}")
+}
+
+fn no_thread(thread: &str) -> Meaning {
+    Meaning::Ignored(
+        "thread.unknown",
+        format!("there is no thread {thread:?}; side threads are not available"),
+    )
+}
+
+fn user_text(message: api::UserTextMessage) -> Meaning {
+    if message.thread_id != MAIN_THREAD {
+        return no_thread(&message.thread_id);
+    }
+    Meaning::Request(Request::UserText {
+        text: message.text.into(),
+        urgency: match message.urgency {
+            api::Urgency::Immediate => Urgency::Immediate,
+            api::Urgency::Soon => Urgency::Soon,
+            api::Urgency::Later => Urgency::Later,
+        },
+    })
+}
+
+fn forced_message(forced: api::ForcedAgentMessage) -> Request {
+    let known_results = forced
+        .known_tool_results
+        .into_iter()
+        .map(|result| (Arc::from(result.invocation_id.as_str()), outcome(result)))
+        .collect();
+    let tool_calls = forced.tool_calls.into_iter().map(|call| ModelToolCall {
+        name: call.name.into(),
+        arguments: Value::Object(call.arguments).to_string().into(),
+        given_id: call.id.map(Arc::from),
+    });
+    Request::ForcedMessage(ForcedMessage {
+        content: forced.content.into(),
+        tool_calls: tool_calls.collect(),
+        known_results,
+        uninterruptible: forced.uninterruptible,
+        urgency: match forced.urgency {
+            api::ForcedUrgency::Immediate => ForcedUrgency::Immediate,
+            api::ForcedUrgency::Soon => ForcedUrgency::Soon,
+        },
+    })
+}
+
+/// What a tool's result means (protocol.md 6.6).
+fn outcome(result: ToolResult) -> ToolOutcome {
+    if let Some(error) = result.error_type {
+        let detail =
+            result.error_message.map_or_else(|| error.to_string(), |message| format!("{error}: {message}"));
+        let text = match error {
+            ToolErrorType::Undefined => "There is no such tool.",
+            ToolErrorType::ImplementationError | ToolErrorType::Other(_) => "The tool failed.",
+        };
+        return ToolOutcome::Failed { text: text.into(), detail: detail.into() };
+    }
+    let text = result.result.map(|text| text.0).unwrap_or_default();
+    let action = match result.response_type {
+        ResponseType::ToolResponse => ToolAction::Respond(text.into()),
+        ResponseType::HangUp => ToolAction::HangUp(hang_up(&text)),
+        ResponseType::NewStage | ResponseType::SendToThread => {
+            let kind = result.response_type;
+            return ToolOutcome::Failed {
+                text: "The tool asked for something that is not possible.".into(),
+                detail: format!("results of type {kind:?} are not available on this server").into(),
+            };
+        }
+    };
+    ToolOutcome::Answered(ToolAnswer {
+        action,
+        reaction: result.agent_reaction.map(|reaction| match reaction {
+            AgentReaction::Listens => Reaction::Listens,
+            AgentReaction::Speaks => Reaction::Speaks,
+            AgentReaction::SpeaksOnce => Reaction::SpeaksOnce,
+        }),
+        state_update: result.update_call_state.map(|update| Arc::new(Value::Object(update.0))),
+    })
+}
+
+/// How a `hang-up` result ends the call; text that is no JSON says nothing about it.
+fn hang_up(text: &str) -> HangUpRequest {
+    let wish = from_request::<HangUpResult>(text.as_bytes()).map(|parsed| parsed.value).unwrap_or_default();
+    HangUpRequest { strict: wish.strict.unwrap_or(true), message: wish.message.map(Arc::from) }
+}
+
+fn agent_state(state: AgentState) -> api::AgentState {
+    match state {
+        AgentState::Listening => api::AgentState::Listening,
+        AgentState::Speaking => api::AgentState::Speaking,
+        AgentState::Thinking => api::AgentState::Thinking,
+    }
+}
+
+fn transcript(words: &Transcript) -> api::Transcript {
+    let (text, is_final) = match &words.words {
+        TranscriptWords::First(text) => (TranscriptText::Text(text.to_string()), false),
+        TranscriptWords::More(text) => (TranscriptText::Delta(text.to_string()), false),
+        TranscriptWords::Final(text) => (TranscriptText::Text(text.to_string()), true),
+    };
+    api::Transcript {
+        role: match words.speaker {
+            Speaker::Agent => api::Speaker::Agent,
+            Speaker::User => api::Speaker::User,
+        },
+        medium: match words.medium {
+            Medium::Text => api::Medium::Text,
+            Medium::Voice => api::Medium::Voice,
+        },
+        text,
+        is_final,
+        ordinal: words.ordinal.0,
+    }
+}

@@ -1,0 +1,210 @@
+//! Runs what a conversation wants from its backends: each piece of work is a task, its results come back with its id.
+//!
+//! Owns the tasks; dropping it stops them all. Results go through one bounded queue, so a backend that is faster than the call
+//! waits for it. Converts audio to the call's format on the way. Does not know what a result means.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use antiphon_audio::{Resampler, SampleRate, write_pcm};
+use antiphon_backends::language_model::{self, LanguageModel};
+use antiphon_backends::speech_to_text::{self, SpeechToText};
+use antiphon_backends::text_to_speech::{self, SpeechEvent, TextToSpeech};
+use antiphon_engine::ids::{GenerationId, TurnId, UtteranceId};
+use antiphon_engine::input::{ModelEvent, Transcription, VoiceEvent, WordEnd};
+use antiphon_engine::output::Work;
+use bytes::Bytes;
+use futures::StreamExt as _;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+
+/// Results that may wait for the call.
+const RESULTS: usize = 64;
+/// The longest audio that one utterance may have; a voice that gives more has lost its way.
+const LONGEST_UTTERANCE: Duration = Duration::from_secs(120);
+
+/// Something that a backend produced.
+#[derive(Debug)]
+pub(super) enum WorkResult {
+    Model(GenerationId, ModelEvent),
+    Transcribed(TurnId, Transcription),
+    /// Audio in the call's output format.
+    Audio(UtteranceId, Bytes),
+    Voice(UtteranceId, VoiceEvent),
+}
+
+pub(super) struct Works {
+    tasks: JoinSet<()>,
+    running: HashMap<Work, AbortHandle>,
+    results: mpsc::Receiver<WorkResult>,
+    sender: mpsc::Sender<WorkResult>,
+}
+
+impl Works {
+    pub(super) fn new() -> Self {
+        let (sender, results) = mpsc::channel(RESULTS);
+        Self { tasks: JoinSet::new(), running: HashMap::new(), results, sender }
+    }
+
+    /// The next result. Cancel-safe. Finished tasks are collected on the way.
+    pub(super) async fn next(&mut self) -> WorkResult {
+        while self.tasks.try_join_next().is_some() {}
+        match self.results.recv().await {
+            Some(result) => result,
+            // The sender is kept beside the receiver, so the queue never closes.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Stops a piece of work. Results that are under way are recognised by their id.
+    pub(super) fn cancel(&mut self, work: Work) {
+        if let Some(task) = self.running.remove(&work) {
+            task.abort();
+        }
+    }
+
+    pub(super) fn start_model(
+        &mut self,
+        id: GenerationId,
+        model: &Arc<dyn LanguageModel>,
+        request: language_model::Request,
+    ) {
+        let sender = self.sender.clone();
+        let mut events = model.generate(request);
+        self.start(Work::Model(id), async move {
+            let mut ended = false;
+            while let Some(event) = events.next().await {
+                ended = matches!(event, ModelEvent::Finished | ModelEvent::Failed(_));
+                if sender.send(WorkResult::Model(id, event)).await.is_err() || ended {
+                    break;
+                }
+            }
+            if !ended {
+                let failed = ModelEvent::Failed(Arc::from("the stream ended too early"));
+                let _ = sender.send(WorkResult::Model(id, failed)).await;
+            }
+        });
+    }
+
+    pub(super) fn start_speech(
+        &mut self,
+        id: UtteranceId,
+        voice: &Arc<dyn TextToSpeech>,
+        request: text_to_speech::Request,
+        rate: SampleRate,
+    ) {
+        let sender = self.sender.clone();
+        let mut events = voice.speak(request);
+        let mut converter = Converter::new(voice.capabilities().sample_rate, rate);
+        self.start(Work::Speech(id), async move {
+            while let Some(event) = events.next().await {
+                let ended = match event {
+                    SpeechEvent::Audio(samples) => {
+                        converter.convert(&samples);
+                        if converter.is_too_long() {
+                            let failed = VoiceEvent::Failed(Arc::from("the voice did not come to an end"));
+                            let _ = sender.send(WorkResult::Voice(id, failed)).await;
+                            return;
+                        }
+                        !converter.give(id, &sender).await
+                    }
+                    SpeechEvent::Words(words) => {
+                        let words = VoiceEvent::Words(converter.words(&words));
+                        sender.send(WorkResult::Voice(id, words)).await.is_err()
+                    }
+                    SpeechEvent::Finished => {
+                        converter.finish();
+                        converter.give(id, &sender).await;
+                        let _ = sender.send(WorkResult::Voice(id, VoiceEvent::Finished)).await;
+                        return;
+                    }
+                    SpeechEvent::Failed(why) => {
+                        let _ = sender.send(WorkResult::Voice(id, VoiceEvent::Failed(why))).await;
+                        return;
+                    }
+                };
+                if ended {
+                    return;
+                }
+            }
+            let failed = VoiceEvent::Failed(Arc::from("the stream ended too early"));
+            let _ = sender.send(WorkResult::Voice(id, failed)).await;
+        });
+    }
+
+    pub(super) fn start_transcription(
+        &mut self,
+        id: TurnId,
+        recognizer: &Arc<dyn SpeechToText>,
+        request: speech_to_text::Request,
+    ) {
+        let sender = self.sender.clone();
+        let words = recognizer.transcribe(request);
+        self.start(Work::Transcription(id), async move {
+            let words = words.await;
+            let _ = sender.send(WorkResult::Transcribed(id, words)).await;
+        });
+    }
+
+    fn start(&mut self, work: Work, task: impl Future<Output = ()> + Send + 'static) {
+        self.running.retain(|_, task| !task.is_finished());
+        let handle = self.tasks.spawn(task);
+        self.running.insert(work, handle);
+    }
+}
+
+/// Brings a voice's audio into the call's format: one resampler for the whole utterance.
+struct Converter {
+    resampler: Resampler,
+    samples: Vec<i16>,
+    given: u64,
+    most: u64,
+}
+
+impl Converter {
+    fn new(from: SampleRate, to: SampleRate) -> Self {
+        Self {
+            resampler: Resampler::new(from, to),
+            samples: Vec::new(),
+            given: 0,
+            most: to.samples_in(LONGEST_UTTERANCE),
+        }
+    }
+
+    fn convert(&mut self, samples: &[i16]) {
+        self.resampler.process(samples, &mut self.samples);
+    }
+
+    fn finish(&mut self) {
+        self.resampler.flush(&mut self.samples);
+    }
+
+    fn is_too_long(&self) -> bool {
+        self.given + self.samples.len() as u64 > self.most
+    }
+
+    /// Word ends in samples of the call's output rate.
+    fn words(&self, words: &[WordEnd]) -> Arc<[WordEnd]> {
+        let (from, to) = (u64::from(self.resampler.from().hz()), u64::from(self.resampler.to().hz()));
+        words
+            .iter()
+            .map(|word| WordEnd {
+                text: word.text,
+                samples: u32::try_from(u64::from(word.samples) * to / from).unwrap_or(u32::MAX),
+            })
+            .collect()
+    }
+
+    /// Hands over what is converted. Returns whether anybody takes it.
+    async fn give(&mut self, id: UtteranceId, sender: &mpsc::Sender<WorkResult>) -> bool {
+        if self.samples.is_empty() {
+            return true;
+        }
+        self.given += self.samples.len() as u64;
+        let mut bytes = Vec::with_capacity(self.samples.len() * 2);
+        write_pcm(&self.samples, &mut bytes);
+        self.samples.clear();
+        sender.send(WorkResult::Audio(id, Bytes::from(bytes))).await.is_ok()
+    }
+}

@@ -1,0 +1,239 @@
+//! The configuration: one typed section a file, read once from a TOML file and the environment, and passed down as values.
+//!
+//! Everything has a default; a file need not exist. An environment variable `ANTIPHON_SECTION__FIELD` overrides a field, with
+//! two underscores between the names: `ANTIPHON_SERVER__LISTEN=0.0.0.0:80`, `ANTIPHON_CALLS__MAXIMUM_DURATION=10m`. Everything that is wrong
+//! is reported at once, each with its place and remedy.
+
+mod auth;
+mod calls;
+mod document;
+mod log;
+mod period;
+mod problem;
+mod public_url;
+mod secret;
+mod server;
+mod storage;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use auth::{Auth, ConfiguredKey, KeyError};
+pub use calls::{Calls, DefaultMedium};
+pub use log::{Log, LogFormat};
+pub use problem::{Problem, Source};
+pub use public_url::{InvalidPublicUrl, PublicUrl};
+pub use secret::Secret;
+pub use server::Server;
+pub use storage::Storage;
+
+use document::Document;
+use problem::Checks;
+
+/// A configuration file that sets nothing and explains everything: what `antiphon config init` writes.
+pub const DEFAULT_FILE: &str = include_str!("config/default.toml");
+
+/// What every variable of ours begins with.
+const VARIABLE_PREFIX: &str = "ANTIPHON_";
+/// Variables of ours that are no part of the configuration: which file to read, and what the command line's clients use.
+const OTHER_VARIABLES: [&str; 3] = ["ANTIPHON_CONFIG", "ANTIPHON_API_KEY", "ANTIPHON_URL"];
+
+/// A server's configuration.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the server listens and how much it takes.
+    pub server: Server,
+    /// Who may use it.
+    pub auth: Auth,
+    /// Where things are kept.
+    pub storage: Storage,
+    /// What calls get and may not exceed.
+    pub calls: Calls,
+    /// How it logs.
+    pub log: Log,
+}
+
+/// A configuration, and where it came from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Oddities that do not keep the server from starting.
+    pub warnings: Vec<Problem>,
+    sources: BTreeMap<String, Source>,
+}
+
+/// Everything that is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+pub struct ConfigErrors(pub Vec<Problem>);
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for problem in &self.0 {
+            writeln!(f, "{problem}")?;
+        }
+        f.write_str("`antiphon config init` writes a file that explains every field")
+    }
+}
+
+impl Config {
+    /// Reads the configuration from `file`, if one is given, and from those of the environment's `variables` that are ours.
+    pub fn load(
+        file: Option<&Path>,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Loaded, ConfigErrors> {
+        let text = match file {
+            None => String::new(),
+            Some(path) => std::fs::read_to_string(path).map_err(|error| {
+                ConfigErrors(vec![Problem {
+                    source: Source::Default,
+                    field: String::new(),
+                    message: format!(
+                        "the configuration file {} cannot be read: {error}; name another, or write one with `antiphon config init`",
+                        path.display()
+                    ),
+                }])
+            })?,
+        };
+        Self::parse(file.unwrap_or(Path::new("")), &text, variables)
+    }
+
+    /// Reads the configuration from the text of the file `path` and from `variables`.
+    pub fn parse(
+        path: &Path,
+        text: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Loaded, ConfigErrors> {
+        let mut variables: Vec<(String, String)> =
+            variables.into_iter().filter(|(name, _)| name.starts_with(VARIABLE_PREFIX)).collect();
+        variables.sort();
+        let (mut problems, mut warnings) = (Vec::new(), Vec::new());
+        let mut document = Document::parse(path, text, &mut problems);
+        for (name, value) in &variables {
+            match meaning(name) {
+                Variable::Field(field) => document.set(&field, name, value),
+                Variable::Other => {}
+                Variable::Unknown => warnings.push(Problem {
+                    source: Source::Environment(name.clone()),
+                    field: String::new(),
+                    message: "no such setting; write ANTIPHON_SECTION__FIELD with two underscores between the names".into(),
+                }),
+            }
+        }
+        let sources = document.sources();
+        let config: Self = document.read(&mut problems, &mut warnings);
+        let unreadable = problems.len();
+        for (field, message) in config.validate() {
+            // Where elements of an array could not be read, the others have other numbers now than in the file.
+            let renumbered = field.split_once('[').is_some_and(|(array, _)| {
+                problems[..unreadable]
+                    .iter()
+                    .any(|problem| problem.field.split_once('[').is_some_and(|(other, _)| other == array))
+            });
+            if !renumbered {
+                problems.push(Problem { source: source_of(&sources, &field), field, message });
+            }
+        }
+        if problems.is_empty() {
+            Ok(Loaded { config, warnings, sources })
+        } else {
+            Err(ConfigErrors(problems))
+        }
+    }
+
+    fn validate(&self) -> Vec<(String, String)> {
+        let mut checks = Checks::default();
+        self.server.validate(&mut checks);
+        self.auth.validate(&mut checks);
+        self.storage.validate(&mut checks);
+        self.calls.validate(&mut checks);
+        self.log.validate(&mut checks);
+        checks.found
+    }
+}
+
+impl Loaded {
+    /// The configuration in force, a line a value, each with where it came from and no secret. It is itself valid TOML.
+    pub fn render(&self) -> String {
+        let table = toml::Table::try_from(&self.config).expect("every section serializes to TOML");
+        let mut lines = Vec::new();
+        render_table(&table, "", "", &self.sources, &mut lines);
+        lines.concat()
+    }
+
+    /// Where the value of `field` (as `section.field`) came from.
+    pub fn source(&self, field: &str) -> Source {
+        source_of(&self.sources, field)
+    }
+}
+
+enum Variable {
+    Field(Vec<String>),
+    Other,
+    Unknown,
+}
+
+/// What a variable of ours sets. `ANTIPHON_LOG` is short for `ANTIPHON_LOG__LEVEL`.
+fn meaning(name: &str) -> Variable {
+    if OTHER_VARIABLES.contains(&name) {
+        return Variable::Other;
+    }
+    if name == "ANTIPHON_LOG" {
+        return Variable::Field(vec!["log".to_owned(), "level".to_owned()]);
+    }
+    let path: Vec<String> = name[VARIABLE_PREFIX.len()..].split("__").map(str::to_ascii_lowercase).collect();
+    if path.len() < 2 || path.iter().any(String::is_empty) {
+        Variable::Unknown
+    } else {
+        Variable::Field(path)
+    }
+}
+
+/// The source of a field: its own, or that of the nearest thing around it that was set as a whole.
+fn source_of(sources: &BTreeMap<String, Source>, field: &str) -> Source {
+    let mut path = field;
+    loop {
+        if let Some(source) = sources.get(path) {
+            return source.clone();
+        }
+        // A table that was set does not say where a field came from that it lacks; an array does.
+        match path.rfind('[') {
+            Some(end) => path = &path[..end],
+            None => return Source::Default,
+        }
+    }
+}
+
+fn render_table(
+    table: &toml::Table,
+    written: &str,
+    path: &str,
+    sources: &BTreeMap<String, Source>,
+    lines: &mut Vec<String>,
+) {
+    for (key, value) in table {
+        let bare =
+            !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+        let quoted = if bare { key.clone() } else { toml::Value::String(key.clone()).to_string() };
+        let (written, path) = match path {
+            "" => (quoted, key.clone()),
+            _ => (format!("{written}.{quoted}"), format!("{path}.{key}")),
+        };
+        if let toml::Value::Table(table) = value
+            && !table.is_empty()
+        {
+            render_table(table, &written, &path, sources, lines);
+        } else {
+            lines.push(format!("{written} = {value}  # {}\n", source_of(sources, &path)));
+        }
+    }
+}
+
+/// Where `antiphon serve` looks for a file when it is told of none.
+pub fn default_path() -> PathBuf {
+    PathBuf::from("antiphon.toml")
+}

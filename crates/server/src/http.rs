@@ -1,0 +1,70 @@
+//! The HTTP interface. The path of a file is the path of its URL; a file holds one operation.
+//!
+//! Requests and answers are the api crate's endpoints, so that server and client cannot disagree. What a call does is the call
+//! side's business: nothing here knows a conversation.
+
+mod answer;
+mod auth;
+mod calls;
+mod error;
+mod health;
+mod join;
+mod page;
+mod request;
+mod router;
+mod trace;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::api_key::KeyHash;
+use crate::call::live::Calls;
+use crate::config::{PublicUrl, Server};
+use crate::storage::{AccountId, Storage};
+
+pub(crate) use router::router;
+
+/// What every handler may use. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Http(Arc<Shared>);
+
+/// What is built once for all requests.
+pub(crate) struct Shared {
+    /// Everything that is kept.
+    pub(crate) storage: Storage,
+    /// The calls in progress.
+    pub(crate) calls: Calls,
+    /// The hashes of the configuration's keys, all of them the default account's.
+    pub(crate) configured_keys: Vec<KeyHash>,
+    /// Whose the configuration's keys are.
+    pub(crate) default_account: AccountId,
+    /// The base of all URLs that clients are given.
+    pub(crate) public_url: PublicUrl,
+    /// The configuration's `[server]` section.
+    pub(crate) server: Server,
+    /// Whether the server takes new calls: false once it was told to stop.
+    pub(crate) ready: AtomicBool,
+}
+
+impl Http {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+
+    /// Stops being ready: load balancers then send nothing new here.
+    pub(crate) fn retire(&self) {
+        self.0.ready.store(false, Ordering::Relaxed);
+    }
+
+    fn is_ready(&self) -> bool {
+        self.0.ready.load(Ordering::Relaxed)
+    }
+}
+
+impl std::ops::Deref for Http {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}

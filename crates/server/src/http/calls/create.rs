@@ -1,0 +1,59 @@
+//! `POST /api/calls`: creates a call (protocol.md 1.2, 2.1).
+
+use std::time::Duration;
+
+use antiphon_api::rest::calls::CreateCall;
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use super::super::Http;
+use super::super::answer::{Answer, Answered};
+use super::super::auth::Account;
+use super::super::error::ApiError;
+use super::super::request::Requested;
+use super::resource::call_resource;
+use crate::call::live::{CreateError, CreateOptions};
+
+pub(in crate::http) async fn create(
+    State(http): State<Http>,
+    account: Account,
+    request: Requested<CreateCall>,
+) -> Answered<CreateCall> {
+    if let Some(throttle) = request.query.throttle {
+        return Err(ApiError::field("throttle", format!("{throttle:?} names no throttle")));
+    }
+    if http.server.strict_fields && !request.ignored.is_empty() {
+        let fields = request.ignored.join(", ");
+        return Err(ApiError::new(
+            StatusCode::BAD_REQUEST,
+            format!("these fields do not exist: {fields}; take them out of the request"),
+        ));
+    }
+    let options = CreateOptions {
+        greeting_prompt: request.query.enable_greeting_prompt,
+        prior_call: request.query.prior_call_id,
+        ignored_fields: request.ignored,
+    };
+    let call = http.calls.create(account.0, request.body, options).await?;
+    Ok(Answer(call_resource(&call, &http.public_url)))
+}
+
+impl From<CreateError> for ApiError {
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::Invalid(error) => Self::field(&error.field, error.message),
+            CreateError::NoPriorCall => {
+                Self::new(StatusCode::NOT_FOUND, "there is no call with the id priorCallId")
+            }
+            CreateError::Capacity { retry_after } => {
+                busy("the server has as many calls as it may; try again when some have ended", retry_after)
+            }
+            CreateError::Stopping => busy("the server is stopping; try again", Duration::from_secs(5)),
+            CreateError::Storage(error) => error.into(),
+        }
+    }
+}
+
+fn busy(detail: &str, retry_after: Duration) -> ApiError {
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(retry_after)
+}

@@ -1,0 +1,88 @@
+//! The join URLs (protocol.md 1.3): where a client becomes a call's participant. Knowing the call's id is the permission.
+//!
+//! A join that cannot work is accepted and closed with a code that says why; a request that is no WebSocket handshake gets the
+//! matching HTTP status.
+
+use antiphon_api::CallId;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+
+use super::Http;
+use super::error::ApiError;
+use crate::call::Join;
+use crate::call::leg::CloseCode;
+use crate::transport::websocket::{self, MAX_MESSAGE};
+
+/// What a connection reads in one go: a frame of 20 ms at 48 kHz and a bit. The default of 128 KiB a connection would be most
+/// of an idle call's memory.
+const READ_BUFFER: usize = 8 * 1024;
+
+/// What clients append to the URL; more than this may be there, and nothing of it has to (protocol.md 1.3).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct JoinQuery {
+    api_version: Option<String>,
+    client_version: Option<String>,
+    experimental_messages: Option<String>,
+}
+
+/// Joins a call.
+pub(super) async fn join(
+    State(http): State<Http>,
+    Path(call): Path<String>,
+    query: Result<Query<JoinQuery>, QueryRejection>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let wish = read(&call, query.map(|Query(query)| query).ok());
+    let Ok(upgrade) = upgrade else { return no_websocket(&http, wish).await.into_response() };
+    upgrade
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_message_size(MAX_MESSAGE)
+        .max_frame_size(MAX_MESSAGE)
+        .on_upgrade(async move |socket| {
+            let joined = match wish {
+                Ok((call, join)) => http.calls.join(call, join).await,
+                Err(code) => Err(code),
+            };
+            match joined {
+                Ok(end) => websocket::carry(socket, end).await,
+                Err(code) => websocket::refuse(socket, code).await,
+            }
+        })
+}
+
+fn read(call: &str, query: Option<JoinQuery>) -> Result<(CallId, Join), CloseCode> {
+    let call: CallId = call.parse().map_err(|_| CloseCode::UnknownCall)?;
+    let query = query.ok_or(CloseCode::BadRequest)?;
+    // Only one version is known; official SDKs send it, others send none.
+    if query.api_version.is_some_and(|version| version != "1") {
+        return Err(CloseCode::BadRequest);
+    }
+    let messages = query.experimental_messages.unwrap_or_default();
+    let debug = messages.split(',').any(|message| message.trim() == "debug");
+    Ok((call, Join { client_version: query.client_version, debug }))
+}
+
+async fn no_websocket(http: &Http, wish: Result<(CallId, Join), CloseCode>) -> ApiError {
+    let upgrade_required = || {
+        ApiError::new(StatusCode::UPGRADE_REQUIRED, "this is the join URL of a call: open it as a WebSocket")
+    };
+    match wish {
+        Err(CloseCode::BadRequest) => ApiError::field("apiVersion", "only version 1 is known"),
+        Err(_) => ApiError::no_call(),
+        Ok((call, _)) if http.calls.is_live(call) => upgrade_required(),
+        Ok((call, _)) => match http.storage.calls.find(call).await {
+            Ok(Some(_)) => {
+                ApiError::new(StatusCode::GONE, "the call has ended or its join timeout has passed")
+            }
+            Ok(None) => ApiError::no_call(),
+            Err(error) => error.into(),
+        },
+    }
+}

@@ -1,0 +1,101 @@
+//! Pages of lists (protocol.md 7.14): what a cursor says, and the absolute URLs of the pages around one.
+
+use antiphon_api::{CallId, Page, Timestamp};
+use axum::http::Uri;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::error::ApiError;
+use crate::config::PublicUrl;
+use crate::storage::{CallPlace, Direction, MessagePlace, Slice, Window};
+
+/// Items on a page if the request does not say; the api crate bounds what it may say.
+const DEFAULT_SIZE: u32 = 100;
+
+/// A place in a list, as text inside a cursor.
+pub(super) trait Place: Copy {
+    fn write(self) -> String;
+    fn read(text: &str) -> Option<Self>;
+}
+
+impl Place for CallPlace {
+    fn write(self) -> String {
+        format!("{}.{}", self.created.unix_micros(), self.id)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (created, id) = text.split_once('.')?;
+        let created = Timestamp::from_unix_micros(created.parse().ok()?).ok()?;
+        Some(Self { created, id: id.parse::<CallId>().ok()? })
+    }
+}
+
+impl Place for MessagePlace {
+    fn write(self) -> String {
+        self.0.to_string()
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self)
+    }
+}
+
+/// The part of a list that `cursor` and `pageSize` ask for.
+pub(super) fn window<K: Place>(cursor: Option<&str>, page_size: Option<u32>) -> Result<Window<K>, ApiError> {
+    let limit = page_size.unwrap_or(DEFAULT_SIZE);
+    let Some(cursor) = cursor else {
+        return Ok(Window { after: None, direction: Direction::Forward, limit });
+    };
+    let (direction, after) = read_cursor(cursor).ok_or_else(|| {
+        ApiError::field("cursor", "is not one of this list; follow \"next\" and \"previous\" as they are")
+    })?;
+    Ok(Window { after: Some(after), direction, limit })
+}
+
+/// The page that holds `slice`, which lies where `window` asked. `uri` is the request's; its other parameters are kept.
+pub(super) fn page<T, K: Place>(
+    public_url: &PublicUrl,
+    uri: &Uri,
+    window: &Window<K>,
+    slice: Slice<(K, T)>,
+    total: u64,
+) -> Page<T> {
+    let link = |direction, place: Option<K>| place.map(|place| url(public_url, uri, direction, place));
+    let first = slice.items.first().map(|(place, _)| *place);
+    let last = slice.items.last().map(|(place, _)| *place);
+    let (more_before, more_behind) = match window.direction {
+        // Whoever goes on from a place has come past it.
+        Direction::Forward => (window.after.is_some(), slice.more),
+        Direction::Backward => (slice.more, window.after.is_some()),
+    };
+    Page {
+        next: link(Direction::Forward, last.filter(|_| more_behind)),
+        previous: link(Direction::Backward, first.filter(|_| more_before)),
+        results: slice.items.into_iter().map(|(_, item)| item).collect(),
+        total: Some(total),
+    }
+}
+
+fn url<K: Place>(public_url: &PublicUrl, uri: &Uri, direction: Direction, place: K) -> String {
+    let kept =
+        uri.query().unwrap_or("").split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
+    let cursor = format!("cursor={}", write_cursor(direction, place));
+    let query: Vec<&str> = kept.chain([cursor.as_str()]).collect();
+    public_url.rest(&format!("{}?{}", uri.path(), query.join("&")))
+}
+
+fn write_cursor<K: Place>(direction: Direction, place: K) -> String {
+    let way = match direction {
+        Direction::Backward => 'b',
+        Direction::Forward => 'f',
+    };
+    URL_SAFE_NO_PAD.encode(format!("{way}{}", place.write()))
+}
+
+fn read_cursor<K: Place>(cursor: &str) -> Option<(Direction, K)> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
+    if let Some(place) = text.strip_prefix('f') {
+        return Some((Direction::Forward, K::read(place)?));
+    }
+    Some((Direction::Backward, K::read(text.strip_prefix('b')?)?))
+}

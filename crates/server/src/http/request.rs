@@ -1,0 +1,84 @@
+//! A request as the api crate describes it: path, query and body read by the endpoint's types, and everything that can be wrong
+//! with them as one kind of error.
+
+use antiphon_api::endpoint::{Endpoint, Method, PathArguments, Payload};
+use antiphon_api::json::from_query;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+
+use super::Http;
+use super::error::ApiError;
+
+/// A request to the endpoint `E`.
+pub(super) struct Requested<E: Endpoint> {
+    /// The arguments in the path.
+    pub(super) path: E::Path,
+    /// The parameters of the query. Unknown ones are ignored: clients send some (protocol.md 7.14).
+    pub(super) query: E::Query,
+    /// The body.
+    pub(super) body: E::Body,
+    /// Dotted paths of the body's fields that mean nothing here (protocol.md A-13).
+    pub(super) ignored: Vec<String>,
+    /// Path and query as they came.
+    pub(super) uri: Uri,
+}
+
+impl<E: Endpoint<Path: Send, Query: Send>> FromRequest<Http> for Requested<E> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, http: &Http) -> Result<Self, ApiError> {
+        let (mut parts, body) = request.into_parts();
+        let uri = parts.uri.clone();
+
+        let arguments = RawPathParams::from_request_parts(&mut parts, http)
+            .await
+            .map_err(|_| ApiError::new(StatusCode::NOT_FOUND, "the path is not valid UTF-8"))?;
+        let path = E::Path::parse(arguments.iter().map(|(_, argument)| argument))
+            .map_err(|error| ApiError::new(StatusCode::NOT_FOUND, error.to_string()))?;
+
+        let Query(pairs) = Query::<Vec<(String, String)>>::from_request_parts(&mut parts, http)
+            .await
+            .map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, error.body_text()))?;
+        let query = from_query(pairs)?.value;
+
+        // What comes with a GET or a DELETE means nothing, so that it is not even read.
+        let body = match E::METHOD {
+            Method::Delete | Method::Get | Method::Head | Method::Options => Bytes::new(),
+            Method::Patch | Method::Post | Method::Put => {
+                let headers = parts.headers.clone();
+                let body = Bytes::from_request(Request::from_parts(parts, body), http)
+                    .await
+                    .map_err(|error| unreadable(&error, http.server.max_body_bytes))?;
+                insist_on_json(&headers, &body)?;
+                body
+            }
+        };
+        let body = E::Body::from_request(&body)?;
+        Ok(Self { path, query, body: body.value, ignored: body.ignored, uri })
+    }
+}
+
+fn unreadable(error: &BytesRejection, limit: usize) -> ApiError {
+    match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body is larger than {limit} bytes, which is the most this server takes"),
+        ),
+        status => ApiError::new(status, error.body_text()),
+    }
+}
+
+/// A body says what it is, or nothing. One that says something else is a mistake better told than parsed.
+fn insist_on_json(headers: &HeaderMap, body: &[u8]) -> Result<(), ApiError> {
+    let Some(kind) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let essence = kind.to_str().unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    if body.is_empty() || essence == "application/json" || essence.ends_with("+json") {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "the body must be JSON; send it with \"Content-Type: application/json\"",
+    ))
+}

@@ -1,0 +1,84 @@
+//! Every route there is.
+
+use antiphon_api::endpoint::{Endpoint, Method};
+use antiphon_api::rest::calls::{
+    CreateCall, DeleteCall, ListCallMessages, ListCalls, ReadCall, SendDataMessage,
+};
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler;
+use axum::http::{HeaderName, StatusCode};
+use axum::middleware::from_fn;
+use axum::routing::{MethodFilter, get, on};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{Any, CorsLayer};
+
+use super::error::ApiError;
+use super::{Http, auth, calls, health, join, trace};
+
+/// All routes, and what surrounds them.
+pub(crate) fn router(http: Http) -> Router {
+    let routes = Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/calls/{call_id}", get(join::join))
+        .route("/calls/{call_id}/server_web_socket", get(join::join))
+        .route("/calls/{call_id}/telephony", get(join::join));
+    let routes = endpoint::<CreateCall, _>(routes, calls::create::create);
+    let routes = endpoint::<ListCalls, _>(routes, calls::list::list);
+    let routes = endpoint::<ReadCall, _>(routes, calls::read::read);
+    let routes = endpoint::<DeleteCall, _>(routes, calls::delete::delete);
+    let routes = endpoint::<ListCallMessages, _>(routes, calls::messages::messages);
+    let routes = endpoint::<SendDataMessage, _>(routes, calls::send_data_message::send);
+    surround(routes, &http).with_state(http)
+}
+
+/// What holds for all routes: ids and spans around everything, then CORS, then panics, then limits.
+fn surround(routes: Router<Http>, http: &Http) -> Router<Http> {
+    routes
+        .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
+        .method_not_allowed_fallback(async || {
+            ApiError::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this path does not take this method; see the header Allow",
+            )
+        })
+        .layer(DefaultBodyLimit::max(http.server.max_body_bytes))
+        .layer(CatchPanicLayer::custom(trace::panicked))
+        .layer(cors(http.server.cors_api_key))
+        .layer(from_fn(trace::trace))
+}
+
+/// Adds an endpoint at its own path and method.
+fn endpoint<E: Endpoint, T: 'static>(routes: Router<Http>, handler: impl Handler<T, Http>) -> Router<Http> {
+    let method = match E::METHOD {
+        Method::Delete => MethodFilter::DELETE,
+        Method::Get => MethodFilter::GET,
+        Method::Head => MethodFilter::HEAD,
+        Method::Options => MethodFilter::OPTIONS,
+        Method::Patch => MethodFilter::PATCH,
+        Method::Post => MethodFilter::POST,
+        Method::Put => MethodFilter::PUT,
+    };
+    routes.route(E::PATH, on(method, handler))
+}
+
+/// Browsers of any origin may use the API with the header that says it is unsafe; with the other one only if the operator wants
+/// that (protocol.md A-66).
+fn cors(api_key: bool) -> CorsLayer {
+    let mut headers = vec![HeaderName::from_static(auth::UNSAFE_API_KEY), axum::http::header::CONTENT_TYPE];
+    if api_key {
+        headers.push(HeaderName::from_static(auth::API_KEY));
+    }
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([
+            axum::http::Method::DELETE,
+            axum::http::Method::GET,
+            axum::http::Method::PATCH,
+            axum::http::Method::POST,
+            axum::http::Method::PUT,
+        ])
+        .allow_headers(headers)
+        .expose_headers([trace::REQUEST_ID])
+}

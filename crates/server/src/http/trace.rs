@@ -1,0 +1,56 @@
+//! One id, one span and one log line for each request, and panics turned into answers.
+
+use std::any::Any;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::error::internal;
+
+/// The header with the request's id, in requests that bring one and in all answers.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Runs a request in a span of its own. The log has the route, never the path: a path can hold a call's id, which is what joins
+/// the call.
+pub(super) async fn trace(request: Request, next: Next) -> Response {
+    let id = request.headers().get(REQUEST_ID).filter(|id| is_harmless(id)).cloned();
+    let id = id.unwrap_or_else(|| {
+        HeaderValue::from_str(&Uuid::new_v4().to_string()).expect("a UUID is a header's value")
+    });
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let span = tracing::info_span!(
+        "request",
+        id = id.to_str().unwrap_or_default(),
+        method = %request.method(),
+        route,
+    );
+    let started = Instant::now();
+    let mut response = next.run(request).instrument(span.clone()).await;
+    span.in_scope(|| {
+        let (status, took_ms) = (response.status().as_u16(), started.elapsed().as_millis());
+        tracing::debug!(status, took_ms, "answered {status} in {took_ms} ms");
+    });
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+/// Whether an id from outside may stand in a log line.
+fn is_harmless(id: &HeaderValue) -> bool {
+    let bytes = id.as_bytes();
+    (1..=64).contains(&bytes.len())
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
+}
+
+/// What a request gets that makes a handler panic: a bug of ours, of which only this request suffers.
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands it over")]
+pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    tracing::error!(panic = text.unwrap_or("of unknown kind"), "a handler panicked");
+    internal().into_response()
+}

@@ -1,0 +1,137 @@
+//! What is kept beyond a call's life, as traits that know no database.
+//!
+//! Conventions: a lookup returns an `Option`, because absence is no error; whatever records a time or needs an id takes it as an
+//! argument; a write is there for every later read once it has returned. Every implementation passes the contract suite
+//! in `tests/storage/contract.rs`. Nothing here knows what is above it.
+
+pub mod accounts;
+pub mod api_keys;
+pub mod calls;
+mod sqlite;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+pub use accounts::{AccountId, AccountStore};
+pub use api_keys::{KeyStore, StoredKey};
+pub use calls::{
+    CallOrder, CallPlace, CallStore, Deletion, MessageChoice, MessagePlace, Severity, StoredCall,
+    StoredEvent, StoredMessage,
+};
+
+/// An operation under way.
+pub type Pending<'a, T> = BoxFuture<'a, Result<T, StorageError>>;
+
+/// All stores of one database. Cheap to clone.
+#[derive(Clone)]
+pub struct Storage {
+    /// Accounts.
+    pub accounts: Arc<dyn AccountStore>,
+    /// API keys.
+    pub keys: Arc<dyn KeyStore>,
+    /// Calls, their messages and events.
+    pub calls: Arc<dyn CallStore>,
+    database: Arc<dyn Database>,
+}
+
+/// What a database as a whole can do.
+trait Database: Send + Sync {
+    fn check(&self) -> Pending<'_, ()>;
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+impl Storage {
+    /// Opens the SQLite database at `path`, makes it if it is not there, and brings its tables up to date.
+    pub async fn open_sqlite(path: &Path) -> Result<Self, OpenError> {
+        let database = Arc::new(sqlite::Sqlite::open(path).await?);
+        Ok(Self { accounts: database.clone(), keys: database.clone(), calls: database.clone(), database })
+    }
+
+    /// Whether the database answers.
+    pub async fn check(&self) -> Result<(), StorageError> {
+        self.database.check().await
+    }
+
+    /// Waits for what is under way and closes the database. Later operations fail.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+}
+
+/// Which part of an ordered list is wanted: what lies behind `after` in `direction`, at most `limit` items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window<K> {
+    /// The place to go on from, itself excluded; the list's beginning, or going backward its end, if there is none.
+    pub after: Option<K>,
+    /// Which way to go on.
+    pub direction: Direction,
+    /// How many items at most.
+    pub limit: u32,
+}
+
+/// A way through a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Against the list's order.
+    Backward,
+    /// Along the list's order.
+    Forward,
+}
+
+/// A part of an ordered list, in the list's order whichever way it was reached.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Slice<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Whether there is more in the direction that was asked for.
+    pub more: bool,
+}
+
+/// An operation that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// The database did not do it: full, locked for too long, closed, gone. The caller may try again; the operator looks at
+    /// the disk.
+    #[error("the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+    /// A row says something that no version of this server writes. The operator restores it or removes it.
+    #[error("the database holds a value in {table}.{column} of {row} that makes no sense: {reason}")]
+    Inconsistent {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+        /// The row's id.
+        row: String,
+        /// What is wrong with the value.
+        reason: String,
+    },
+}
+
+/// A database that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It cannot be opened.
+    #[error(
+        "the database {path} cannot be opened: {source}; check `storage.path` and the rights of the directory it is in"
+    )]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: sqlx::Error,
+    },
+    /// Its tables cannot be brought up to date.
+    #[error(
+        "the tables of the database {path} cannot be brought up to date: {source}; if a newer server wrote it, start that one, \
+         else restore a backup"
+    )]
+    Migrate {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: sqlx::migrate::MigrateError,
+    },
+}

@@ -1,0 +1,161 @@
+//! Calls, the messages in them and what happened to them.
+
+use antiphon_api::rest::calls::{Message, StartCallRequest};
+use antiphon_api::{CallId, CallStageId, Timestamp};
+use antiphon_engine::output::EndReason;
+use serde_json::Value;
+
+use super::{AccountId, Pending, Slice, Window};
+
+/// A call as it is kept. What clients see of it is derived from this.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredCall {
+    /// Its id, which is also what joins it.
+    pub id: CallId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// When it was created.
+    pub created: Timestamp,
+    /// When its first participant connected.
+    pub joined: Option<Timestamp>,
+    /// When it ended and why.
+    pub ended: Option<(Timestamp, EndReason)>,
+    /// The `clientVersion` of the participant's join URL.
+    pub client_version: Option<String>,
+    /// Whether the agent is made to greet when nothing else makes it speak first (protocol.md 1.2, `enableGreetingPrompt`).
+    pub greeting_prompt: bool,
+    /// The effective creation request: defaults filled in, prior call merged. It holds secrets.
+    pub request: StartCallRequest,
+}
+
+/// A message as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredMessage {
+    /// The stage it belongs to.
+    pub stage: CallStageId,
+    /// Its index in the stage.
+    pub index: u32,
+    /// Whether the stage began with it, so that it was not said in the call.
+    pub initial: bool,
+    /// The message.
+    pub message: Message,
+}
+
+/// How much an event matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// For whoever looks closely.
+    Debug,
+    /// Worth knowing.
+    Info,
+    /// The call went on, not quite as intended.
+    Warning,
+    /// Something in the call failed.
+    Error,
+}
+
+/// Something that happened in a call (protocol.md 2.4, `CallEvent`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredEvent {
+    /// The stage it happened in, if one had begun.
+    pub stage: Option<CallStageId>,
+    /// When.
+    pub at: Timestamp,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Its dotted lower-case name, at most 50 characters (protocol.md A-57).
+    pub kind: String,
+    /// What happened, for people.
+    pub text: String,
+    /// What happened, for programs: an object.
+    pub extras: Option<Value>,
+}
+
+/// How a list of calls is ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallOrder {
+    /// Newest first.
+    NewestFirst,
+    /// Oldest first.
+    OldestFirst,
+}
+
+/// A call's place in a list ordered by creation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallPlace {
+    /// When it was created.
+    pub created: Timestamp,
+    /// Its id, which orders calls of one microsecond.
+    pub id: CallId,
+}
+
+/// Which messages of a call are wanted (protocol.md 2.4, `mode`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageChoice {
+    /// Of all stages, without those that a stage began with.
+    InCall,
+    /// Of the last stage, with those it began with.
+    LastStage,
+}
+
+/// A message's place in its call, over all stages, counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MessagePlace(pub i64);
+
+/// What became of a wish to delete a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deletion {
+    /// It is gone, and a tombstone says so.
+    Deleted,
+    /// It has not ended, so it stays.
+    Live,
+    /// The account has no such call.
+    Unknown,
+}
+
+/// Where calls are kept.
+pub trait CallStore: Send + Sync {
+    /// Keeps a new call.
+    fn insert<'a>(&'a self, call: &'a StoredCall) -> Pending<'a, ()>;
+    /// The call with this id, whosever it is.
+    fn find(&self, id: CallId) -> Pending<'_, Option<StoredCall>>;
+    /// Part of an account's calls.
+    fn list(
+        &self,
+        account: AccountId,
+        order: CallOrder,
+        window: Window<CallPlace>,
+    ) -> Pending<'_, Slice<StoredCall>>;
+    /// How many calls an account has.
+    fn count(&self, account: AccountId) -> Pending<'_, u64>;
+    /// All calls that have not ended, oldest first: what a server finds when it starts after a crash.
+    fn unfinished(&self) -> Pending<'_, Vec<StoredCall>>;
+    /// Records the join. False if the call was joined or ended before, or is unknown.
+    fn mark_joined<'a>(
+        &'a self,
+        id: CallId,
+        at: Timestamp,
+        client_version: Option<&'a str>,
+    ) -> Pending<'a, bool>;
+    /// Records the end. False if the call ended before, or is unknown.
+    fn mark_ended(&self, id: CallId, at: Timestamp, reason: EndReason) -> Pending<'_, bool>;
+    /// Deletes an ended call of the account with all that belongs to it, and leaves a tombstone.
+    fn delete(&self, account: AccountId, id: CallId, at: Timestamp) -> Pending<'_, Deletion>;
+
+    /// Adds messages behind those that the call has: all of them or, on an error, none.
+    fn append_messages<'a>(&'a self, call: CallId, messages: &'a [StoredMessage]) -> Pending<'a, ()>;
+    /// Part of a call's messages, each with its place.
+    fn messages(
+        &self,
+        call: CallId,
+        choice: MessageChoice,
+        window: Window<MessagePlace>,
+    ) -> Pending<'_, Slice<(MessagePlace, StoredMessage)>>;
+    /// How many messages that choice has.
+    fn count_messages(&self, call: CallId, choice: MessageChoice) -> Pending<'_, u64>;
+
+    /// Adds events behind those that the call has: all of them or, on an error, none.
+    fn append_events<'a>(&'a self, call: CallId, events: &'a [StoredEvent]) -> Pending<'a, ()>;
+    /// A call's events of at least this severity, in order, at most `limit`.
+    fn events(&self, call: CallId, minimum: Severity, limit: u32) -> Pending<'_, Vec<StoredEvent>>;
+}

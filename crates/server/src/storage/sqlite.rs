@@ -1,0 +1,139 @@
+//! The stores in SQLite. One file of queries per resource; rows do not leave it.
+//!
+//! The SQL is also Postgres's: `$1` placeholders, row values, `ON CONFLICT`. Every write is one statement or one transaction
+//! that takes the write lock at its beginning, so that none fails halfway because another one was faster.
+
+mod accounts;
+mod api_keys;
+mod calls;
+mod messages;
+
+use std::path::Path;
+use std::time::Duration;
+
+use antiphon_api::Timestamp;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
+use sqlx::{Row, SqlSafeStr};
+
+use super::{Database, OpenError, Pending, StorageError};
+
+/// Takes the write lock now instead of at the first write, where waiting for it would fail the transaction.
+const BEGIN: &str = "BEGIN IMMEDIATE";
+
+/// A pool of connections to one file.
+pub(super) struct Sqlite {
+    pool: SqlitePool,
+}
+
+impl Sqlite {
+    /// Opens the file, makes it if it is not there, and applies the migrations it lacks.
+    pub(super) async fn open(path: &Path) -> Result<Self, OpenError> {
+        // WAL lets readers go on while one writes; NORMAL then loses no committed transaction unless the machine itself stops.
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5));
+        let pool = SqlitePoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_with(options)
+            .await
+            .map_err(|source| OpenError::Open { path: path.to_owned(), source })?;
+        migrations()
+            .run(&pool)
+            .await
+            .map_err(|source| OpenError::Migrate { path: path.to_owned(), source })?;
+        Ok(Self { pool })
+    }
+}
+
+/// All migrations, in order. One that has been released never changes.
+fn migrations() -> Migrator {
+    let one = |version, name: &'static str, sql: &'static str| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(vec![one(1, "calls", include_str!("../../migrations/sqlite/0001_calls.sql"))])
+}
+
+impl Database for Sqlite {
+    fn check(&self) -> Pending<'_, ()> {
+        async {
+            sqlx::query("SELECT 1").execute(&self.pool).await?;
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.pool.close().boxed()
+    }
+}
+
+/// A row of one table, which says where it stands when a value in it makes no sense.
+struct Reading<'r> {
+    row: &'r SqliteRow,
+    table: &'static str,
+    id: String,
+}
+
+impl<'r> Reading<'r> {
+    /// Reads `row` of `table`, whose key is in the column `id`.
+    fn new(row: &'r SqliteRow, table: &'static str, id: &'static str) -> Result<Self, StorageError> {
+        Ok(Self { row, table, id: row.try_get(id)? })
+    }
+
+    fn wrong(&self, column: &'static str, reason: &dyn std::fmt::Display) -> StorageError {
+        StorageError::Inconsistent {
+            table: self.table,
+            column,
+            row: self.id.clone(),
+            reason: reason.to_string(),
+        }
+    }
+
+    /// A column that SQL itself has a type for.
+    fn plain<T>(&self, column: &'static str) -> Result<T, StorageError>
+    where
+        T: for<'d> sqlx::Decode<'d, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+    {
+        Ok(self.row.try_get(column)?)
+    }
+
+    /// A column with a text that says a `T`.
+    fn text<T: std::str::FromStr<Err: ToString>>(&self, column: &'static str) -> Result<T, StorageError> {
+        let text: String = self.plain(column)?;
+        text.parse().map_err(|error: T::Err| self.wrong(column, &error.to_string()))
+    }
+
+    /// A column with JSON that says a `T`.
+    fn json<T: serde::de::DeserializeOwned>(&self, column: &'static str) -> Result<T, StorageError> {
+        let text: String = self.plain(column)?;
+        serde_json::from_str(&text).map_err(|error| self.wrong(column, &error))
+    }
+
+    /// A column with a time.
+    fn time(&self, column: &'static str) -> Result<Timestamp, StorageError> {
+        Timestamp::from_unix_micros(self.plain(column)?).map_err(|error| self.wrong(column, &error))
+    }
+
+    /// A column with a time or nothing.
+    fn optional_time(&self, column: &'static str) -> Result<Option<Timestamp>, StorageError> {
+        let micros: Option<i64> = self.plain(column)?;
+        micros
+            .map(|micros| Timestamp::from_unix_micros(micros).map_err(|error| self.wrong(column, &error)))
+            .transpose()
+    }
+}
+
+/// What a type of the wire is in a column of JSON.
+fn to_json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("wire types have string keys")
+}

@@ -1,0 +1,177 @@
+//! What was said and what happened in calls, in SQLite.
+
+use antiphon_api::CallId;
+use sqlx::sqlite::SqliteRow;
+
+use super::super::{
+    Direction, MessageChoice, MessagePlace, Severity, Slice, StorageError, StoredEvent, StoredMessage, Window,
+};
+use super::calls::{slice, total};
+use super::{BEGIN, Reading, Sqlite, to_json};
+
+/// The last stage is that of the last message; `$2` says whether it is wanted or what was said in the call.
+macro_rules! chosen {
+    ($head:literal, $tail:literal) => {
+        concat!(
+            $head,
+            " FROM messages WHERE call_id = $1 AND CASE WHEN $2 THEN stage_id = (SELECT stage_id FROM messages WHERE \
+             call_id = $1 ORDER BY position DESC LIMIT 1) ELSE NOT initial END ",
+            $tail
+        )
+    };
+}
+
+const COUNT: &str = chosen!("SELECT COUNT(*) AS total", "");
+const RISING: &str = chosen!("SELECT *", "AND position > $3 ORDER BY position LIMIT $4");
+const FALLING: &str = chosen!("SELECT *", "AND position < $3 ORDER BY position DESC LIMIT $4");
+
+fn last_stage(choice: MessageChoice) -> bool {
+    match choice {
+        MessageChoice::InCall => false,
+        MessageChoice::LastStage => true,
+    }
+}
+
+impl Sqlite {
+    pub(super) async fn append_call_messages(
+        &self,
+        call: CallId,
+        messages: &[StoredMessage],
+    ) -> Result<(), StorageError> {
+        let mut transaction = self.pool.begin_with(BEGIN).await?;
+        for message in messages {
+            sqlx::query(
+                "INSERT INTO messages (call_id, position, stage_id, stage_index, initial, body) \
+                 SELECT $1, COALESCE(MAX(position) + 1, 0), $2, $3, $4, $5 FROM messages WHERE call_id = $1",
+            )
+            .bind(call.to_string())
+            .bind(message.stage.to_string())
+            .bind(i64::from(message.index))
+            .bind(message.initial)
+            .bind(to_json(&message.message))
+            .execute(&mut *transaction)
+            .await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    pub(super) async fn call_messages(
+        &self,
+        call: CallId,
+        choice: MessageChoice,
+        window: Window<MessagePlace>,
+    ) -> Result<Slice<(MessagePlace, StoredMessage)>, StorageError> {
+        let (sql, after) = match (window.direction, window.after) {
+            (Direction::Backward, after) => (FALLING, after.map_or(i64::MAX, |place| place.0)),
+            (Direction::Forward, after) => (RISING, after.map_or(-1, |place| place.0)),
+        };
+        let rows = sqlx::query(sql)
+            .bind(call.to_string())
+            .bind(last_stage(choice))
+            .bind(after)
+            .bind(i64::from(window.limit) + 1)
+            .fetch_all(&self.pool)
+            .await?;
+        slice(&rows, &window, read_message)
+    }
+
+    pub(super) async fn count_call_messages(
+        &self,
+        call: CallId,
+        choice: MessageChoice,
+    ) -> Result<u64, StorageError> {
+        let row =
+            sqlx::query(COUNT).bind(call.to_string()).bind(last_stage(choice)).fetch_one(&self.pool).await?;
+        total(&row)
+    }
+
+    pub(super) async fn append_call_events(
+        &self,
+        call: CallId,
+        events: &[StoredEvent],
+    ) -> Result<(), StorageError> {
+        let mut transaction = self.pool.begin_with(BEGIN).await?;
+        for event in events {
+            sqlx::query(
+                "INSERT INTO call_events (call_id, position, stage_id, at_us, severity, type, text, extras) \
+                 SELECT $1, COALESCE(MAX(position) + 1, 0), $2, $3, $4, $5, $6, $7 \
+                 FROM call_events WHERE call_id = $1",
+            )
+            .bind(call.to_string())
+            .bind(event.stage.map(|stage| stage.to_string()))
+            .bind(event.at.unix_micros())
+            .bind(severity_word(event.severity))
+            .bind(&event.kind)
+            .bind(&event.text)
+            .bind(event.extras.as_ref().map(to_json))
+            .execute(&mut *transaction)
+            .await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    pub(super) async fn call_events(
+        &self,
+        call: CallId,
+        minimum: Severity,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StorageError> {
+        sqlx::query(
+            "SELECT * FROM call_events WHERE call_id = $1 AND \
+             CASE severity WHEN 'debug' THEN 0 WHEN 'info' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END >= $2 \
+             ORDER BY position LIMIT $3",
+        )
+        .bind(call.to_string())
+        .bind(minimum as i64)
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?
+        .iter()
+        .map(read_event)
+        .collect()
+    }
+}
+
+fn read_message(row: &SqliteRow) -> Result<(MessagePlace, StoredMessage), StorageError> {
+    let row = Reading::new(row, "messages", "call_id")?;
+    let index: i64 = row.plain("stage_index")?;
+    let message = StoredMessage {
+        stage: row.text("stage_id")?,
+        index: u32::try_from(index).map_err(|error| row.wrong("stage_index", &error))?,
+        initial: row.plain("initial")?,
+        message: row.json("body")?,
+    };
+    Ok((MessagePlace(row.plain("position")?), message))
+}
+
+fn read_event(row: &SqliteRow) -> Result<StoredEvent, StorageError> {
+    let row = Reading::new(row, "call_events", "call_id")?;
+    let stage: Option<String> = row.plain("stage_id")?;
+    let extras: Option<String> = row.plain("extras")?;
+    let severity: String = row.plain("severity")?;
+    Ok(StoredEvent {
+        stage: stage.map(|stage| stage.parse().map_err(|error| row.wrong("stage_id", &error))).transpose()?,
+        at: row.time("at_us")?,
+        severity: severity_of(&severity).ok_or_else(|| row.wrong("severity", &"it is no severity"))?,
+        kind: row.plain("type")?,
+        text: row.plain("text")?,
+        extras: extras
+            .map(|extras| serde_json::from_str(&extras).map_err(|error| row.wrong("extras", &error)))
+            .transpose()?,
+    })
+}
+
+fn severity_word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Debug => "debug",
+        Severity::Info => "info",
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+    }
+}
+
+fn severity_of(word: &str) -> Option<Severity> {
+    [Severity::Debug, Severity::Info, Severity::Warning, Severity::Error]
+        .into_iter()
+        .find(|severity| severity_word(*severity) == word)
+}

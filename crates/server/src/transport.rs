@@ -1,0 +1,5 @@
+//! Carriers: how a client's audio and messages reach a call, and the call's reach the client.
+//!
+//! Every carrier becomes a [leg](crate::call::leg), a pair of bounded queues; the call knows nothing else of it.
+
+pub mod websocket;

@@ -1,0 +1,188 @@
+//! The call's own WebSocket (protocol.md 3.1, 4.1): text frames are data messages, binary frames are raw audio.
+//!
+//! A reader and a writer in one task, so that a client that is slow to take does not keep what it says from being heard. Sends
+//! protocol pings and gives a client up that answers none. Joins that cannot work are accepted and closed at once with
+//! a code that says why, because browsers cannot see a refused handshake.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use antiphon_api::realtime::ClientMessage;
+use antiphon_engine::input::LegClosed;
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use bytes::Bytes;
+use futures::stream::{SplitSink, SplitStream};
+use futures::{SinkExt as _, StreamExt as _};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::call::leg::{CarrierEnd, CloseCode, FromClient, Outgoing, ToClient};
+
+/// The largest message taken from a client.
+pub const MAX_MESSAGE: usize = 1024 * 1024;
+/// How often a client is asked whether it is there.
+const PING: Duration = Duration::from_secs(20);
+/// How long it may stay silent.
+const SILENCE: Duration = Duration::from_secs(60);
+/// How long one message may take to go out before the client counts as gone.
+const SEND: Duration = Duration::from_secs(20);
+/// How long a client may take to answer a close.
+const CLOSE: Duration = Duration::from_secs(5);
+/// Text frames that are no data messages, after which the client does not speak the protocol.
+const MALFORMED: u32 = 50;
+
+/// Carries one leg until it ends.
+pub async fn carry(socket: WebSocket, end: CarrierEnd) {
+    let CarrierEnd { from_client, closed, to_client } = end;
+    let (sink, stream) = socket.split();
+    let pulse = Pulse::new();
+    let (violated, violation) = oneshot::channel();
+    let reading = read(stream, &from_client, &pulse);
+    let writing = write(sink, to_client, violation, &pulse);
+    tokio::pin!(reading, writing);
+    let how = tokio::select! {
+        read = &mut reading => match read {
+            Ok(()) => LegClosed::ByPeer,
+            Err(code) => {
+                let _ = violated.send(code);
+                let _ = tokio::time::timeout(CLOSE, &mut writing).await;
+                LegClosed::Unresponsive
+            }
+        },
+        written = &mut writing => match written {
+            // The call closed the leg; the client gets a moment to close its side.
+            Ok(()) => {
+                let _ = tokio::time::timeout(CLOSE, &mut reading).await;
+                LegClosed::ByPeer
+            }
+            Err(how) => how,
+        },
+    };
+    let _ = closed.send(how);
+}
+
+/// Accepts a join that cannot work, and closes it with the reason.
+pub async fn refuse(mut socket: WebSocket, code: CloseCode) {
+    if socket.send(close_frame(code)).await.is_ok() {
+        // The closing handshake: what the client still sends is of no interest.
+        let _ = tokio::time::timeout(CLOSE, async { while let Some(Ok(_)) = socket.recv().await {} }).await;
+    }
+}
+
+/// When the client was last heard of.
+struct Pulse {
+    start: Instant,
+    last_ms: AtomicU64,
+}
+
+impl Pulse {
+    fn new() -> Self {
+        Self { start: Instant::now(), last_ms: AtomicU64::new(0) }
+    }
+
+    fn beat(&self) {
+        let elapsed = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_ms.store(elapsed, Ordering::Relaxed);
+    }
+
+    fn is_lost(&self) -> bool {
+        let last = self.start + Duration::from_millis(self.last_ms.load(Ordering::Relaxed));
+        last.elapsed() >= SILENCE
+    }
+}
+
+/// Brings what the client sends to the call until the connection ends, or until the client breaks the protocol: then the
+/// error is the code to close with.
+async fn read(
+    mut stream: SplitStream<WebSocket>,
+    to_call: &mpsc::Sender<FromClient>,
+    pulse: &Pulse,
+) -> Result<(), CloseCode> {
+    let mut malformed = 0;
+    while let Some(message) = stream.next().await {
+        pulse.beat();
+        let event = match message {
+            Ok(Message::Binary(audio)) => FromClient::Audio(audio),
+            Ok(Message::Text(text)) => match ClientMessage::parse(&text) {
+                Ok(message) => FromClient::Message(Box::new(message.value)),
+                Err(why) => {
+                    malformed += 1;
+                    if malformed > MALFORMED {
+                        return Err(CloseCode::ProtocolViolation);
+                    }
+                    FromClient::Malformed(why.to_string())
+                }
+            },
+            Ok(Message::Ping(_) | Message::Pong(_)) => continue,
+            Ok(Message::Close(_)) => return Ok(()),
+            Err(error) if is_too_big(&error) => return Err(CloseCode::TooBig),
+            Err(_) => return Ok(()),
+        };
+        if to_call.send(event).await.is_err() {
+            // The call has let go; what the client still says is of no interest.
+            while let Some(Ok(message)) = stream.next().await {
+                if let Message::Close(_) = message {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Sends what the call has for the client until the call closes the leg, the client is lost, or it broke the protocol.
+async fn write(
+    mut sink: SplitSink<WebSocket, Message>,
+    mut outgoing: Outgoing,
+    mut violation: oneshot::Receiver<CloseCode>,
+    pulse: &Pulse,
+) -> Result<(), LegClosed> {
+    let mut ping = tokio::time::interval_at(Instant::now() + PING, PING);
+    loop {
+        let message = tokio::select! {
+            biased;
+            code = &mut violation => close_frame(code.unwrap_or(CloseCode::Internal)),
+            next = outgoing.next() => match next {
+                Some(ToClient::Audio(audio)) => Message::Binary(audio),
+                Some(ToClient::Message(message)) => Message::Text(Utf8Bytes::from(message.to_text())),
+                Some(ToClient::Close(code)) => close_frame(code),
+                None => close_frame(CloseCode::Internal),
+            },
+            _ = ping.tick() => {
+                if pulse.is_lost() {
+                    return Err(LegClosed::Unresponsive);
+                }
+                Message::Ping(Bytes::new())
+            }
+        };
+        let last = matches!(message, Message::Close(_));
+        send(&mut sink, message).await?;
+        if last {
+            return Ok(());
+        }
+    }
+}
+
+async fn send(sink: &mut SplitSink<WebSocket, Message>, message: Message) -> Result<(), LegClosed> {
+    match tokio::time::timeout(SEND, sink.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(LegClosed::ByPeer),
+        Err(_) => Err(LegClosed::Unresponsive),
+    }
+}
+
+fn close_frame(code: CloseCode) -> Message {
+    Message::Close(Some(CloseFrame { code: code.code(), reason: Utf8Bytes::from_static(code.reason()) }))
+}
+
+fn is_too_big(error: &axum::Error) -> bool {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = source {
+        if error.to_string().contains("too long") {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}

@@ -1,0 +1,169 @@
+//! The configuration as its author meets it: defaults, overrides, where values came from, and everything wrong at once.
+
+use std::path::Path;
+
+use antiphon_server::config::{Config, DEFAULT_FILE, Loaded, Source};
+
+fn read(text: &str, variables: &[(&str, &str)]) -> Result<Loaded, String> {
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::parse(Path::new("antiphon.toml"), text, variables).map_err(|errors| errors.to_string())
+}
+
+fn problems(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
+    let errors = read(text, variables).expect_err("the configuration is wrong");
+    let mut lines: Vec<String> = errors.lines().map(str::to_owned).collect();
+    assert_eq!(
+        lines.pop().as_deref(),
+        Some("`antiphon config init` writes a file that explains every field")
+    );
+    lines
+}
+
+#[test]
+fn an_empty_file_gives_the_defaults() {
+    assert_eq!(read("", &[]).unwrap().config, Config::default());
+}
+
+#[test]
+fn the_file_that_init_writes_changes_nothing_and_shows_the_true_defaults() {
+    assert_eq!(read(DEFAULT_FILE, &[]).unwrap().config, Config::default());
+
+    let optional = ["public_url", "default_model", "default_voice"];
+    let uncommented: String = DEFAULT_FILE
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(set) if !set.starts_with(' ') && !set.is_empty() => {
+                if optional.iter().any(|field| set.starts_with(field)) {
+                    String::new()
+                } else {
+                    format!("{set}\n")
+                }
+            }
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let loaded = read(&uncommented, &[]).unwrap();
+    assert_eq!(loaded.config, Config::default());
+    // It shows every field that there is, so that all of them have a source now.
+    assert!(!loaded.render().contains("# default"), "{}", loaded.render());
+}
+
+#[test]
+fn the_environment_overrides_the_file_and_the_rendering_says_so() {
+    let loaded = read(
+        "[server]\nlisten = \"127.0.0.1:1\"\nstrict_fields = true\n",
+        &[
+            ("ANTIPHON_SERVER__LISTEN", "127.0.0.1:2"),
+            ("ANTIPHON_CALLS__MAXIMUM_LIVE", "7"),
+            ("ANTIPHON_CALLS__DEFAULT_MODEL", "4"),
+            ("ANTIPHON_LOG", "debug"),
+            ("ANTIPHON_CONFIG", "elsewhere.toml"),
+            ("HOME", "/root"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(loaded.config.server.listen.port(), 2);
+    assert_eq!(loaded.config.calls.default_model.as_deref(), Some("4"), "a text may look like a number");
+    assert_eq!(loaded.config.log.level, "debug");
+    assert_eq!(loaded.warnings, []);
+    let rendered = loaded.render();
+    for line in [
+        "server.listen = \"127.0.0.1:2\"  # environment ANTIPHON_SERVER__LISTEN\n",
+        "server.strict_fields = true  # antiphon.toml:3\n",
+        "server.drain_deadline = \"30s\"  # default\n",
+        "calls.maximum_live = 7  # environment ANTIPHON_CALLS__MAXIMUM_LIVE\n",
+        "log.level = \"debug\"  # environment ANTIPHON_LOG\n",
+    ] {
+        assert!(rendered.contains(line), "{line}\n{rendered}");
+    }
+    let again = read(&rendered, &[]).unwrap();
+    assert_eq!(again.config, loaded.config, "what is rendered can be read");
+}
+
+#[test]
+fn everything_wrong_is_reported_at_once_with_line_field_and_remedy() {
+    let text = "\
+[server]
+lisen = \"127.0.0.1:1\"
+max_body_bytes = 10
+drain_deadline = \"soon\"
+
+[log]
+format = \"xml\"
+
+[calls]
+default_sample_rate = 12345
+maximum_live = -1
+
+[teapot]
+short = true
+";
+    let found = problems(text, &[("ANTIPHON_SERVER__PUBLIC_URL", "voice.example.com")]);
+    let expected = [
+        "antiphon.toml:2: server.lisen: unknown field `lisen`, expected one of `listen`, `public_url`",
+        "environment ANTIPHON_SERVER__PUBLIC_URL: server.public_url: \"voice.example.com\" is not a public URL; write where",
+        "antiphon.toml:4: server.drain_deadline: \"soon\" is not a length of time; write a whole number and a unit",
+        "antiphon.toml:7: log.format: unknown variant `xml`, expected `json` or `text`",
+        "antiphon.toml:11: calls.maximum_live: invalid value: integer `-1`",
+        "antiphon.toml:13: teapot: unknown field `teapot`, expected one of `server`",
+        "antiphon.toml:3: server.max_body_bytes: 10 bytes leaves no room for a request; write at least 1024",
+        "antiphon.toml:10: calls.default_sample_rate: 12345 is not a supported sample rate; choose one of 8000",
+    ];
+    for line in expected {
+        assert!(found.iter().any(|problem| problem.starts_with(line)), "{line}\n{found:#?}");
+    }
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+}
+
+#[test]
+fn broken_toml_is_named_by_its_line() {
+    let found = problems("[server]\nlisten = \"127.0.0.1:1\n", &[]);
+    assert!(found[0].starts_with("antiphon.toml:2: this is not TOML: "), "{found:?}");
+}
+
+#[test]
+fn a_missing_file_says_what_to_do() {
+    let error = Config::load(Some(Path::new("/nonexistent/antiphon.toml")), []).unwrap_err().to_string();
+    assert!(error.contains("/nonexistent/antiphon.toml cannot be read"), "{error}");
+}
+
+#[test]
+fn unknown_variables_are_warned_about_and_harm_nothing() {
+    let loaded = read("", &[("ANTIPHON_SERVER__LISEN", "x"), ("ANTIPHON_PORT", "80")]).unwrap();
+    assert_eq!(loaded.config, Config::default());
+    let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+    assert!(warnings[0].starts_with("environment ANTIPHON_PORT: no such setting"), "{warnings:?}");
+    assert!(
+        warnings[1].starts_with("environment ANTIPHON_SERVER__LISEN: server.lisen: unknown field"),
+        "{warnings:?}"
+    );
+    assert_eq!(loaded.source("server.listen"), Source::Default);
+}
+
+#[test]
+fn keys_are_checked_where_they_stand_and_never_shown() {
+    let key = "abcd1234.0123456789abcdef0123456789abcdef";
+    let text = format!(
+        "[[auth.api_keys]]\nname = \"good\"\nkey = \"{key}\"\n\
+         [[auth.api_keys]]\nname = \"twice\"\nkey = \"{key}\"\nsha256 = \"00\"\n\
+         [[auth.api_keys]]\nname = \"shape\"\nkey = \"hunter2\"\n"
+    );
+    let found = problems(&text, &[]);
+    assert_eq!(
+        found,
+        [
+            "antiphon.toml:4: auth.api_keys[1]: key \"twice\": exactly one of key, key_file and sha256 says what the key is; this one has 2",
+            "antiphon.toml:8: auth.api_keys[2]: key \"shape\": an API key is 8 letters or digits, a dot, and 32 letters or digits",
+        ]
+    );
+
+    let nameless =
+        format!("[[auth.api_keys]]\nname = \"a\"\nkey = \"{key}\"\n[[auth.api_keys]]\nkey = \"{key}\"\n");
+    assert_eq!(problems(&nameless, &[]), ["antiphon.toml:4: auth.api_keys[1]: missing field `name`"]);
+
+    let variable = format!("[{{ name = \"a\", key = \"{key}\" }}]");
+    let loaded = read("", &[("ANTIPHON_AUTH__API_KEYS", &variable)]).unwrap();
+    assert_eq!(loaded.config.auth.api_keys.len(), 1);
+    assert!(!loaded.render().contains(key), "{}", loaded.render());
+    assert!(!format!("{loaded:?}").contains(key));
+}

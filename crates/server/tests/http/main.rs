@@ -1,0 +1,12 @@
+//! The REST interface over real loopback sockets, as a client meets it: statuses, bodies, headers.
+
+#![expect(clippy::unwrap_used, reason = "a failed expectation fails the test")]
+// The whole Call resource is one literal.
+#![recursion_limit = "256"]
+
+mod bad_input;
+mod calls;
+mod lifecycle;
+mod lists;
+mod server;
+mod surroundings;

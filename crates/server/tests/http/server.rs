@@ -1,0 +1,139 @@
+//! A server of a test's own on a free port, and a plain HTTP client for it.
+
+use std::path::PathBuf;
+use std::sync::Once;
+
+use antiphon_server::app::{App, Running};
+use antiphon_server::config::{Config, ConfiguredKey, Secret};
+use antiphon_server::storage::{AccountId, Storage};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde_json::Value;
+use uuid::Uuid;
+
+pub(crate) const KEY: &str = "abcd1234.0123456789abcdef0123456789abcdef";
+
+pub(crate) struct Server {
+    pub(crate) running: Running,
+    pub(crate) directory: Directory,
+    client: reqwest::Client,
+}
+
+/// An answer, read to its end.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_in(Directory::new(), change).await
+    }
+
+    /// A server with what another one has left in `directory`.
+    pub(crate) async fn start_in(directory: Directory, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = directory.config();
+        change(&mut config);
+        let running = App::start(config).await.unwrap();
+        Self { running, directory, client: client() }
+    }
+
+    /// A request without a key.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("http://{}{path}", self.running.local_addr()))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        answer(self.request(Method::GET, path).header("X-API-Key", KEY)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        answer(self.request(Method::DELETE, path).header("X-API-Key", KEY)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: impl Into<String>) -> Answer {
+        let request = self.request(Method::POST, path).header("X-API-Key", KEY);
+        answer(request.header("Content-Type", "application/json").body(body.into())).await
+    }
+
+    /// A new call, as the server answers it.
+    pub(crate) async fn create(&self, body: Value) -> Value {
+        let created = self.post("/api/calls", body.to_string()).await;
+        assert_eq!(created.status, 201, "{}", created.text);
+        created.json()
+    }
+
+    /// The server's database, opened beside it.
+    pub(crate) async fn storage(&self) -> (Storage, AccountId) {
+        let storage = Storage::open_sqlite(&self.directory.0.join("antiphon.db")).await.unwrap();
+        let now = jiff::Timestamp::now().into();
+        let account = storage.accounts.default_account(AccountId(Uuid::new_v4()), now).await.unwrap();
+        (storage, account)
+    }
+
+    pub(crate) async fn stop(self) -> Directory {
+        self.running.stop().await;
+        self.directory
+    }
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        assert_eq!(self.headers["content-type"], "application/json", "{}", self.text);
+        serde_json::from_str(&self.text).unwrap()
+    }
+
+    /// The `detail` of an error with this status.
+    pub(crate) fn detail(&self, status: u16) -> String {
+        assert_eq!(self.status, status, "{}", self.text);
+        self.json()["detail"].as_str().unwrap().to_owned()
+    }
+}
+
+pub(crate) async fn answer(request: RequestBuilder) -> Answer {
+    let response: Response = request.send().await.unwrap();
+    let (status, headers) = (response.status(), response.headers().clone());
+    Answer { status, headers, text: response.text().await.unwrap() }
+}
+
+fn client() -> reqwest::Client {
+    static PROVIDER: Once = Once::new();
+    // The client insists on a TLS provider even for plain HTTP.
+    PROVIDER.call_once(|| rustls::crypto::ring::default_provider().install_default().unwrap());
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+/// A directory of a test's own, removed after it.
+pub(crate) struct Directory(pub(crate) PathBuf);
+
+impl Directory {
+    pub(crate) fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("antiphon-http-{}", Uuid::new_v4()));
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    /// Any free port, a database here, and one key.
+    pub(crate) fn config(&self) -> Config {
+        let mut config = Config::default();
+        config.server.listen.set_port(0);
+        config.storage.path = self.0.join("antiphon.db");
+        config.auth.api_keys = vec![ConfiguredKey {
+            name: "test".to_owned(),
+            key: Some(Secret::new(KEY)),
+            key_file: None,
+            sha256: None,
+        }];
+        config
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,305 @@
+//! What every database must do for the server, whichever it is. Each function is one story on an empty store.
+
+#![expect(clippy::unwrap_used, reason = "a failed expectation fails the test")]
+
+use antiphon_api::rest::calls::{CallMedium, Message, MessageRole, ServerWebSocketMedium, StartCallRequest};
+use antiphon_api::{CallId, CallStageId, SampleRate, Secret, Timestamp};
+use antiphon_engine::output::EndReason;
+use antiphon_server::api_key::ApiKey;
+use antiphon_server::storage::{
+    AccountId, CallOrder, CallPlace, Deletion, Direction, MessageChoice, MessagePlace, Severity, Storage,
+    StoredCall, StoredEvent, StoredKey, StoredMessage, Window,
+};
+use serde_json::json;
+use uuid::Uuid;
+
+pub(crate) async fn the_default_account_is_made_once(storage: &Storage) {
+    let (first, second) = (AccountId(Uuid::from_u128(1)), AccountId(Uuid::from_u128(2)));
+    assert_eq!(storage.accounts.default_account(first, at(0)).await.unwrap(), first);
+    assert_eq!(storage.accounts.default_account(second, at(1)).await.unwrap(), first);
+}
+
+pub(crate) async fn a_key_is_found_by_its_prefix_until_it_is_revoked_for_good(storage: &Storage) {
+    let account = account(storage).await;
+    assert!(!storage.keys.any_valid().await.unwrap());
+    let key = ApiKey::generate().unwrap();
+    let stored = StoredKey {
+        prefix: key.prefix().to_owned(),
+        account,
+        name: "first".to_owned(),
+        hash: key.hash(),
+        created: at(5),
+        revoked: None,
+    };
+    assert!(storage.keys.insert(&stored).await.unwrap());
+    assert!(!storage.keys.insert(&stored).await.unwrap(), "a prefix is taken once");
+    assert!(storage.keys.any_valid().await.unwrap());
+
+    let found = storage.keys.find(key.prefix()).await.unwrap().unwrap();
+    assert!(found.hash.matches(&key.hash()));
+    assert_eq!(
+        (found.account, found.name.as_str(), found.created, found.revoked),
+        (account, "first", at(5), None)
+    );
+    assert!(storage.keys.find("nothing1").await.unwrap().is_none());
+
+    assert!(storage.keys.revoke(key.prefix(), at(6)).await.unwrap());
+    assert!(!storage.keys.revoke(key.prefix(), at(7)).await.unwrap());
+    assert!(!storage.keys.revoke("nothing1", at(7)).await.unwrap());
+    assert_eq!(storage.keys.find(key.prefix()).await.unwrap().unwrap().revoked, Some(at(6)));
+    assert!(!storage.keys.any_valid().await.unwrap());
+}
+
+pub(crate) async fn a_call_comes_back_as_it_was_kept(storage: &Storage) {
+    let mut call = call(storage, 1, at(1_700_000_000_123_456)).await;
+    call.greeting_prompt = false;
+    call.request = StartCallRequest {
+        system_prompt: Some("Be brief. \u{1f980}".to_owned()),
+        temperature: Some(0.3),
+        medium: Some(CallMedium::ServerWebSocket(ServerWebSocketMedium {
+            input_sample_rate: SampleRate::new(16_000).unwrap(),
+            output_sample_rate: None,
+            client_buffer_size_ms: Some(30_000),
+            data_messages: None,
+            media_idle_timeout: None,
+        })),
+        metadata: Some([("source".to_owned(), "contract".to_owned())].into()),
+        shared_secrets: Some(vec![Secret::new("0123456789abcdef")]),
+        initial_messages: Some(Vec::new()),
+        ..StartCallRequest::default()
+    };
+    storage.calls.insert(&call).await.unwrap();
+    assert_eq!(storage.calls.find(call.id).await.unwrap(), Some(call.clone()));
+    assert_eq!(storage.calls.find(id(99)).await.unwrap(), None);
+    assert!(storage.calls.insert(&call).await.is_err(), "an id is used once");
+}
+
+pub(crate) async fn a_call_is_joined_once_and_ends_once(storage: &Storage) {
+    let call = inserted(storage, 1, at(1)).await;
+    assert!(storage.calls.mark_joined(call.id, at(2), Some("web_0.4.1")).await.unwrap());
+    assert!(!storage.calls.mark_joined(call.id, at(3), None).await.unwrap());
+    assert!(storage.calls.mark_ended(call.id, at(4), EndReason::AgentHangUp).await.unwrap());
+    assert!(!storage.calls.mark_ended(call.id, at(5), EndReason::HangUp).await.unwrap());
+    let kept = storage.calls.find(call.id).await.unwrap().unwrap();
+    assert_eq!(kept.joined, Some(at(2)));
+    assert_eq!(kept.client_version.as_deref(), Some("web_0.4.1"));
+    assert_eq!(kept.ended, Some((at(4), EndReason::AgentHangUp)));
+
+    assert!(!storage.calls.mark_joined(id(99), at(2), None).await.unwrap());
+    assert!(!storage.calls.mark_ended(id(99), at(2), EndReason::HangUp).await.unwrap());
+}
+
+pub(crate) async fn a_call_that_ended_cannot_be_joined(storage: &Storage) {
+    for (number, reason) in (1..).zip([
+        EndReason::AgentHangUp,
+        EndReason::ConnectionError,
+        EndReason::HangUp,
+        EndReason::SystemError,
+        EndReason::Timeout,
+        EndReason::Unjoined,
+    ]) {
+        let call = inserted(storage, number, at(1)).await;
+        assert!(storage.calls.mark_ended(call.id, at(2), reason).await.unwrap());
+        assert!(!storage.calls.mark_joined(call.id, at(3), None).await.unwrap());
+        let kept = storage.calls.find(call.id).await.unwrap().unwrap();
+        assert_eq!((kept.joined, kept.ended), (None, Some((at(2), reason))));
+    }
+}
+
+pub(crate) async fn unfinished_calls_are_those_that_have_not_ended(storage: &Storage) {
+    let (waiting, joined, ended) = (
+        inserted(storage, 3, at(3)).await,
+        inserted(storage, 2, at(1)).await,
+        inserted(storage, 1, at(2)).await,
+    );
+    storage.calls.mark_joined(joined.id, at(4), None).await.unwrap();
+    storage.calls.mark_ended(ended.id, at(4), EndReason::Unjoined).await.unwrap();
+    let unfinished: Vec<CallId> =
+        storage.calls.unfinished().await.unwrap().into_iter().map(|call| call.id).collect();
+    assert_eq!(unfinished, [joined.id, waiting.id], "oldest first");
+}
+
+pub(crate) async fn a_list_is_walked_both_ways_without_a_gap_or_a_double(storage: &Storage) {
+    let account = account(storage).await;
+    // Calls 2 and 3 were created in one microsecond; their ids order them.
+    for (number, created) in [(1, 10), (2, 20), (3, 20), (4, 30), (5, 40)] {
+        inserted(storage, number, at(created)).await;
+    }
+    assert_eq!(storage.calls.count(account).await.unwrap(), 5);
+    for (order, all) in
+        [(CallOrder::OldestFirst, [1, 2, 3, 4, 5].map(id)), (CallOrder::NewestFirst, [5, 4, 3, 2, 1].map(id))]
+    {
+        let page = async |after, direction, limit| {
+            let slice = storage.calls.list(account, order, Window { after, direction, limit }).await.unwrap();
+            let places: Vec<CallPlace> =
+                slice.items.iter().map(|call| CallPlace { created: call.created, id: call.id }).collect();
+            (places, slice.more)
+        };
+        let ids = |places: &[CallPlace]| places.iter().map(|place| place.id).collect::<Vec<_>>();
+
+        let (first, more) = page(None, Direction::Forward, 2).await;
+        assert_eq!((ids(&first), more), (all[..2].to_vec(), true));
+        let (second, more) = page(Some(first[1]), Direction::Forward, 2).await;
+        assert_eq!((ids(&second), more), (all[2..4].to_vec(), true));
+        let (third, more) = page(Some(second[1]), Direction::Forward, 2).await;
+        assert_eq!((ids(&third), more), (all[4..].to_vec(), false));
+        let (back, more) = page(Some(third[0]), Direction::Backward, 2).await;
+        assert_eq!((back.clone(), more), (second, true));
+        let (back, more) = page(Some(back[0]), Direction::Backward, 2).await;
+        assert_eq!((back, more), (first, false));
+        let (all_of_them, more) = page(None, Direction::Forward, 5).await;
+        assert_eq!((ids(&all_of_them), more), (all.to_vec(), false));
+    }
+    let stranger = AccountId(Uuid::from_u128(77));
+    let window = Window { after: None, direction: Direction::Forward, limit: 10 };
+    assert_eq!(storage.calls.list(stranger, CallOrder::NewestFirst, window).await.unwrap().items, []);
+    assert_eq!(storage.calls.count(stranger).await.unwrap(), 0);
+}
+
+pub(crate) async fn only_an_ended_call_of_the_account_is_deleted_with_all_it_left(storage: &Storage) {
+    let call = inserted(storage, 1, at(1)).await;
+    storage.calls.append_messages(call.id, &[message(1, 0, false, "Hello")]).await.unwrap();
+    storage.calls.append_events(call.id, &[event(Severity::Info, "noted")]).await.unwrap();
+    let stranger = AccountId(Uuid::from_u128(77));
+
+    assert_eq!(storage.calls.delete(call.account, call.id, at(2)).await.unwrap(), Deletion::Live);
+    storage.calls.mark_ended(call.id, at(3), EndReason::HangUp).await.unwrap();
+    assert_eq!(storage.calls.delete(stranger, call.id, at(4)).await.unwrap(), Deletion::Unknown);
+    assert!(storage.calls.find(call.id).await.unwrap().is_some());
+    assert_eq!(storage.calls.delete(call.account, call.id, at(4)).await.unwrap(), Deletion::Deleted);
+    assert_eq!(storage.calls.delete(call.account, call.id, at(5)).await.unwrap(), Deletion::Unknown);
+
+    assert_eq!(storage.calls.find(call.id).await.unwrap(), None);
+    assert_eq!(storage.calls.count_messages(call.id, MessageChoice::InCall).await.unwrap(), 0);
+    assert_eq!(storage.calls.events(call.id, Severity::Debug, 10).await.unwrap(), []);
+    assert!(storage.calls.append_messages(call.id, &[message(1, 1, false, "Too late")]).await.is_err());
+}
+
+pub(crate) async fn messages_keep_their_order_and_are_chosen_by_stage(storage: &Storage) {
+    let call = inserted(storage, 1, at(1)).await;
+    let window = |after, limit| Window { after, direction: Direction::Forward, limit };
+    let texts = async |choice, window| {
+        let slice = storage.calls.messages(call.id, choice, window).await.unwrap();
+        let texts: Vec<String> = slice.items.iter().map(|(_, stored)| stored.message.text.clone()).collect();
+        (texts, slice.more, slice.items.last().map(|(place, _)| *place))
+    };
+    assert_eq!(texts(MessageChoice::LastStage, window(None, 10)).await, (Vec::new(), false, None));
+
+    let first = [message(1, 0, true, "before"), message(1, 1, false, "one"), message(1, 2, false, "two")];
+    let second = [message(2, 0, true, "again"), message(2, 1, false, "three")];
+    storage.calls.append_messages(call.id, &first).await.unwrap();
+    assert_eq!(texts(MessageChoice::LastStage, window(None, 10)).await.0, ["before", "one", "two"]);
+    storage.calls.append_messages(call.id, &second[..1]).await.unwrap();
+    storage.calls.append_messages(call.id, &second[1..]).await.unwrap();
+
+    assert_eq!(texts(MessageChoice::LastStage, window(None, 10)).await.0, ["again", "three"]);
+    assert_eq!(storage.calls.count_messages(call.id, MessageChoice::LastStage).await.unwrap(), 2);
+    assert_eq!(storage.calls.count_messages(call.id, MessageChoice::InCall).await.unwrap(), 3);
+    let (one, more, place) = texts(MessageChoice::InCall, window(None, 1)).await;
+    assert_eq!((one.as_slice(), more), (["one".to_owned()].as_slice(), true));
+    let (rest, more, last) = texts(MessageChoice::InCall, window(place, 2)).await;
+    assert_eq!((rest, more), (vec!["two".to_owned(), "three".to_owned()], false));
+    let back = Window { after: last, direction: Direction::Backward, limit: 1 };
+    assert_eq!(texts(MessageChoice::InCall, back).await.0, ["two"]);
+
+    let all = storage.calls.messages(call.id, MessageChoice::InCall, window(None, 10)).await.unwrap();
+    let kept: Vec<StoredMessage> = all.items.into_iter().map(|(_, message)| message).collect();
+    assert_eq!(kept, [first[1].clone(), first[2].clone(), second[1].clone()]);
+    assert_eq!(place, Some(MessagePlace(1)), "places count from 0 over the whole call");
+}
+
+pub(crate) async fn events_are_chosen_by_severity(storage: &Storage) {
+    let call = inserted(storage, 1, at(1)).await;
+    let events = [
+        event(Severity::Debug, "looked"),
+        event(Severity::Error, "failed"),
+        event(Severity::Info, "noted"),
+        StoredEvent {
+            stage: Some(stage(1)),
+            extras: Some(json!({ "fields": ["a"] })),
+            ..event(Severity::Warning, "odd")
+        },
+    ];
+    storage.calls.append_events(call.id, &events[..2]).await.unwrap();
+    storage.calls.append_events(call.id, &events[2..]).await.unwrap();
+    let of = async |minimum, limit| storage.calls.events(call.id, minimum, limit).await.unwrap();
+    assert_eq!(of(Severity::Debug, 10).await, events);
+    assert_eq!(of(Severity::Info, 10).await, events[1..]);
+    assert_eq!(of(Severity::Warning, 10).await, [events[1].clone(), events[3].clone()]);
+    assert_eq!(of(Severity::Debug, 1).await, events[..1]);
+}
+
+pub(crate) async fn writers_at_the_same_time_lose_nothing(storage: &Storage) {
+    let call = inserted(storage, 1, at(1)).await;
+    let writers: Vec<_> = (0..20)
+        .map(|writer| {
+            let storage = storage.clone();
+            tokio::spawn(async move {
+                for index in 0..5 {
+                    let text = format!("{writer}.{index}");
+                    storage.calls.append_messages(call.id, &[message(1, index, false, &text)]).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    assert_eq!(storage.calls.count_messages(call.id, MessageChoice::InCall).await.unwrap(), 100);
+}
+
+/// So many microseconds since 1970.
+pub(crate) fn at(micros: i64) -> Timestamp {
+    Timestamp::from_unix_micros(micros).unwrap()
+}
+
+pub(crate) async fn inserted(storage: &Storage, number: u128, created: Timestamp) -> StoredCall {
+    let call = call(storage, number, created).await;
+    storage.calls.insert(&call).await.unwrap();
+    call
+}
+
+async fn call(storage: &Storage, number: u128, created: Timestamp) -> StoredCall {
+    StoredCall {
+        id: id(number),
+        account: account(storage).await,
+        created,
+        joined: None,
+        ended: None,
+        client_version: None,
+        greeting_prompt: true,
+        request: StartCallRequest::default(),
+    }
+}
+
+async fn account(storage: &Storage) -> AccountId {
+    storage.accounts.default_account(AccountId(Uuid::from_u128(1)), at(0)).await.unwrap()
+}
+
+fn id(number: u128) -> CallId {
+    CallId::new(Uuid::from_u128(number))
+}
+
+fn stage(number: u128) -> CallStageId {
+    CallStageId::new(Uuid::from_u128(number))
+}
+
+fn message(stage_number: u128, index: u32, initial: bool, text: &str) -> StoredMessage {
+    StoredMessage {
+        stage: stage(stage_number),
+        index,
+        initial,
+        message: Message::new(MessageRole::User, text),
+    }
+}
+
+fn event(severity: Severity, text: &str) -> StoredEvent {
+    StoredEvent {
+        stage: None,
+        at: at(9),
+        severity,
+        kind: "test.event".to_owned(),
+        text: text.to_owned(),
+        extras: None,
+    }
+}
