@@ -193,6 +193,21 @@ async fn dropping_a_transcription_ends_its_process() {
     ends(pid).await;
 }
 
+#[test]
+fn shutting_down_ends_a_transcription_under_way() {
+    let (program, folder) =
+        program("pocketsphinx_continuous", "mkfifo life; echo $$ > life; exec sleep 1000");
+    let settings = Settings { program: Some(program), warm: 1, ..Settings::default() };
+    // Made outside the runtime, so the next process is started when the first is done with: at the shutdown.
+    let recognizer = PocketSphinx::new(settings).unwrap();
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let server = runtime();
+    server.spawn(recognizer.transcribe(request(vec![0; 100])));
+    let pid = server.block_on(pid_of(folder.0.join("life")));
+    drop(server);
+    runtime().block_on(ends(pid));
+}
+
 /// What a program wrote into its pipe: its process id.
 async fn pid_of(pipe: PathBuf) -> u32 {
     loop {

@@ -24,6 +24,15 @@ pub(crate) struct Owed {
     pub(crate) uninterruptible: bool,
 }
 
+/// What the agent will do once it is free.
+#[derive(Debug, Clone, PartialEq)]
+enum Debt {
+    /// Give an answer.
+    Answer(Owed),
+    /// Say something of which nothing was heard before it was stopped.
+    Script(Script),
+}
+
 /// Something to say word for word.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Script {
@@ -69,7 +78,7 @@ pub(crate) enum Interrupted {
     Heard,
     /// Nothing that can be interrupted.
     Nothing,
-    /// An answer in the making, which is owed again.
+    /// An answer or a message of which nothing was heard; it is owed again.
     Unheard,
 }
 
@@ -78,7 +87,7 @@ pub(crate) struct Answering {
     activity: Activity,
     speaking: Speaking,
     tools: ToolLedger,
-    owed: Option<Owed>,
+    owed: Option<Debt>,
     /// Forced messages that wait for their moment.
     waiting: VecDeque<ForcedMessage>,
     /// The medium of the next message.
@@ -108,7 +117,7 @@ struct Answer {
     source: Source,
     uninterruptible: bool,
     /// What this answer pays; owed again if it is dropped unheard.
-    pays: Option<Owed>,
+    pays: Option<Debt>,
     calls: Vec<ModelToolCall>,
     known: Vec<(Arc<str>, ToolOutcome)>,
     spoke: bool,
@@ -162,8 +171,10 @@ impl Answering {
         self.ending.take()
     }
 
+    /// Sets the medium of messages that have no words yet.
     pub(crate) fn set_medium(&mut self, medium: Medium) {
         self.medium = medium;
+        self.speaking.prefer(medium);
     }
 
     /// The user took part: tools may cause answers again, and a soft farewell is taken back.
@@ -181,7 +192,7 @@ impl Answering {
 
     /// Notes that an answer is owed; it is given when the agent is free.
     pub(crate) fn owe(&mut self, owed: Owed) {
-        self.owed = Some(owed);
+        self.owed = Some(Debt::Answer(owed));
     }
 
     /// Keeps a forced message for its moment.
@@ -202,10 +213,12 @@ impl Answering {
         while self.is_idle() && self.ending.is_none() {
             if let Some(forced) = self.waiting.pop_front() {
                 self.force(cx, forced);
-            } else if let Some(owed) = self.owed.take() {
-                self.generate(cx, owed);
-            } else {
-                return;
+                continue;
+            }
+            match self.owed.take() {
+                Some(Debt::Answer(owed)) => self.generate(cx, owed),
+                Some(Debt::Script(script)) => self.say(cx, script),
+                None => return,
             }
         }
     }
@@ -228,6 +241,7 @@ impl Answering {
     /// Says something word for word. The agent must be idle.
     pub(crate) fn say(&mut self, cx: &mut Context, script: Script) {
         debug_assert!(self.is_idle(), "one answer at a time");
+        let pays = Some(Debt::Script(script.clone()));
         let silent = script.text.trim().is_empty();
         if !silent {
             cx.report(AgentState::Thinking);
@@ -235,7 +249,7 @@ impl Answering {
         self.activity = Activity::Answering(Answer {
             source: Source::Complete,
             uninterruptible: script.uninterruptible,
-            pays: None,
+            pays,
             calls: script.calls,
             known: script.known,
             spoke: false,
@@ -267,10 +281,12 @@ impl Answering {
             language: config.language.clone(),
         };
         cx.effect(Effect::StartModel { generation, prompt: Box::new(prompt) });
+        // The answer stands behind what it answers, whatever comes while it is made.
+        self.speaking.begin(cx, self.medium, owed.uninterruptible);
         self.activity = Activity::Answering(Answer {
             source: Source::Model(generation),
             uninterruptible: owed.uninterruptible,
-            pays: Some(owed),
+            pays: Some(Debt::Answer(owed)),
             calls: Vec::new(),
             known: Vec::new(),
             spoke: false,
@@ -326,14 +342,7 @@ impl Answering {
             return;
         }
         match event {
-            ModelEvent::Text(text) => {
-                let blank = text.trim().is_empty();
-                if self.speaking.is_idle() && !blank {
-                    let uninterruptible = answer.uninterruptible;
-                    self.speaking.begin(cx, self.medium, uninterruptible);
-                }
-                self.push_text(cx, &text);
-            }
+            ModelEvent::Text(text) => self.push_text(cx, &text),
             ModelEvent::ToolCall(call) => {
                 if answer.calls.len() < cx.config.limits.tool_calls {
                     answer.calls.push(call);
@@ -452,7 +461,7 @@ impl Answering {
         let Some(BatchResult { reaction, hang_up }) = self.tools.deliver(cx) else { return };
         self.activity = Activity::Idle;
         // A soft farewell is taken back if the user said something while the tools ran.
-        if let Some(request) = hang_up.filter(|request| request.strict || self.owed.is_none()) {
+        if let Some(request) = hang_up.filter(|request| request.strict || !self.owes_answer()) {
             let reason = EndReason::AgentHangUp;
             let then = if request.strict { Then::HangUp(reason) } else { Then::HangUpUnlessAnswered(reason) };
             match request.message.filter(|message| !message.trim().is_empty()) {
@@ -485,6 +494,10 @@ impl Answering {
             Then::HangUp(reason) => self.ending = Some(Ending::Now(reason)),
             Then::HangUpUnlessAnswered(reason) => self.ending = Some(Ending::UnlessAnswered(reason)),
         }
+    }
+
+    fn owes_answer(&self) -> bool {
+        matches!(self.owed, Some(Debt::Answer(_)))
     }
 
     fn give_up(&mut self, cx: &mut Context) {

@@ -114,6 +114,13 @@ impl Speaking {
         });
     }
 
+    /// Changes the medium of a message that has no words yet.
+    pub(crate) fn prefer(&mut self, medium: Medium) {
+        if let Some(message) = self.message.as_mut().filter(|message| message.text.is_empty()) {
+            message.medium = medium;
+        }
+    }
+
     /// Adds text to the message. Returns whether there was room for all of it.
     pub(crate) fn push_text(&mut self, cx: &mut Context, text: &str) -> bool {
         let Some(message) = &mut self.message else { return true };
@@ -364,9 +371,11 @@ impl AgentMessage {
         let heard: Arc<str> = Arc::from(&self.text[..self.heard]);
         cx.transcript(Speaker::Agent, self.medium, ordinal, TranscriptWords::Final(Arc::clone(&heard)));
         let span = self.began.map(|began| (began, cx.now));
+        let medium = self.medium;
         cx.history.settle(self.entry, |message| {
             message.ordinal = Some(ordinal);
             message.span = span;
+            message.medium = medium;
             message.body = MessageBody::Agent { heard, generated: Arc::from(self.text) };
         });
         true

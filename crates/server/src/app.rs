@@ -7,7 +7,6 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use antiphon_api::Timestamp;
-use antiphon_backends::registry::config::BackendsConfig;
 use antiphon_backends::registry::{BackendError, Backends};
 use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
@@ -41,6 +40,9 @@ pub struct Running {
 /// Why a server does not start. All are the operator's to mend.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// A backend cannot be made.
+    #[error("the configuration's backends cannot be made: {0}")]
+    Backend(#[from] BackendError),
     /// A configured key cannot be used.
     #[error("the API key \"{name}\" of the configuration cannot be used: {source}")]
     ConfiguredKey {
@@ -59,9 +61,6 @@ pub enum StartError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// A backend cannot be built.
-    #[error(transparent)]
-    Backend(#[from] BackendError),
     /// There is no randomness for a first key.
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
@@ -76,7 +75,13 @@ pub enum StartError {
 impl App {
     /// Builds all parts and starts to serve. On the first start without a configured key, makes one.
     pub async fn start(config: Config) -> Result<Running, StartError> {
-        let Config { server, auth, storage, calls, log: _ } = config;
+        let backends = config.build_backends()?;
+        Self::start_with(config, backends).await
+    }
+
+    /// The same with backends of the caller's own in the place of the configured ones.
+    pub async fn start_with(config: Config, backends: Backends) -> Result<Running, StartError> {
+        let Config { server, auth, storage, calls, .. } = config;
         let mut configured_keys = Vec::with_capacity(auth.api_keys.len());
         for key in auth.api_keys {
             match key.hash() {
@@ -99,7 +104,6 @@ impl App {
 
         let public_url = server.public_url.clone().unwrap_or_else(|| PublicUrl::listening_on(local_addr));
         let drain_deadline = server.drain_deadline;
-        let backends = Backends::build(&BackendsConfig::default())?;
         let running_calls = Calls::new(calls, Arc::new(backends), storage.clone());
         running_calls.recover().await?;
         let http = Http::new(Shared {

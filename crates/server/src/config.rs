@@ -19,6 +19,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use antiphon_backends::registry::config::{
+    BackendsConfig, ModelConfig, TranscriptionConfig, VoiceActivityConfig, VoiceConfig,
+};
+use antiphon_backends::registry::{BackendError, Backends};
 use serde::{Deserialize, Serialize};
 
 pub use auth::{Auth, ConfiguredKey, KeyError};
@@ -42,7 +46,7 @@ const VARIABLE_PREFIX: &str = "ANTIPHON_";
 const OTHER_VARIABLES: [&str; 3] = ["ANTIPHON_CONFIG", "ANTIPHON_API_KEY", "ANTIPHON_URL"];
 
 /// A server's configuration.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where the server listens and how much it takes.
@@ -53,6 +57,18 @@ pub struct Config {
     pub storage: Storage,
     /// What calls get and may not exceed.
     pub calls: Calls,
+    /// `[models.NAME]`: language models by the name that calls choose them by. `demo`, the built-in script, is always there.
+    #[serde(skip_serializing)]
+    pub models: BTreeMap<String, ModelConfig>,
+    /// `[voices.NAME]`: voices by the name that calls choose them by. `kal`, the built-in voice, is always there.
+    #[serde(skip_serializing)]
+    pub voices: BTreeMap<String, VoiceConfig>,
+    /// `[transcription]`: what makes transcripts of the user's speech.
+    #[serde(skip_serializing)]
+    pub transcription: TranscriptionConfig,
+    /// `[voice_activity]`: what notices speech.
+    #[serde(skip_serializing)]
+    pub voice_activity: VoiceActivityConfig,
     /// How it logs.
     pub log: Log,
 }
@@ -65,7 +81,12 @@ pub struct Loaded {
     /// Oddities that do not keep the server from starting.
     pub warnings: Vec<Problem>,
     sources: BTreeMap<String, Source>,
+    /// The sections of the backends as they were set; what they leave out is the backends' own business.
+    backends: toml::Table,
 }
+
+/// The sections that the backends define.
+const BACKEND_SECTIONS: [&str; 4] = ["models", "voices", "transcription", "voice_activity"];
 
 /// Everything that is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
@@ -125,6 +146,8 @@ impl Config {
             }
         }
         let sources = document.sources();
+        let mut backends = document.table();
+        backends.retain(|section, _| BACKEND_SECTIONS.contains(&section));
         let config: Self = document.read(&mut problems, &mut warnings);
         let unreadable = problems.len();
         for (field, message) in config.validate() {
@@ -139,10 +162,29 @@ impl Config {
             }
         }
         if problems.is_empty() {
-            Ok(Loaded { config, warnings, sources })
+            Ok(Loaded { config, warnings, sources, backends })
         } else {
             Err(ConfigErrors(problems))
         }
+    }
+
+    /// Makes the backends that the configuration names, and reads their keys and scripts. Inside a tokio runtime, the offline
+    /// recognizer begins to load. An error says which field is at fault.
+    pub fn build_backends(&self) -> Result<Backends, BackendError> {
+        let config = BackendsConfig {
+            default_model: self.calls.default_model.clone(),
+            default_voice: self.calls.default_voice.clone(),
+            models: self.models.clone(),
+            voices: self.voices.clone(),
+            transcription: self.transcription.clone(),
+            voice_activity: self.voice_activity,
+        };
+        Backends::build(&config).map_err(|error| match error.field.as_str() {
+            "default_model" | "default_voice" => {
+                BackendError { field: format!("calls.{}", error.field), ..error }
+            }
+            _ => error,
+        })
     }
 
     fn validate(&self) -> Vec<(String, String)> {
@@ -157,11 +199,13 @@ impl Config {
 }
 
 impl Loaded {
-    /// The configuration in force, a line a value, each with where it came from and no secret. It is itself valid TOML.
+    /// The configuration in force, a line a value, each with where it came from and no secret. It is itself valid TOML. Of the
+    /// backends it shows what was set; they name their keys and never hold one.
     pub fn render(&self) -> String {
         let table = toml::Table::try_from(&self.config).expect("every section serializes to TOML");
         let mut lines = Vec::new();
         render_table(&table, "", "", &self.sources, &mut lines);
+        render_table(&self.backends, "", "", &self.sources, &mut lines);
         lines.concat()
     }
 

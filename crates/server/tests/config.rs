@@ -9,6 +9,12 @@ fn read(text: &str, variables: &[(&str, &str)]) -> Result<Loaded, String> {
     Config::parse(Path::new("antiphon.toml"), text, variables).map_err(|errors| errors.to_string())
 }
 
+/// Not all backends' settings can be compared, but all can be shown.
+#[track_caller]
+fn assert_same(left: &Config, right: &Config) {
+    assert_eq!(format!("{left:#?}"), format!("{right:#?}"));
+}
+
 fn problems(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
     let errors = read(text, variables).expect_err("the configuration is wrong");
     let mut lines: Vec<String> = errors.lines().map(str::to_owned).collect();
@@ -21,14 +27,14 @@ fn problems(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
 
 #[test]
 fn an_empty_file_gives_the_defaults() {
-    assert_eq!(read("", &[]).unwrap().config, Config::default());
+    assert_same(&read("", &[]).unwrap().config, &Config::default());
 }
 
 #[test]
 fn the_file_that_init_writes_changes_nothing_and_shows_the_true_defaults() {
-    assert_eq!(read(DEFAULT_FILE, &[]).unwrap().config, Config::default());
+    assert_same(&read(DEFAULT_FILE, &[]).unwrap().config, &Config::default());
 
-    let optional = ["public_url", "default_model", "default_voice"];
+    let optional = ["public_url"];
     let uncommented: String = DEFAULT_FILE
         .lines()
         .map(|line| match line.strip_prefix('#') {
@@ -43,7 +49,7 @@ fn the_file_that_init_writes_changes_nothing_and_shows_the_true_defaults() {
         })
         .collect();
     let loaded = read(&uncommented, &[]).unwrap();
-    assert_eq!(loaded.config, Config::default());
+    assert_same(&loaded.config, &Config::default());
     // It shows every field that there is, so that all of them have a source now.
     assert!(!loaded.render().contains("# default"), "{}", loaded.render());
 }
@@ -63,7 +69,7 @@ fn the_environment_overrides_the_file_and_the_rendering_says_so() {
     )
     .unwrap();
     assert_eq!(loaded.config.server.listen.port(), 2);
-    assert_eq!(loaded.config.calls.default_model.as_deref(), Some("4"), "a text may look like a number");
+    assert_eq!(loaded.config.calls.default_model, "4", "a text may look like a number");
     assert_eq!(loaded.config.log.level, "debug");
     assert_eq!(loaded.warnings, []);
     let rendered = loaded.render();
@@ -77,7 +83,7 @@ fn the_environment_overrides_the_file_and_the_rendering_says_so() {
         assert!(rendered.contains(line), "{line}\n{rendered}");
     }
     let again = read(&rendered, &[]).unwrap();
-    assert_eq!(again.config, loaded.config, "what is rendered can be read");
+    assert_same(&again.config, &loaded.config);
 }
 
 #[test]
@@ -130,7 +136,7 @@ fn a_missing_file_says_what_to_do() {
 #[test]
 fn unknown_variables_are_warned_about_and_harm_nothing() {
     let loaded = read("", &[("ANTIPHON_SERVER__LISEN", "x"), ("ANTIPHON_PORT", "80")]).unwrap();
-    assert_eq!(loaded.config, Config::default());
+    assert_same(&loaded.config, &Config::default());
     let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
     assert!(warnings[0].starts_with("environment ANTIPHON_PORT: no such setting"), "{warnings:?}");
     assert!(
@@ -166,4 +172,61 @@ fn keys_are_checked_where_they_stand_and_never_shown() {
     assert_eq!(loaded.config.auth.api_keys.len(), 1);
     assert!(!loaded.render().contains(key), "{}", loaded.render());
     assert!(!format!("{loaded:?}").contains(key));
+}
+
+#[test]
+fn backends_are_read_shown_and_built() {
+    let text = "\
+[models.qwen]
+type = \"openai\"
+base_url = \"http://127.0.0.1:9/v1\"
+model = \"qwen3-8b\"
+
+[voices.hum]
+type = \"scripted\"
+
+[transcription]
+type = \"none\"
+
+[calls]
+default_model = \"qwen\"
+";
+    let loaded = read(text, &[("ANTIPHON_CALLS__DEFAULT_VOICE", "hum")]).unwrap();
+    let rendered = loaded.render();
+    assert!(rendered.contains("models.qwen.model = \"qwen3-8b\"  # antiphon.toml:4\n"), "{rendered}");
+    assert!(rendered.contains("transcription.type = \"none\"  # antiphon.toml:10\n"), "{rendered}");
+    assert_same(&read(&rendered, &[]).unwrap().config, &loaded.config);
+    let backends = loaded.config.build_backends().unwrap();
+    assert_eq!((&*backends.default_model, &*backends.default_voice), ("qwen", "hum"));
+
+    let missing = read(text, &[("ANTIPHON_CALLS__DEFAULT_VOICE", "nova")]).unwrap();
+    let error = missing.config.build_backends().err().unwrap().to_string();
+    assert!(
+        error.starts_with("calls.default_voice: there is no \"nova\"; choose one of hum, kal"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_is_wrong_in_a_backend_is_found_at_its_table() {
+    let found = problems("[models.a]\ntype = \"openai\"\nbase = 1\n[models.b]\ntype = \"oracle\"\n", &[]);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(
+        found[0].starts_with("antiphon.toml:1: models.a: unknown field `base`, expected one of `base_url`"),
+        "{found:?}"
+    );
+    assert!(found[1].contains("models.b") && found[1].contains("unknown variant `oracle`"), "{found:?}");
+}
+
+#[test]
+fn the_examples_in_the_file_that_init_writes_are_right() {
+    let (_, backends) = DEFAULT_FILE.split_once("# Language models").unwrap();
+    let is_example = |line: &&str| {
+        line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '))
+    };
+    let examples: Vec<&str> =
+        backends.lines().filter_map(|line| line.strip_prefix("# ")).filter(is_example).collect();
+    let config = read(&examples.join("\n"), &[]).unwrap().config;
+    assert_eq!(config.models.keys().collect::<Vec<_>>(), ["bakery", "qwen"]);
+    assert_eq!(config.voices.keys().collect::<Vec<_>>(), ["nova"]);
 }

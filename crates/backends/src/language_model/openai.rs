@@ -1,7 +1,7 @@
 //! Any model behind an OpenAI-compatible `/chat/completions`: OpenAI, vLLM, llama.cpp, Ollama and their like.
 //!
 //! Owns a run from the request to its end: time-outs, cancellation by drop, and the order of what it tells. What is asked is
-//! [`request`]'s, what the bytes mean is [`stream`]'s. It must not know what the words are for.
+//! `request`'s, what the bytes mean is `stream`'s. It must not know what the words are for.
 
 mod leaked;
 mod plain;

@@ -51,7 +51,7 @@ impl Conversation {
                 self.cx.notice(
                     Severity::Debug,
                     notices::ANSWER_DROPPED,
-                    "the user went on before the answer was heard; it will be made anew",
+                    "the user went on before the answer was heard; it is owed again",
                 );
                 self.take_up_last_turn();
             }

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use antiphon_api::realtime::ClientMessage;
-use antiphon_api::rest::calls::{Message, StartCallRequest};
-use antiphon_api::{CallId, CallStageId, Timestamp};
+use antiphon_api::rest::calls::{CallMedium, Message, ServerWebSocketMedium, StartCallRequest, WebRtcMedium};
+use antiphon_api::{CallId, CallStageId, SampleRate, Timestamp};
 use antiphon_backends::registry::Backends;
 use antiphon_engine::output::EndReason;
 use futures::FutureExt as _;
@@ -25,7 +25,7 @@ use super::record;
 use super::run::{Command, Driver, Join, Subject};
 use super::setup::{self, Remark, Setup, SetupError};
 use super::wire::{Meaning, Wire};
-use crate::config::Calls as Settings;
+use crate::config::{Calls as Settings, DefaultMedium};
 use crate::storage::{AccountId, Direction, MessageChoice, Storage, StorageError, StoredCall, Window};
 
 /// Commands that may wait for a call. Whoever sends one waits when it is full.
@@ -130,9 +130,6 @@ impl Calls {
         if self.0.tasks.is_closed() {
             return Err(CreateError::Stopping);
         }
-        if self.count() >= self.0.settings.maximum_live {
-            return Err(CreateError::Capacity { retry_after: RETRY_AFTER });
-        }
         if let Some(prior) = options.prior_call {
             self.inherit(account, prior, &mut request).await?;
         }
@@ -145,6 +142,7 @@ impl Calls {
                 text: format!("fields of the request that mean nothing here: {fields}"),
             });
         }
+        request.medium.get_or_insert_with(|| self.default_medium());
         let call = StoredCall {
             id: CallId::new(uuid::Uuid::new_v4()),
             account,
@@ -155,8 +153,12 @@ impl Calls {
             greeting_prompt: options.greeting_prompt,
             request,
         };
-        self.0.storage.calls.insert(&call).await?;
-        self.start(&call, setup, Duration::ZERO);
+        let commands = self.admit(call.id).ok_or(CreateError::Capacity { retry_after: RETRY_AFTER })?;
+        if let Err(error) = self.0.storage.calls.insert(&call).await {
+            self.live().remove(&call.id);
+            return Err(error.into());
+        }
+        self.start(&call, setup, commands, Duration::ZERO);
         Ok(call)
     }
 
@@ -173,7 +175,9 @@ impl Calls {
             match prepared {
                 Ok(setup) if call.joined.is_none() => {
                     let age = now.unix_micros().saturating_sub(call.created.unix_micros());
-                    self.start(&call, setup, Duration::from_micros(u64::try_from(age).unwrap_or(0)));
+                    let age = Duration::from_micros(u64::try_from(age).unwrap_or(0));
+                    // What was admitted once is not turned away by a smaller limit.
+                    self.start(&call, setup, self.enter(call.id), age);
                 }
                 Ok(_) | Err(_) => {
                     warn!(call = %call.id, "a call was cut off when the server stopped; it ends now");
@@ -246,6 +250,25 @@ impl Calls {
         }
     }
 
+    /// The medium of a call that asks for none.
+    fn default_medium(&self) -> CallMedium {
+        let settings = &self.0.settings;
+        match (settings.default_medium, SampleRate::new(settings.default_sample_rate)) {
+            (DefaultMedium::ServerWebSocket, Some(rate)) => {
+                CallMedium::ServerWebSocket(ServerWebSocketMedium {
+                    input_sample_rate: rate,
+                    output_sample_rate: None,
+                    client_buffer_size_ms: None,
+                    data_messages: None,
+                    media_idle_timeout: None,
+                })
+            }
+            (DefaultMedium::WebRtc | DefaultMedium::ServerWebSocket, _) => {
+                CallMedium::WebRtc(WebRtcMedium::default())
+            }
+        }
+    }
+
     /// A prior call lends every property that the request leaves open, and its messages (protocol.md 1.2, A-2).
     async fn inherit(
         &self,
@@ -281,15 +304,31 @@ impl Calls {
         Ok(slice.items.into_iter().map(|(_, stored)| strip(stored.message)).collect())
     }
 
-    fn start(&self, call: &StoredCall, setup: Setup, age: Duration) {
+    /// Takes a place among the live calls, if there is one.
+    fn admit(&self, id: CallId) -> Option<mpsc::Receiver<Command>> {
+        let (commands, receiver) = mpsc::channel(COMMANDS);
+        let mut live = self.live();
+        if live.len() >= self.0.settings.maximum_live {
+            return None;
+        }
+        live.insert(id, Handle { commands, joined: false });
+        Some(receiver)
+    }
+
+    /// Takes a place among the live calls, whether there is one or not.
+    fn enter(&self, id: CallId) -> mpsc::Receiver<Command> {
+        let (commands, receiver) = mpsc::channel(COMMANDS);
+        self.live().insert(id, Handle { commands, joined: false });
+        receiver
+    }
+
+    fn start(&self, call: &StoredCall, setup: Setup, commands: mpsc::Receiver<Command>, age: Duration) {
         let stage = first_stage(call.id);
-        let (sender, commands) = mpsc::channel(COMMANDS);
         let (recorder, writing) = record::start(call.id, stage, self.0.storage.clone());
         let subject =
             Subject { id: call.id, stage, created: call.created, request: Arc::new(call.request.clone()) };
         let driver = Driver::new(subject, setup, Arc::clone(&self.0.backends), recorder, commands, age);
         let id = call.id;
-        self.live().insert(id, Handle { commands: sender, joined: false });
         let calls = self.clone();
         let span = info_span!("call", id = %id);
         info!(parent: &span, "call created");

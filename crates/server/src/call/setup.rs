@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use antiphon_api::WireDuration;
 use antiphon_api::rest::calls::{
-    AgentGreeting, CallMedium, ConnectionKind, EnabledDataMessages, EndBehavior, FirstSpeakerSettings,
-    Message, MessageMedium, MessageRole, ServerWebSocketMedium, StartCallRequest, TimedMessage, VadSettings,
+    AgentGreeting, CallMedium, EnabledDataMessages, EndBehavior, FirstSpeakerSettings, Message,
+    MessageMedium, MessageRole, ServerWebSocketMedium, StartCallRequest, TimedMessage, VadSettings,
 };
 use antiphon_audio::SampleRate;
 use antiphon_backends::language_model::LanguageModel;
@@ -152,7 +152,7 @@ fn socket(medium: Option<&CallMedium>, settings: &Settings) -> Result<Socket, Se
         output_rate: default_rate,
         client_buffer: Duration::from_millis(u64::from(DEFAULT_CLIENT_BUFFER_MS)),
         media_idle: None,
-        messages: messages.cloned().unwrap_or_default().or_default(ConnectionKind::ServerWebSocket),
+        messages: messages.cloned().unwrap_or_default(),
     };
     match medium {
         None => Ok(plain(None)),
@@ -183,11 +183,7 @@ fn server_web_socket(medium: &ServerWebSocketMedium) -> Result<Socket, SetupErro
         output_rate,
         client_buffer: Duration::from_millis(u64::from(buffer_ms)),
         media_idle: media_idle.map(|idle| idle.max(SHORTEST_MEDIA_IDLE)),
-        messages: medium
-            .data_messages
-            .clone()
-            .unwrap_or_default()
-            .or_default(ConnectionKind::ServerWebSocket),
+        messages: medium.data_messages.clone().unwrap_or_default(),
     })
 }
 

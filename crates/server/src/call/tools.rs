@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_api::WireDuration;
+use antiphon_api::json::JsonObject;
 use antiphon_api::rest::calls::{
     BaseToolDefinition, BaseToolRun, DefaultReaction, KnownParameter, SelectedTool, StartCallRequest,
     ToolReference,
@@ -55,7 +56,7 @@ pub(super) struct KnownValues<'a> {
 impl CallTool {
     /// All parameters of an invocation: the model's, the fixed ones and the automatic ones (protocol.md 3.3). A fixed or
     /// automatic one wins over a model that makes up a parameter of that name.
-    pub(super) fn parameters(&self, arguments: &Value, known: &KnownValues<'_>) -> Value {
+    pub(super) fn parameters(&self, arguments: &Value, known: &KnownValues<'_>) -> JsonObject {
         let mut parameters = arguments.as_object().cloned().unwrap_or_default();
         for (name, value) in &self.fixed {
             parameters.insert(name.clone(), value.clone());
@@ -73,7 +74,7 @@ impl CallTool {
             };
             parameters.insert(name.clone(), value);
         }
-        Value::Object(parameters)
+        parameters
     }
 }
 
@@ -113,7 +114,7 @@ fn built_in(selected: &SelectedTool, reference: &str, at: &str) -> Result<(CallT
         };
         return Err(SetupError::new(at, message));
     }
-    let strict = match selected.parameter_overrides.get("strict") {
+    let strict = match selected.parameter_overrides.as_ref().and_then(|overrides| overrides.get("strict")) {
         None => true,
         Some(Value::Bool(strict)) => *strict,
         Some(_) => {
@@ -165,9 +166,8 @@ fn temporary(
         return Err(SetupError::new(format!("{at}.temporaryTool.modelToolName"), "is missing"));
     };
     let call_tool = fixed_parameters(selected, definition, at)?;
-    let overridden = &selected.parameter_overrides;
     let seen =
-        definition.dynamic_parameters.iter().filter(|parameter| !overridden.contains_key(&parameter.name));
+        definition.dynamic_parameters.iter().filter(|parameter| !is_overridden(selected, &parameter.name));
     let mut properties = Map::new();
     let mut required = Vec::new();
     for parameter in seen {
@@ -205,7 +205,7 @@ fn fixed_parameters(
 ) -> Result<CallTool, SetupError> {
     let mut fixed: Vec<(String, Value)> =
         definition.static_parameters.iter().map(|p| (p.name.clone(), p.value.clone())).collect();
-    for (name, value) in &selected.parameter_overrides {
+    for (name, value) in selected.parameter_overrides.iter().flatten() {
         if let Some(known) = fixed.iter_mut().find(|(fixed, _)| fixed == name) {
             known.1 = value.clone();
         } else if definition.dynamic_parameters.iter().any(|parameter| parameter.name == *name) {
@@ -217,11 +217,15 @@ fn fixed_parameters(
     }
     let required = definition.requirements.iter().flat_map(|r| &r.required_parameter_overrides);
     for name in required {
-        if !selected.parameter_overrides.contains_key(name) {
+        if !is_overridden(selected, name) {
             let field = format!("{at}.parameterOverrides.{name}");
             return Err(SetupError::new(field, "is missing; the tool requires this override"));
         }
     }
     let automatic = definition.automatic_parameters.iter().map(|p| (p.name.clone(), p.known_value)).collect();
     Ok(CallTool { fixed, automatic })
+}
+
+fn is_overridden(selected: &SelectedTool, parameter: &str) -> bool {
+    selected.parameter_overrides.as_ref().is_some_and(|overrides| overrides.contains_key(parameter))
 }

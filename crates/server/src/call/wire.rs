@@ -5,12 +5,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use antiphon_api::json::from_request;
+use antiphon_api::json::{JsonObject, from_request};
 use antiphon_api::realtime::{
     self as api, AgentReaction, ClientMessage, HangUpResult, MAIN_THREAD, OpaqueNumber, ResponseType,
     ServerMessage, ToolErrorType, ToolResult, TranscriptText,
 };
-use antiphon_api::rest::calls::EnabledDataMessages;
+use antiphon_api::rest::calls::{ConnectionKind, EnabledDataMessages};
 use antiphon_api::{CallId, WireDuration};
 use antiphon_engine::CallTime;
 use antiphon_engine::ids::InvocationId;
@@ -89,9 +89,6 @@ impl Wire {
             ClientMessage::SetOutputMedium(set) => match set.medium {
                 api::Medium::Text => Meaning::Request(Request::SetOutputMedium(Medium::Text)),
                 api::Medium::Voice => Meaning::Request(Request::SetOutputMedium(Medium::Voice)),
-                api::Medium::Other(medium) => {
-                    Meaning::Ignored("message.ignored", format!("there is no output medium {medium:?}"))
-                }
             },
             ClientMessage::SpawnThread(spawn) => {
                 Meaning::Answer(ServerMessage::ThreadRejected(api::ThreadRejected {
@@ -109,33 +106,23 @@ impl Wire {
 
     /// The message that tells the client of an event, if there is one and it is switched on.
     pub(super) fn event(&self, now: CallTime, event: &Event) -> Option<ServerMessage> {
-        let speaking = api::UserSpeaking { call_timestamp: Some(WireDuration::from(now.since(self.joined))) };
-        let (switch, message) = match event {
-            Event::Started => (
-                self.enabled.call_started,
-                ServerMessage::CallStarted(api::CallStarted { call_id: self.call }),
-            ),
-            Event::StateChanged(state) => {
-                (self.enabled.state, ServerMessage::State(api::State { state: agent_state(*state) }))
-            }
-            Event::Transcript(words) => {
-                (self.enabled.transcript, ServerMessage::Transcript(transcript(words)))
-            }
-            Event::UserStartedSpeaking => {
-                (self.enabled.user_started_speaking, ServerMessage::UserStartedSpeaking(speaking))
-            }
-            Event::UserStoppedSpeaking => {
-                (self.enabled.user_stopped_speaking, ServerMessage::UserStoppedSpeaking(speaking))
-            }
-            Event::Notice(notice) => (self.enabled.call_event, ServerMessage::CallEvent(self.notice(notice))),
+        let speaking =
+            || api::UserSpeaking { call_timestamp: Some(WireDuration::from(now.since(self.joined))) };
+        let message = match event {
+            Event::Started => ServerMessage::CallStarted(api::CallStarted { call_id: self.call }),
+            Event::StateChanged(state) => ServerMessage::State(api::State { state: agent_state(*state) }),
+            Event::Transcript(words) => ServerMessage::Transcript(transcript(words)),
+            Event::UserStartedSpeaking => ServerMessage::UserStartedSpeaking(speaking()),
+            Event::UserStoppedSpeaking => ServerMessage::UserStoppedSpeaking(speaking()),
+            Event::Notice(notice) => ServerMessage::CallEvent(self.notice(notice)),
             Event::MessageCommitted { .. } | Event::Ended(_) => return None,
         };
-        (switch == Some(true)).then_some(message)
+        self.allow(message)
     }
 
     /// The request that a client runs a tool. The client is asked even if it is not sent other invocations, since nobody else
     /// can answer.
-    pub(super) fn invocation(&mut self, invocation: &Invocation, parameters: Value) -> ServerMessage {
+    pub(super) fn invocation(&mut self, invocation: &Invocation, parameters: JsonObject) -> ServerMessage {
         let id = self.invocation_id(invocation.id, invocation.given_id.as_ref());
         self.invocations.insert(id.clone(), invocation.id);
         ServerMessage::ClientToolInvocation(api::ToolInvocation {
@@ -147,7 +134,7 @@ impl Wire {
 
     /// The order to drop what was sent and not played, if this client is sent it.
     pub(super) fn clear_buffer(&self) -> Option<ServerMessage> {
-        (self.enabled.playback_clear_buffer == Some(true)).then_some(ServerMessage::PlaybackClearBuffer)
+        self.allow(ServerMessage::PlaybackClearBuffer)
     }
 
     /// A line for developers, if the client wants them.
@@ -155,10 +142,14 @@ impl Wire {
         self.debugs().then(|| ServerMessage::Debug(api::Debug { message: text }))
     }
 
+    fn allow(&self, message: ServerMessage) -> Option<ServerMessage> {
+        self.enabled.allow(&message, ConnectionKind::ServerWebSocket).then_some(message)
+    }
+
     fn pong(&self, timestamp: OpaqueNumber) -> Meaning {
-        match self.enabled.pong {
-            Some(true) => Meaning::Answer(ServerMessage::Pong(api::Pong { timestamp })),
-            Some(false) | None => Meaning::Ignored("message.ignored", "pongs are switched off".to_owned()),
+        match self.allow(ServerMessage::Pong(api::Pong { timestamp })) {
+            Some(pong) => Meaning::Answer(pong),
+            None => Meaning::Ignored("message.ignored", "pongs are switched off".to_owned()),
         }
     }
 

@@ -12,13 +12,10 @@ use super::problem::Checks;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Calls {
-    /// The model of calls that name none or one of the published names. Default: the only configured model, or the built-in
-    /// scripted one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub default_model: Option<String>,
-    /// The voice of calls that name none. Default: the only configured voice, or the built-in one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub default_voice: Option<String>,
+    /// The model of calls that name none or one of the published names. Default `demo`, the built-in script.
+    pub default_model: String,
+    /// The voice of calls that name none. Default `kal`, the built-in one.
+    pub default_voice: String,
     /// The medium of calls that name none (protocol.md A-34). Default `webRtc`, as published; `serverWebSocket` gives such
     /// calls the plain WebSocket's join URL.
     pub default_medium: DefaultMedium,
@@ -48,8 +45,8 @@ pub enum DefaultMedium {
 impl Default for Calls {
     fn default() -> Self {
         Self {
-            default_model: None,
-            default_voice: None,
+            default_model: "demo".to_owned(),
+            default_voice: "kal".to_owned(),
             default_medium: DefaultMedium::WebRtc,
             default_sample_rate: 48_000,
             maximum_duration: Duration::from_secs(3600),

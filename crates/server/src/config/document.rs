@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -109,6 +110,12 @@ impl<'t> Document<'t> {
         sources
     }
 
+    /// The values alone.
+    pub(super) fn table(&self) -> toml::Table {
+        let values = toml::Table::deserialize(toml::de::Deserializer::from(self.root.clone()));
+        values.expect("a tree that was parsed is a table")
+    }
+
     /// Reads the tree as a `T`. Each field that cannot be read is reported and taken out, and the rest is read again: one look
     /// shows everything that is wrong. What only the environment got wrong by name is a warning.
     pub(super) fn read<T: DeserializeOwned + Default>(
@@ -118,6 +125,8 @@ impl<'t> Document<'t> {
     ) -> T {
         // Of a variable that was read as a number or a truth value, and may have been meant as a text.
         let mut first_error: BTreeMap<usize, String> = BTreeMap::new();
+        // What was taken out is missing then, which says nothing new of the table around it.
+        let mut robbed: Vec<String> = Vec::new();
         // Taking an element out of an array renumbers the ones behind it; what is reported keeps its number.
         let original = self.root.clone();
         loop {
@@ -141,6 +150,10 @@ impl<'t> Document<'t> {
                 first_error.insert(culprit.span.start, error.message().to_owned());
                 continue;
             }
+            let consequence = error.message().starts_with("missing field") && robbed.contains(&field);
+            if let Some((parent, _)) = field.rsplit_once('.') {
+                robbed.push(parent.to_owned());
+            }
             let unknown = error.message().starts_with("unknown field");
             let problem = Problem {
                 source: self.places.source(&culprit.span),
@@ -150,9 +163,9 @@ impl<'t> Document<'t> {
                     .unwrap_or_else(|| error.message().trim_end().to_owned()),
             };
             if unknown && environment {
-                warnings.push(problem)
-            } else {
-                problems.push(problem)
+                warnings.push(problem);
+            } else if !consequence {
+                problems.push(problem);
             }
             if !self.remove(&culprit.steps) {
                 return T::default();

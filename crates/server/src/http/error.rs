@@ -28,6 +28,13 @@ impl ApiError {
         Self::from(Invalid::one(field, message))
     }
 
+    /// A request in which each of `fields` is at fault in the same way: 400.
+    pub(crate) fn fields(fields: Vec<String>, message: &str) -> Self {
+        let detail = format!("{}: {message}", fields.join(", "));
+        let errors = fields.into_iter().map(|field| (field, vec![message.to_owned()])).collect();
+        Self { status: StatusCode::BAD_REQUEST, body: ErrorBody { detail, errors }, retry_after: None }
+    }
+
     /// There is no such call, or it is another account's: 404.
     pub(crate) fn no_call() -> Self {
         Self::new(StatusCode::NOT_FOUND, "there is no such call")

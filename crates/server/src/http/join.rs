@@ -16,7 +16,7 @@ use super::Http;
 use super::error::ApiError;
 use crate::call::Join;
 use crate::call::leg::CloseCode;
-use crate::transport::websocket::{self, MAX_MESSAGE};
+use crate::transport::websocket;
 
 /// What a connection reads in one go: a frame of 20 ms at 48 kHz and a bit. The default of 128 KiB a connection would be most
 /// of an idle call's memory.
@@ -43,8 +43,8 @@ pub(super) async fn join(
     upgrade
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
-        .max_message_size(MAX_MESSAGE)
-        .max_frame_size(MAX_MESSAGE)
+        .max_message_size(http.server.max_data_message_bytes)
+        .max_frame_size(http.server.max_data_message_bytes)
         .on_upgrade(async move |socket| {
             let joined = match wish {
                 Ok((call, join)) => http.calls.join(call, join).await,

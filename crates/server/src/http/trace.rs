@@ -54,3 +54,35 @@ pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
     tracing::error!(panic = text.unwrap_or("of unknown kind"), "a handler panicked");
     internal().into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::{Body, to_bytes};
+    use axum::http::StatusCode;
+    use axum::middleware::from_fn;
+    use axum::routing::get;
+    use tower::ServiceExt as _;
+    use tower_http::catch_panic::CatchPanicLayer;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_a_failure_of_ours_that_gives_nothing_away() {
+        async fn panics() -> StatusCode {
+            panic!("a secret of the code")
+        }
+        let router = Router::new()
+            .route("/panics", get(panics))
+            .layer(CatchPanicLayer::custom(panicked))
+            .layer(from_fn(trace));
+        let request = Request::builder().uri("/panics").body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(response.headers().contains_key(REQUEST_ID));
+        let body = to_bytes(response.into_body(), 1000).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert!(body["detail"].as_str().unwrap().starts_with("the server failed"), "{body}");
+        assert!(!body.to_string().contains("secret"));
+    }
+}

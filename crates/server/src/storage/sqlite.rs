@@ -8,6 +8,8 @@ mod api_keys;
 mod calls;
 mod messages;
 
+use std::fs::OpenOptions;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -33,10 +35,11 @@ pub(super) struct Sqlite {
 impl Sqlite {
     /// Opens the file, makes it if it is not there, and applies the migrations it lacks.
     pub(super) async fn open(path: &Path) -> Result<Self, OpenError> {
+        make_private(path)
+            .map_err(|source| OpenError::Open { path: path.to_owned(), source: source.into() })?;
         // WAL lets readers go on while one writes; NORMAL then loses no committed transaction unless the machine itself stops.
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .foreign_keys(true)
@@ -52,6 +55,20 @@ impl Sqlite {
             .await
             .map_err(|source| OpenError::Migrate { path: path.to_owned(), source })?;
         Ok(Self { pool })
+    }
+}
+
+/// Makes the file, if it is not there, so that only its owner can read it: calls are kept with their secrets. SQLite gives the
+/// files beside it the same rights.
+fn make_private(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

@@ -18,8 +18,6 @@ use tokio::time::Instant;
 
 use crate::call::leg::{CarrierEnd, CloseCode, FromClient, Outgoing, ToClient};
 
-/// The largest message taken from a client.
-pub const MAX_MESSAGE: usize = 1024 * 1024;
 /// How often a client is asked whether it is there.
 const PING: Duration = Duration::from_secs(20);
 /// How long it may stay silent.

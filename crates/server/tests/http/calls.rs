@@ -89,22 +89,43 @@ async fn an_empty_body_is_a_call_with_all_defaults() {
 #[tokio::test]
 async fn secrets_of_a_request_are_not_returned() {
     let server = Server::start().await;
-    let created = server
-        .post(
-            "/api/calls",
-            json!({
-                "sharedSecrets": ["s3cret-s3cret-s3cret"],
-                "callbacks": {"ended": {"url": "https://example.com/ended", "secrets": ["s3cret-of-callback"]}},
-                "dataConnection": {"websocketUrl": "wss://example.com/data", "headers": {"Authorization": "s3cret-header"}},
-                "externalVoice": {"generic": {"url": "https://example.com/say", "headers": {"X-Key": "s3cret-voice"},
-                    "body": {"text": "{text}"}, "responseSampleRate": 16000}},
-            })
-            .to_string(),
-        )
+    // Kept beside the server, which need not be able to run what a later one can.
+    let id = server
+        .keep(json!({
+            "sharedSecrets": ["s3cret-s3cret-s3cret"],
+            "callbacks": {"ended": {"url": "https://example.com/ended", "secrets": ["s3cret-of-callback"]}},
+            "dataConnection": {"websocketUrl": "wss://example.com/data", "headers": {"Authorization": "s3cret-header"}},
+            "externalVoice": {"generic": {"url": "https://example.com/say", "headers": {"X-Key": "s3cret-voice"},
+                "body": {"text": "{text}"}, "responseSampleRate": 16000}},
+            "medium": {"sip": {"outgoing": {"to": "sip:a@example.com", "username": "u", "password": "s3cret-sip"}}},
+        }))
         .await;
-    assert_eq!(created.status, 201, "{}", created.text);
-    assert!(!created.text.contains("s3cret"), "{}", created.text);
-    assert_eq!(created.json()["callbacks"]["ended"]["url"], "https://example.com/ended");
+    let call = server.get(&format!("/api/calls/{id}")).await;
+    assert!(!call.text.contains("s3cret"), "{}", call.text);
+    let call = call.json();
+    assert_eq!(call["callbacks"]["ended"]["url"], "https://example.com/ended");
+    assert_eq!(call["externalVoice"]["generic"]["url"], "https://example.com/say");
+    assert_eq!(call["dataConnectionConfig"]["websocketUrl"], "wss://example.com/data");
+    assert_eq!(call["medium"]["sip"]["outgoing"]["to"], "sip:a@example.com");
+    assert_eq!(call["joinUrl"], Value::Null, "nobody joins over SIP");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn every_medium_has_its_own_join_url() {
+    let server = Server::start().await;
+    for (medium, place) in [
+        (json!({"webRtc": {}}), ""),
+        (json!({"serverWebSocket": {"inputSampleRate": 48000}}), "/server_web_socket"),
+        (json!({"twilio": {}}), "/telephony"),
+        (json!({"telnyx": {}}), "/telephony"),
+        (json!({"plivo": {}}), "/telephony"),
+        (json!({"exotel": {}}), "/telephony"),
+    ] {
+        let id = server.keep(json!({"medium": medium})).await;
+        let call = server.get(&format!("/api/calls/{id}")).await.json();
+        assert_eq!(call["joinUrl"], format!("ws://{}/calls/{id}{place}", server.running.local_addr()));
+    }
     server.stop().await;
 }
 
@@ -127,8 +148,10 @@ async fn what_is_spelled_otherwise_is_understood_and_what_is_unknown_is_ignored(
     server.stop().await;
 
     let strict = Server::start_with(|config| config.server.strict_fields = true).await;
-    let refused = strict.post("/api/calls", r#"{"noSuchField": 1}"#).await;
-    assert_eq!(refused.detail(400), "these fields do not exist: noSuchField; take them out of the request");
+    let refused = strict.post("/api/calls", r#"{"noSuchField": 1, "medium": {"webRtc": {"nor": 2}}}"#).await;
+    assert_eq!(refused.detail(400), "medium.webRtc.nor, noSuchField: does not exist; leave it out");
+    assert_eq!(refused.json()["errors"]["noSuchField"], json!(["does not exist; leave it out"]));
+    assert_eq!(strict.post("/api/calls", r#"{"systemPrompt": "Hi"}"#).await.status, 201);
     strict.stop().await;
 }
 
@@ -171,7 +194,7 @@ async fn a_message_for_a_call_that_nobody_joined_is_unprocessable() {
     let path = format!("/api/calls/{}/send_data_message", call["callId"].as_str().unwrap());
     for body in [r#"{"type": "hang_up"}"#, r#"{"type": "user_text_message", "text": "Hello"}"#] {
         let refused = server.post(&path, body).await;
-        assert_eq!(refused.detail(422), "the call is not active: nobody has joined it yet, or it has ended");
+        assert_eq!(refused.detail(422), "the call is not active: nobody has joined it, or it has ended");
     }
     for body in
         [r#"{"type": "ping", "timestamp": 1}"#, r#"{"type": "no_such_type"}"#, "{}", "[]", "", "nonsense"]
@@ -183,18 +206,26 @@ async fn a_message_for_a_call_that_nobody_joined_is_unprocessable() {
 }
 
 #[tokio::test]
-async fn an_ended_call_is_billed_nothing_and_can_be_deleted() {
+async fn a_call_that_has_not_ended_is_too_early_to_delete() {
     let server = Server::start().await;
     let call = server.create(json!({})).await;
     let path = format!("/api/calls/{}", call["callId"].as_str().unwrap());
     let refused = server.delete(&path).await;
     assert_eq!(refused.detail(425), "the call has not ended; end it first, or try again when it has");
+    assert_eq!(server.get(&path).await.status, 200);
+    server.stop().await;
+}
 
+#[tokio::test]
+async fn an_ended_call_says_how_it_went_and_can_be_deleted() {
+    let server = Server::start().await;
+    let id = server.keep(json!({})).await;
+    let path = format!("/api/calls/{id}");
     let (storage, _) = server.storage().await;
-    let id: CallId = call["callId"].as_str().unwrap().parse().unwrap();
     let at = |micros| Timestamp::from_unix_micros(micros).unwrap();
     storage.calls.mark_joined(id, at(1_000_000), Some("web_0.4.1")).await.unwrap();
     storage.calls.mark_ended(id, at(7_000_001), EndReason::AgentHangUp).await.unwrap();
+    storage.close().await;
     let ended = server.get(&path).await.json();
     assert_eq!(ended["joined"], "1970-01-01T00:00:01.000000Z");
     assert_eq!(ended["ended"], "1970-01-01T00:00:07.000001Z");
@@ -207,7 +238,20 @@ async fn an_ended_call_is_billed_nothing_and_can_be_deleted() {
     assert_eq!((deleted.status.as_u16(), deleted.text.as_str()), (204, ""));
     assert_eq!(server.get(&path).await.status, 404);
     assert_eq!(server.delete(&path).await.status, 404);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_joined_is_billed_nothing() {
+    let server = Server::start().await;
+    let id = server.keep(json!({})).await;
+    let (storage, _) = server.storage().await;
+    let at = Timestamp::from_unix_micros(40_000_000).unwrap();
+    storage.calls.mark_ended(id, at, EndReason::Unjoined).await.unwrap();
     storage.close().await;
+    let ended = server.get(&format!("/api/calls/{id}")).await.json();
+    assert_eq!((&ended["endReason"], &ended["billedDuration"]), (&json!("unjoined"), &json!("0s")));
+    assert_eq!(ended["billingStatus"], "BILLING_STATUS_FREE_ZERO_EFFECTIVE_DURATION");
     server.stop().await;
 }
 

@@ -31,7 +31,7 @@ async fn a_configured_key_makes_a_first_key_needless() {
 }
 
 #[tokio::test]
-async fn calls_outlive_the_server_and_those_it_left_unfinished_are_ended() {
+async fn calls_outlive_the_server_and_those_that_it_waited_for_have_ended() {
     let server = Server::start().await;
     let call = server.create(json!({"systemPrompt": "Remember me."})).await;
     let directory = server.stop().await;
@@ -40,9 +40,24 @@ async fn calls_outlive_the_server_and_those_it_left_unfinished_are_ended() {
     let path = format!("/api/calls/{}", call["callId"].as_str().unwrap());
     let kept = server.get(&path).await.json();
     assert_eq!((&kept["systemPrompt"], &kept["created"]), (&json!("Remember me."), &call["created"]));
-    assert_eq!(kept["endReason"], "unjoined");
-    assert_eq!(kept["billingStatus"], "BILLING_STATUS_FREE_ZERO_EFFECTIVE_DURATION");
-    assert_eq!(kept["billedDuration"], "0s");
+    assert_eq!((&kept["endReason"], &kept["billedDuration"]), (&json!("system_error"), &json!("0s")));
+    assert_eq!(kept["billingStatus"], "BILLING_STATUS_FREE_SYSTEM_ERROR");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_that_was_cut_off_by_a_crash_is_ended_on_the_next_start() {
+    let server = Server::start().await;
+    let id = server.keep(json!({})).await;
+    let (storage, _) = server.storage().await;
+    storage.calls.mark_joined(id, jiff::Timestamp::now().into(), None).await.unwrap();
+    storage.close().await;
+    let directory = server.stop().await;
+
+    let server = Server::start_in(directory, |_| {}).await;
+    let kept = server.get(&format!("/api/calls/{id}")).await.json();
+    assert_eq!(kept["endReason"], "system_error");
+    assert!(kept["ended"].is_string(), "{kept}");
     server.stop().await;
 }
 

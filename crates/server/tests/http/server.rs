@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Once;
 
+use antiphon_api::{CallId, Timestamp};
+use antiphon_backends::registry::config::TranscriptionConfig;
 use antiphon_server::app::{App, Running};
 use antiphon_server::config::{Config, ConfiguredKey, Secret};
-use antiphon_server::storage::{AccountId, Storage};
+use antiphon_server::storage::{AccountId, Storage, StoredCall};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use uuid::Uuid;
@@ -75,6 +77,24 @@ impl Server {
         (storage, account)
     }
 
+    /// A call that the database holds and the server does not run.
+    pub(crate) async fn keep(&self, request: Value) -> CallId {
+        let (storage, account) = self.storage().await;
+        let call = StoredCall {
+            id: CallId::new(Uuid::new_v4()),
+            account,
+            created: Timestamp::from_unix_micros(0).unwrap(),
+            joined: None,
+            ended: None,
+            client_version: None,
+            greeting_prompt: true,
+            request: serde_json::from_value(request).unwrap(),
+        };
+        storage.calls.insert(&call).await.unwrap();
+        storage.close().await;
+        call.id
+    }
+
     pub(crate) async fn stop(self) -> Directory {
         self.running.stop().await;
         self.directory
@@ -103,7 +123,10 @@ pub(crate) async fn answer(request: RequestBuilder) -> Answer {
 fn client() -> reqwest::Client {
     static PROVIDER: Once = Once::new();
     // The client insists on a TLS provider even for plain HTTP.
-    PROVIDER.call_once(|| rustls::crypto::ring::default_provider().install_default().unwrap());
+    PROVIDER.call_once(|| {
+        // A backend may have set it up before, which is as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
@@ -122,6 +145,7 @@ impl Directory {
         let mut config = Config::default();
         config.server.listen.set_port(0);
         config.storage.path = self.0.join("antiphon.db");
+        config.transcription = TranscriptionConfig::None;
         config.auth.api_keys = vec![ConfiguredKey {
             name: "test".to_owned(),
             key: Some(Secret::new(KEY)),

@@ -53,6 +53,22 @@ async fn what_was_kept_is_there_after_reopening() {
     storage.close().await;
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn only_the_owner_can_read_the_database() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let directory = Directory::new();
+    let storage = open(&directory.0.join("antiphon.db")).await;
+    contract::inserted(&storage, 1, contract::at(1)).await;
+    let files: Vec<_> = std::fs::read_dir(&directory.0).unwrap().map(Result::unwrap).collect();
+    assert!(files.len() > 1, "the log lies beside it");
+    for file in files {
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", file.path());
+    }
+    storage.close().await;
+}
+
 #[tokio::test]
 async fn a_file_that_is_no_database_is_refused_by_name() {
     let directory = Directory::new();

@@ -23,11 +23,7 @@ pub(in crate::http) async fn create(
         return Err(ApiError::field("throttle", format!("{throttle:?} names no throttle")));
     }
     if http.server.strict_fields && !request.ignored.is_empty() {
-        let fields = request.ignored.join(", ");
-        return Err(ApiError::new(
-            StatusCode::BAD_REQUEST,
-            format!("these fields do not exist: {fields}; take them out of the request"),
-        ));
+        return Err(ApiError::fields(request.ignored, "does not exist; leave it out"));
     }
     let options = CreateOptions {
         greeting_prompt: request.query.enable_greeting_prompt,

@@ -1,0 +1,171 @@
+//! A client that knows nothing but WebSocket and JSON, and remembers everything that it was sent, in order.
+
+use std::time::Duration;
+
+use futures::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+/// Longer than anything in these tests takes; only a server that hangs gets here.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One frame from the server.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Seen {
+    Audio(usize),
+    Closed(u16),
+    Text(Value),
+}
+
+pub(crate) struct Caller {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    pub(crate) seen: Vec<Seen>,
+    /// Where in `seen` the next search begins.
+    from: usize,
+}
+
+impl Caller {
+    pub(crate) async fn join(url: &str) -> Self {
+        let (socket, _) = connect_async(url).await.unwrap();
+        Self { socket, seen: Vec::new(), from: 0 }
+    }
+
+    pub(crate) async fn say(&mut self, message: Value) {
+        self.send(Message::text(message.to_string())).await;
+    }
+
+    pub(crate) async fn write(&mut self, text: &str) {
+        self.say(json!({"type": "user_text_message", "text": text})).await;
+    }
+
+    pub(crate) async fn audio(&mut self, samples: &[i16]) {
+        let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        for frame in bytes.chunks(640) {
+            self.send(Message::binary(frame.to_vec())).await;
+        }
+    }
+
+    pub(crate) async fn send(&mut self, message: Message) {
+        self.socket.send(message).await.unwrap();
+    }
+
+    /// Sends what the server may refuse to take.
+    pub(crate) async fn try_send(&mut self, message: Message) {
+        let _ = self.socket.send(message).await;
+    }
+
+    pub(crate) async fn hang_up(mut self) {
+        let _ = self.socket.close(None).await;
+    }
+
+    /// Waits for the next frame.
+    pub(crate) async fn next(&mut self) -> Seen {
+        loop {
+            let next = tokio::time::timeout(PATIENCE, self.socket.next()).await;
+            let Ok(next) = next else { panic!("nothing came any more; so far:\n{}", self.story()) };
+            let seen = match next {
+                Some(Ok(Message::Binary(bytes))) => Seen::Audio(bytes.len()),
+                Some(Ok(Message::Text(text))) => Seen::Text(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Close(frame))) => {
+                    Seen::Closed(frame.map_or(1005, |frame| frame.code.into()))
+                }
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
+                None | Some(Err(Error::ConnectionClosed | Error::AlreadyClosed)) => Seen::Closed(1006),
+                Some(Err(error)) => panic!("the connection broke: {error}; so far:\n{}", self.story()),
+            };
+            self.seen.push(seen.clone());
+            return seen;
+        }
+    }
+
+    /// Waits for a message that matches, and gives it. What was looked at before is not looked at again.
+    pub(crate) async fn until(&mut self, what: &str, matches: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            while self.from < self.seen.len() {
+                self.from += 1;
+                match &self.seen[self.from - 1] {
+                    Seen::Text(message) if matches(message) => return message.clone(),
+                    Seen::Closed(code) => panic!("closed with {code} before {what}:\n{}", self.story()),
+                    Seen::Text(_) | Seen::Audio(_) => {}
+                }
+            }
+            self.next().await;
+        }
+    }
+
+    pub(crate) async fn until_state(&mut self, state: &str) {
+        self.until(&format!("state {state}"), |message| {
+            message["type"] == "state" && message["state"] == state
+        })
+        .await;
+    }
+
+    pub(crate) async fn until_type(&mut self, kind: &str) -> Value {
+        self.until(kind, |message| message["type"] == kind).await
+    }
+
+    pub(crate) async fn until_final(&mut self, role: &str) -> String {
+        let last = self
+            .until(&format!("final {role} transcript"), |message| {
+                message["type"] == "transcript" && message["role"] == role && message["final"] == true
+            })
+            .await;
+        last["text"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits for the server to close, and gives the code.
+    pub(crate) async fn until_closed(&mut self) -> u16 {
+        loop {
+            if let Seen::Closed(code) = self.next().await {
+                return code;
+            }
+        }
+    }
+
+    /// Everything seen as lines; runs of audio are added up.
+    pub(crate) fn story(&self) -> String {
+        let mut lines: Vec<String> = Vec::new();
+        let mut audio = 0;
+        for seen in self.seen.iter().chain([&Seen::Closed(0)]) {
+            if let Seen::Audio(bytes) = seen {
+                audio += bytes;
+                continue;
+            }
+            if audio > 0 {
+                lines.push(format!("audio {audio}"));
+                audio = 0;
+            }
+            match seen {
+                Seen::Text(message) => lines.push(message.to_string()),
+                Seen::Closed(0) | Seen::Audio(_) => {}
+                Seen::Closed(code) => lines.push(format!("closed {code}")),
+            }
+        }
+        lines.join("\n")
+    }
+
+    /// The kinds of everything seen, with runs of audio and of deltas as one.
+    pub(crate) fn outline(&self) -> Vec<String> {
+        let mut outline: Vec<String> = Vec::new();
+        for seen in &self.seen {
+            let word = match seen {
+                Seen::Audio(_) => "audio".to_owned(),
+                Seen::Closed(code) => format!("closed {code}"),
+                Seen::Text(message) => match message["type"].as_str().unwrap() {
+                    "state" => message["state"].as_str().unwrap().to_owned(),
+                    "transcript" => {
+                        let end = if message["final"] == true { " final" } else { "" };
+                        format!("{}{end}", message["role"].as_str().unwrap())
+                    }
+                    kind => kind.to_owned(),
+                },
+            };
+            if outline.last() != Some(&word) {
+                outline.push(word);
+            }
+        }
+        outline
+    }
+}

@@ -1,0 +1,12 @@
+//! Calls over real loopback sockets, seen by a client that knows nothing but WebSocket and JSON: what is on the wire, in which
+//! order, and what the server makes of bad input. Model, voice and transcriber are scripted, so every run is the same; the
+//! user's speech is real audio, sent at once, so nothing waits for the clock but the agent's own voice.
+
+#![expect(clippy::unwrap_used, reason = "a failed expectation fails the test")]
+
+mod bad_input;
+mod caller;
+mod conversation;
+mod ends;
+mod speech;
+mod stand;

@@ -1,0 +1,172 @@
+//! A server of a test's own with scripted backends, and a plain HTTP client for it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Once};
+
+use antiphon_backends::language_model::LanguageModel;
+use antiphon_backends::language_model::scripted::Scripted;
+use antiphon_backends::registry::Backends;
+use antiphon_backends::speech_to_text::SpeechToText;
+use antiphon_backends::speech_to_text::scripted::Prepared;
+use antiphon_backends::text_to_speech::TextToSpeech;
+use antiphon_backends::text_to_speech::scripted::Humming;
+use antiphon_backends::voice_activity::earshot::Earshot;
+use antiphon_engine::input::Transcription;
+use antiphon_server::app::{App, Running};
+use antiphon_server::config::{Config, ConfiguredKey, Secret};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::caller::Caller;
+
+const KEY: &str = "abcd1234.0123456789abcdef0123456789abcdef";
+
+/// A script that answers a few words.
+pub(crate) const SCRIPT: &str = r#"
+pace: 0
+greeting:
+  say: Hello, who is there?
+rules:
+  - when: [story]
+    say: Once upon a time there was a baker. He had a very old oven. Every morning he lit it before the sun was up.
+  - when: [order]
+    say: One moment.
+    call:
+      tool: lookup
+      arguments: { request: "{user}" }
+  - after_tool: lookup
+    say: "Found: {tool_result}."
+  - when: [bye]
+    say: Goodbye then.
+    hang_up: true
+default:
+  say: Pardon?
+"#;
+
+pub(crate) struct Stand {
+    running: Running,
+    pub(crate) directory: PathBuf,
+    client: reqwest::Client,
+}
+
+impl Stand {
+    /// A server whose transcriber knows these words, in this order.
+    pub(crate) async fn hearing(words: &[&str]) -> Self {
+        Self::start(
+            backends(words),
+            std::env::temp_dir().join(format!("antiphon-call-{}", uuid::Uuid::new_v4())),
+        )
+        .await
+    }
+
+    pub(crate) async fn start(backends: Backends, directory: PathBuf) -> Self {
+        std::fs::create_dir_all(&directory).unwrap();
+        let mut config = Config::default();
+        config.server.listen.set_port(0);
+        config.storage.path = directory.join("antiphon.db");
+        config.auth.api_keys = vec![ConfiguredKey {
+            name: "test".to_owned(),
+            key: Some(Secret::new(KEY)),
+            key_file: None,
+            sha256: None,
+        }];
+        let running = App::start_with(config, backends).await.unwrap();
+        Self { running, directory, client: client() }
+    }
+
+    /// Stops the server; what it has stored stays.
+    pub(crate) async fn stop(self) -> PathBuf {
+        self.running.stop().await;
+        self.directory
+    }
+
+    pub(crate) async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> (StatusCode, Value) {
+        let url = format!("http://{}{path}", self.running.local_addr());
+        let mut request = self.client.request(method, url).header("X-API-Key", KEY);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.unwrap();
+        let status = response.status();
+        let text = response.text().await.unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        let (status, body) = self.request(Method::GET, path, None).await;
+        assert_eq!(status, 200, "{body}");
+        body
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
+        self.request(Method::POST, path, Some(body)).await
+    }
+
+    /// A new call on a 16 kHz WebSocket, with `fields` in its request.
+    pub(crate) async fn create(&self, fields: Value) -> Value {
+        let mut body = json!({"medium": {"serverWebSocket": {"inputSampleRate": 16000}}});
+        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let (status, call) = self.post("/api/calls", body).await;
+        assert_eq!(status, 201, "{call}");
+        call
+    }
+
+    /// A call that a client has joined.
+    pub(crate) async fn call(&self, fields: Value) -> (Value, Caller) {
+        let call = self.create(fields).await;
+        let caller = Caller::join(call["joinUrl"].as_str().unwrap()).await;
+        (call, caller)
+    }
+
+    /// A call's record, once it has ended.
+    pub(crate) async fn ended(&self, call: &Value) -> Value {
+        let path = format!("/api/calls/{}", call["callId"].as_str().unwrap());
+        loop {
+            let call = self.get(&path).await;
+            if !call["ended"].is_null() {
+                return call;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// What was said in a call, as `role: text`.
+    pub(crate) async fn messages(&self, call: &Value) -> Vec<String> {
+        let path = format!("/api/calls/{}/messages", call["callId"].as_str().unwrap());
+        let page = self.get(&path).await;
+        let line = |message: &Value| {
+            let role = message["role"].as_str().unwrap().trim_start_matches("MESSAGE_ROLE_").to_lowercase();
+            format!("{role}: {}", message["text"].as_str().unwrap())
+        };
+        page["results"].as_array().unwrap().iter().map(line).collect()
+    }
+}
+
+/// Scripted backends and a real detector.
+pub(crate) fn backends(words: &[&str]) -> Backends {
+    let heard = words.iter().map(|words| Transcription::Words(Arc::from(*words)));
+    let model: Arc<dyn LanguageModel> = Arc::new(Scripted::from_yaml(SCRIPT).unwrap());
+    let voice: Arc<dyn TextToSpeech> = Arc::new(Humming { ms_per_character: 30, ..Humming::default() });
+    let transcriber: Arc<dyn SpeechToText> = Arc::new(Prepared::in_order(heard));
+    Backends {
+        models: BTreeMap::from([(Arc::from("script"), model)]),
+        default_model: Arc::from("script"),
+        voices: BTreeMap::from([(Arc::from("hum"), voice)]),
+        default_voice: Arc::from("hum"),
+        speech_to_text: Some(transcriber),
+        voice_activity: Arc::new(Earshot),
+    }
+}
+
+fn client() -> reqwest::Client {
+    static PROVIDER: Once = Once::new();
+    // The client insists on a TLS provider even for plain HTTP.
+    PROVIDER.call_once(|| rustls::crypto::ring::default_provider().install_default().unwrap());
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
