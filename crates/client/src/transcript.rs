@@ -44,7 +44,7 @@ impl Transcripts {
         let utterance = self.utterances.entry(piece.ordinal).or_insert_with(|| Utterance {
             ordinal: piece.ordinal,
             role: piece.role.clone(),
-            medium: piece.medium.clone(),
+            medium: piece.medium,
             text: String::new(),
             is_final: false,
         });

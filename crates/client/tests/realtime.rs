@@ -184,7 +184,7 @@ async fn strange_messages_are_kept_or_named_and_never_end_the_call() {
         assert_eq!(piece.text, TranscriptText::Text(String::new()));
     }
     let Event::Message(ServerMessage::Transcript(piece)) = &seen[4] else { panic!("{seen:?}") };
-    assert_eq!((piece.role.as_str(), piece.medium.as_str(), piece.ordinal), ("robot", "smoke", 7));
+    assert_eq!((piece.role.as_str(), piece.medium, piece.ordinal), ("robot", Medium::Voice, 7));
     let Event::Message(ServerMessage::State(state)) = &seen[5] else { panic!("{seen:?}") };
     assert_eq!(state.state, AgentState::Other("daydreaming".into()));
     for (event, came) in
