@@ -1,9 +1,12 @@
 //! The one binary, `antiphon`: the command line and nothing else. Each command has a file of its own.
 
 mod config;
+mod conversation;
 mod exit;
+mod screen;
 mod serve;
 mod stop;
+mod talk;
 
 use std::io;
 use std::process::ExitCode;
@@ -33,6 +36,8 @@ enum Command {
     Config(config::Args),
     /// Run the server.
     Serve(serve::Args),
+    /// Talk to an agent: with microphone and speaker, with WAV files, or in writing.
+    Talk(Box<talk::Args>),
 }
 
 fn main() -> ExitCode {
@@ -57,6 +62,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Config(args) => config::run(args),
         Command::Serve(args) => block_on(serve::run(args)),
+        Command::Talk(args) => block_on(talk::run(*args)),
     }
 }
 
