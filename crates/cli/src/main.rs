@@ -2,6 +2,7 @@
 
 mod config;
 mod conversation;
+mod demo;
 mod exit;
 mod screen;
 mod serve;
@@ -34,6 +35,8 @@ enum Command {
     },
     /// Check, show or begin a configuration.
     Config(config::Args),
+    /// Hold a spoken conversation with the demo agent: all in this process, offline, without keys.
+    Demo(demo::Args),
     /// Run the server.
     Serve(serve::Args),
     /// Talk to an agent: with microphone and speaker, with WAV files, or in writing.
@@ -61,6 +64,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Config(args) => config::run(args),
+        Command::Demo(args) => block_on(demo::run(args)),
         Command::Serve(args) => block_on(serve::run(args)),
         Command::Talk(args) => block_on(talk::run(*args)),
     }
