@@ -1,3 +1,85 @@
-//! Placeholder head.
+//! The one binary, `antiphon`: the command line and nothing else. Each command has a file of its own.
 
-fn main() {}
+mod config;
+mod conversation;
+mod demo;
+mod exit;
+mod screen;
+mod serve;
+mod stop;
+mod talk;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// A realtime voice-agent server in one binary, compatible with the Ultravox Realtime API.
+#[derive(Debug, Parser)]
+#[command(name = "antiphon", version, max_term_width = 110, arg_required_else_help = true, after_help = exit::HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write completions for a shell to the standard output.
+    #[command(
+        after_help = "Example: antiphon completions bash > ~/.local/share/bash-completion/completions/antiphon"
+    )]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Check, show or begin a configuration.
+    Config(config::Args),
+    /// Hold a spoken conversation with the demo agent: all in this process, offline, without keys.
+    Demo(demo::Args),
+    /// Run the server.
+    Serve(serve::Args),
+    /// Talk to an agent: with microphone and speaker, with WAV files, or in writing.
+    Talk(Box<talk::Args>),
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => exit::DONE.into(),
+        Err(error) => {
+            let code = exit::code(&error);
+            if code != exit::DONE.into() {
+                let red = anstyle::AnsiColor::Red.on_default().bold();
+                anstream::eprintln!("{red}error:{red:#} {}", exit::describe(&error));
+            }
+            code
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "antiphon", &mut io::stdout());
+            Ok(())
+        }
+        Command::Config(args) => config::run(args),
+        Command::Demo(args) => block_on(demo::run(args)),
+        Command::Serve(args) => block_on(serve::run(args)),
+        Command::Talk(args) => block_on(talk::run(*args)),
+    }
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,102 @@
+//! A call, joined over its WebSocket: text frames are data messages, binary frames are audio (protocol.md 3.1, 4.1).
+//!
+//! [`connect`] gives a [`Sender`], which may be cloned, and the one stream of [`Events`]. Each call has one task that owns the
+//! socket; both ends speak to it over bounded queues. Nothing here knows how audio is played or what a tool does.
+
+mod closing;
+mod event;
+mod join_url;
+mod sender;
+mod socket;
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_tungstenite::connect_async_tls_with_config;
+use tokio_tungstenite::tungstenite::Error as WsError;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+use crate::tls;
+
+pub use closing::CloseReason;
+pub use event::{Event, Events};
+pub use join_url::{JoinUrlError, Options};
+pub use sender::{AudioRefused, CallOver, Sender};
+
+/// The longest message that is read; real ones stay under 1 MiB (protocol.md 8.12).
+const LONGEST_MESSAGE: usize = 4 * 1024 * 1024;
+/// How long resolving, connecting, TLS and the upgrade may take together.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// Events that wait to be taken. When they are full the socket is not read, so that a slow reader slows the server down.
+const EVENTS: usize = 256;
+/// Data messages that wait to be sent. When they are full, sending waits.
+const MESSAGES: usize = 64;
+/// Frames of audio that wait to be sent: half a second of 20 ms frames. When they are full, new audio is refused, since audio
+/// that is late is of no use.
+const AUDIO_FRAMES: usize = 25;
+
+/// Why a call could not be joined.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The server does not take part in a WebSocket there.
+    #[error("the server answered the join with HTTP status {status}; {}", remedy(*.status))]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The server was not reached in time.
+    #[error("the server did not answer the join within {} s; try again", CONNECT_TIMEOUT.as_secs())]
+    Timeout,
+    /// The server was not reached, or does not speak WebSocket.
+    #[error("the call cannot be joined: {0}; is the server running, and is this the call's join URL?")]
+    Unreachable(#[source] Box<WsError>),
+    /// The URL is none.
+    #[error(transparent)]
+    Url(#[from] JoinUrlError),
+}
+
+fn remedy(status: u16) -> &'static str {
+    match status {
+        404 => "is this the call's join URL?",
+        410 => "the call is over; create another",
+        429 | 503 => "try again later",
+        _ => "look into the server's log",
+    }
+}
+
+/// Joins a call. `join_url` is what creating the call gave; `http` and `https` count as `ws` and `wss`.
+///
+/// Must be called within a tokio runtime. The call goes on until it is closed from either side or the events are
+/// dropped; whoever only listens may drop the sender.
+///
+/// # Errors
+///
+/// The URL is none, or the server was not reached or did not accept a WebSocket there. A join that the server accepts and then
+/// declines (protocol.md A-10) is no error here: it ends the events with its [`CloseReason`].
+pub async fn connect(join_url: &str, options: &Options) -> Result<(Sender, Events), ConnectError> {
+    tls::prepare();
+    let url = options.url(join_url)?;
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(LONGEST_MESSAGE))
+        .max_frame_size(Some(LONGEST_MESSAGE));
+    // Audio comes in small pieces, and each should leave at once.
+    let disable_nagle = true;
+    let connecting = connect_async_tls_with_config(url.as_str(), Some(config), disable_nagle, None);
+    let (socket, _) = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
+        .await
+        .map_err(|_| ConnectError::Timeout)?
+        .map_err(refused)?;
+
+    let (messages, outgoing_messages) = mpsc::channel(MESSAGES);
+    let (audio, outgoing_audio) = mpsc::channel(AUDIO_FRAMES);
+    let (events, incoming) = mpsc::channel(EVENTS);
+    tokio::spawn(socket::run(socket, outgoing_messages, outgoing_audio, events));
+    Ok((Sender::new(messages, audio), Events::new(incoming)))
+}
+
+fn refused(error: WsError) -> ConnectError {
+    if let WsError::Http(answer) = &error {
+        return ConnectError::Refused { status: answer.status().as_u16() };
+    }
+    ConnectError::Unreachable(Box::new(error))
+}

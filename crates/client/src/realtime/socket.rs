@@ -1,0 +1,124 @@
+//! The task that owns a call's socket: it writes what the senders queue and turns what comes into events.
+//!
+//! Reading and writing do not wait for each other, so a server that sends without reading cannot lock both sides up. Pings are
+//! answered by the WebSocket library while the socket is read. It must not know what any message means.
+
+use std::time::Duration;
+
+use antiphon_api::realtime::ServerMessage;
+use antiphon_audio::PcmReader;
+use bytes::Bytes;
+use futures::{Sink, SinkExt as _, Stream, StreamExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error as WsError, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use super::sender::Outgoing;
+use super::{CloseReason, Event};
+
+/// How long the server has to answer a close, and the last messages to leave.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Serves the socket until either side closes it, and then says why.
+pub(super) async fn run(
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    messages: mpsc::Receiver<Outgoing>,
+    audio: mpsc::Receiver<Bytes>,
+    events: mpsc::Sender<Event>,
+) {
+    let (sink, stream) = socket.split();
+    let reading = read(stream, &events);
+    let writing = write(sink, messages, audio, &events);
+    tokio::pin!(reading, writing);
+    let reason = tokio::select! {
+        reason = &mut reading => reason,
+        written = &mut writing => match written {
+            // What the server still sends counts until it has closed too.
+            Ok(()) => match tokio::time::timeout(FAREWELL, reading).await {
+                Ok(CloseReason::Normal { .. } | CloseReason::Lost { .. }) | Err(_) => CloseReason::Ours,
+                Ok(reason) => reason,
+            },
+            // A server that closes while something is sent: the reader knows the reason, if there is one.
+            Err(error) => tokio::time::timeout(FAREWELL, reading).await.unwrap_or_else(|_| lost(&error)),
+        },
+    };
+    // Nobody may be listening any more.
+    let _ = events.send(Event::Closed(reason)).await;
+}
+
+async fn read(
+    mut stream: impl Stream<Item = Result<Message, WsError>> + Unpin,
+    events: &mpsc::Sender<Event>,
+) -> CloseReason {
+    let mut pcm = PcmReader::default();
+    let mut close = None;
+    loop {
+        let event = match stream.next().await {
+            Some(Ok(Message::Binary(bytes))) => {
+                let mut samples = Vec::with_capacity(bytes.len() / 2 + 1);
+                pcm.read(&bytes, &mut samples);
+                if samples.is_empty() {
+                    continue;
+                }
+                Event::Audio(samples)
+            }
+            Some(Ok(Message::Text(text))) => match ServerMessage::parse(&text) {
+                Ok(parsed) => Event::Message(parsed.value),
+                Err(problem) => Event::Unreadable { text: text.as_str().to_owned(), problem },
+            },
+            Some(Ok(Message::Close(frame))) => {
+                // Reading on completes the handshake; only then is the connection over.
+                close = Some(frame.map_or_else(
+                    || CloseReason::from_frame(CloseCode::Status.into(), ""),
+                    |frame| CloseReason::from_frame(frame.code.into(), &frame.reason),
+                ));
+                continue;
+            }
+            Some(Ok(Message::Frame(_) | Message::Ping(_) | Message::Pong(_))) => continue,
+            Some(Err(error)) => return close.unwrap_or_else(|| lost(&error)),
+            None => return close.unwrap_or_else(|| CloseReason::Lost { cause: "it ended".to_owned() }),
+        };
+        if events.send(event).await.is_err() {
+            // Nobody listens, so the call is left. The writer sees it too and says goodbye.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Sends what is queued, messages before audio, until it is told to close or nobody listens any more.
+async fn write(
+    mut sink: impl Sink<Message, Error = WsError> + Unpin,
+    mut messages: mpsc::Receiver<Outgoing>,
+    mut audio: mpsc::Receiver<Bytes>,
+    events: &mpsc::Sender<Event>,
+) -> Result<(), WsError> {
+    loop {
+        let next = tokio::select! {
+            biased;
+            () = events.closed() => None,
+            Some(message) = messages.recv() => match message {
+                Outgoing::Message(message) => Some(Message::text(message.to_text())),
+                Outgoing::Close => {
+                    // Audio that was taken before is still said.
+                    while let Ok(bytes) = audio.try_recv() {
+                        sink.feed(Message::Binary(bytes)).await?;
+                    }
+                    None
+                }
+            },
+            Some(bytes) = audio.recv() => Some(Message::Binary(bytes)),
+        };
+        let Some(next) = next else {
+            let goodbye = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+            return sink.send(Message::Close(Some(goodbye))).await;
+        };
+        sink.send(next).await?;
+    }
+}
+
+fn lost(error: &WsError) -> CloseReason {
+    CloseReason::Lost { cause: error.to_string() }
+}
