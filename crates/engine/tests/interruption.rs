@@ -303,6 +303,8 @@ fn a_model_that_goes_on_after_it_was_cancelled_is_ignored() {
     story.user_speaks(500);
     story.run_ms(400);
     story.user_speaks(300);
+    story.run_ms(400);
+    assert_eq!(story.seen.prompts.len(), 2, "another run is under way");
     story.skip();
     let stale = antiphon_engine::ids::GenerationId(0);
     story.input(Input::Model(stale, say("I was cancelled.")));
