@@ -132,6 +132,7 @@ impl History {
                 messages.append(&mut meanwhile);
             }
         }
+        messages.append(&mut meanwhile);
         messages
     }
 

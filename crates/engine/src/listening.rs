@@ -29,8 +29,9 @@ struct OpenTurn {
     began: CallTime,
     /// When the last active sample was spoken.
     ended: CallTime,
-    /// Since when the voice has been active without a pause.
-    active_since: Option<CallTime>,
+    /// Since where on the audio clock the voice has been active without a pause. Speech is measured in audio, since a client
+    /// may send seconds of it at once.
+    active_since: Option<AudioTime>,
     /// Active speech before that.
     spoken: Duration,
     /// How much audio had been received when the detector last spoke, and when that was.
@@ -111,7 +112,7 @@ impl Listening {
             overridden: false,
             ordinal: None,
         });
-        turn.active_since.get_or_insert(onset);
+        turn.active_since.get_or_insert(at);
         turn.heard = (received, cx.now);
         cx.timers.stop(Timer::EndOfTurn);
         if !turn.overridden {
@@ -125,9 +126,9 @@ impl Listening {
     pub(crate) fn speech_stopped(&mut self, cx: &mut Context, at: AudioTime, received: AudioTime) -> bool {
         let Some(turn) = &mut self.open else { return false };
         let Some(active_since) = turn.active_since.take() else { return false };
-        turn.ended = (cx.now - received.since(at)).max(active_since);
+        turn.ended = (cx.now - received.since(at)).max(turn.began);
         turn.to = turn.to.max(at);
-        turn.spoken += turn.ended.since(active_since);
+        turn.spoken += at.since(active_since);
         turn.heard = (received, cx.now);
         cx.timers.set(Timer::EndOfTurn, turn.ended + cx.config.turn_taking.endpoint_delay);
         let interrupts = cx.timers.is_set(Timer::Interruption)
@@ -154,7 +155,8 @@ impl Listening {
             None => (turn.to, turn.ended, turn.spoken),
             Some(since) => {
                 let (received, noted) = turn.heard;
-                (received + cx.now.since(noted), cx.now, turn.spoken + cx.now.since(since))
+                let to = received + cx.now.since(noted);
+                (to, cx.now, turn.spoken + to.since(since))
             }
         };
         if spoken < cx.config.turn_taking.minimum_turn {
@@ -162,7 +164,7 @@ impl Listening {
         }
         let id = TurnId(self.turns.next());
         Some(EndOfTurn::Ended(Turn {
-            span: AudioSpan { turn: id, from: turn.from, to },
+            span: AudioSpan { turn: id, from: turn.from, to: to.max(turn.from) },
             began: turn.began,
             ended,
             spoken,

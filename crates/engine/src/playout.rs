@@ -26,13 +26,10 @@ pub(crate) struct Playout {
 
 impl Playout {
     pub(crate) fn new(rate: u32, client_buffer: Duration) -> Self {
-        let samples = |duration: Duration| {
-            u64::try_from(duration.as_micros() * u128::from(rate) / 1_000_000).unwrap_or(u64::MAX)
-        };
-        let frame = samples(FRAME).max(1);
+        let frame = samples_in(FRAME, rate).max(1);
         Self {
             rate: u64::from(rate),
-            lead: samples(client_buffer).max(frame),
+            lead: samples_in(client_buffer, rate).max(frame),
             frame,
             sent: 0,
             playing_since: None,
@@ -57,17 +54,17 @@ impl Playout {
     /// How many samples the client has played.
     pub(crate) fn position(&self, now: CallTime) -> u64 {
         let Some((since, from)) = self.playing_since else { return 0 };
-        let micros = u128::from(now.as_micros().saturating_sub(since.as_micros()));
-        let played = u64::try_from(micros * u128::from(self.rate) / 1_000_000).unwrap_or(u64::MAX);
+        let micros = now.as_micros().saturating_sub(since.as_micros());
+        let played = micros.saturating_mul(self.rate) / 1_000_000;
         from.saturating_add(played).min(self.sent)
     }
 
     /// When the client will have played `position` samples, if nothing holds it up.
     pub(crate) fn time_of(&self, position: u64) -> Option<CallTime> {
         let (since, from) = self.playing_since?;
-        let ahead = u128::from(position.saturating_sub(from));
-        let micros = (ahead * 1_000_000).div_ceil(u128::from(self.rate));
-        Some(since + Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)))
+        let ahead = position.saturating_sub(from);
+        let micros = ahead.saturating_mul(1_000_000).div_ceil(self.rate);
+        Some(since + Duration::from_micros(micros))
     }
 
     /// When the client will have played everything that was sent.
@@ -97,4 +94,10 @@ impl Playout {
         }
         self.sent += samples;
     }
+}
+
+/// How many samples fill this time. Exact for years: the arithmetic is done for every frame, and 64 bits are enough for it.
+pub(crate) fn samples_in(duration: Duration, rate: u32) -> u64 {
+    let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    micros.saturating_mul(u64::from(rate)) / 1_000_000
 }

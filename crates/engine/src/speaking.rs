@@ -7,7 +7,6 @@ mod utterance;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::context::Context;
 use crate::history::EntryId;
@@ -16,7 +15,7 @@ use crate::input::VoiceEvent;
 use crate::message::{Medium, Message, MessageBody, Speaker};
 use crate::notices;
 use crate::output::{AgentState, Effect, Severity, TranscriptWords, Work};
-use crate::playout::Playout;
+use crate::playout::{Playout, samples_in};
 use crate::sentences::Sentences;
 use crate::time::CallTime;
 use crate::timers::Timer;
@@ -220,7 +219,7 @@ impl AgentMessage {
         loop {
             let working = self.utterances.iter().any(|utterance| !utterance.is_complete());
             let ready: u64 = self.utterances.iter().map(Utterance::unsent).sum();
-            let enough = samples(cx.config.limits.voice_ahead, cx.config.output_rate);
+            let enough = samples_in(cx.config.limits.voice_ahead, cx.config.output_rate);
             if self.voice_lost || working || ready >= enough {
                 return;
             }
@@ -370,6 +369,10 @@ impl AgentMessage {
         };
         let heard: Arc<str> = Arc::from(&self.text[..self.heard]);
         cx.transcript(Speaker::Agent, self.medium, ordinal, TranscriptWords::Final(Arc::clone(&heard)));
+        if self.medium == Medium::Text {
+            // Clients take a written message as complete when a state follows its final transcript (protocol.md 5.3).
+            cx.report(AgentState::Listening);
+        }
         let span = self.began.map(|began| (began, cx.now));
         let medium = self.medium;
         cx.history.settle(self.entry, |message| {
@@ -380,8 +383,4 @@ impl AgentMessage {
         });
         true
     }
-}
-
-fn samples(duration: Duration, rate: u32) -> u64 {
-    u64::try_from(duration.as_micros() * u128::from(rate) / 1_000_000).unwrap_or(u64::MAX)
 }

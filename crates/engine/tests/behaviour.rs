@@ -3,5 +3,17 @@
 
 mod story;
 
+mod footprint;
+mod forced_message;
+mod hang_up;
+mod heard;
+mod inactivity;
+mod interruption;
+mod medium;
 mod opening;
+mod pacing;
+mod properties;
+mod tools;
+mod transcripts;
 mod turn;
+mod user_text;

@@ -28,7 +28,7 @@ impl Conversation {
         match urgency {
             // Clients send this after every cleared buffer, so it must not disturb an answer in the making.
             Urgency::Immediate => {
-                if self.answering.is_speaking() && self.answering.is_interruptible() {
+                if self.answering.is_speaking() {
                     self.answering.silence(&mut self.cx);
                 }
             }

@@ -5,11 +5,12 @@ use std::time::Duration;
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 /// Longer than anything in these tests takes; only a server that hangs gets here.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One frame from the server.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,8 +63,10 @@ impl Caller {
 
     /// Waits for the next frame.
     pub(crate) async fn next(&mut self) -> Seen {
+        // Keep-alive does not count as news.
+        let patience = Instant::now() + PATIENCE;
         loop {
-            let next = tokio::time::timeout(PATIENCE, self.socket.next()).await;
+            let next = tokio::time::timeout_at(patience, self.socket.next()).await;
             let Ok(next) = next else { panic!("nothing came any more; so far:\n{}", self.story()) };
             let seen = match next {
                 Some(Ok(Message::Binary(bytes))) => Seen::Audio(bytes.len()),

@@ -39,7 +39,7 @@ async fn a_spoken_conversation_from_join_to_hang_up() {
             &format!("agent: {story}"),
             "user: bye",
             "agent: Goodbye then.",
-            "tool_call: {}",
+            r#"tool_call: {"reason":"the conversation is over"}"#,
             "tool_result: OK",
         ]
     );

@@ -1,0 +1,339 @@
+//! What holds in every conversation, over random scripts of users, models, voices, tools, requests and timing, with results that
+//! come late, twice, or for nothing at all. The witness insists; this file only makes things happen.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use antiphon_engine::config::{FirstSpeaker, Greeting, Hearing, InactivityEnd, Limits, Tool, TurnTaking};
+use antiphon_engine::ids::{GenerationId, InvocationId, TurnId, UtteranceId};
+use antiphon_engine::input::{
+    ForcedMessage, ForcedUrgency, LegClosed, ModelEvent, Reaction, Request, ToolOutcome, Transcription,
+    Urgency, VoiceEvent, WordEnd,
+};
+use antiphon_engine::message::Medium;
+use antiphon_engine::{AudioTime, Config, Input};
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::strategy::Union;
+
+use crate::story::{
+    RATE, Story, answer, call, config, failed, forced, hang_up, hang_up_tool, react, say, silence, tool,
+    tool_call,
+};
+
+/// Something that happens to a conversation, after some time.
+#[derive(Debug, Clone)]
+enum Action {
+    /// The user speaks and falls silent, by a detector that is exact.
+    Speak(u64),
+    /// The model's next reply, which takes this long.
+    Reply(u64, Vec<ModelEvent>),
+    /// The words of the next turn, and how long they take.
+    Words(u64, Transcription),
+    /// The voice's manners from now on.
+    Voice(VoiceManners),
+    /// Something that comes when it wants, for work that may never have been.
+    Stray(Input),
+}
+
+#[derive(Debug, Clone)]
+struct VoiceManners {
+    answers: bool,
+    delay: u64,
+    ms_per_character: u64,
+    pieces: Option<(u32, u64)>,
+    word_times: bool,
+}
+
+fn text() -> impl Strategy<Value = &'static str> {
+    select(vec![
+        "",
+        " ",
+        "Yes.",
+        "one two three four five six seven",
+        "First sentence. Second one! And a third, which is longer? Grüße… 你好。",
+        "\n\n",
+        "😀",
+        " and so on",
+        "...",
+    ])
+}
+
+fn arc_text() -> impl Strategy<Value = Arc<str>> {
+    text().prop_map(Arc::from)
+}
+
+fn outcome() -> impl Strategy<Value = ToolOutcome> {
+    prop_oneof![
+        4 => text().prop_map(answer),
+        1 => Just(react("quiet", Some(Reaction::Listens))),
+        1 => Just(react("once", Some(Reaction::SpeaksOnce))),
+        1 => Just(failed("failed", "why")),
+        1 => (any::<bool>(), prop::option::of(text()))
+            .prop_map(|(strict, message)| hang_up(strict, message)),
+    ]
+}
+
+fn model_event() -> impl Strategy<Value = ModelEvent> {
+    prop_oneof![
+        4 => text().prop_map(say),
+        2 => select(vec!["look", "book", "hangUp", "none"]).prop_map(|name| call(name, "{}")),
+        1 => Just(call("look", "not json")),
+        1 => Just(ModelEvent::Finished),
+        1 => Just(ModelEvent::Failed(Arc::from("failed"))),
+    ]
+}
+
+fn forced_message() -> impl Strategy<Value = ForcedMessage> {
+    (text(), any::<bool>(), any::<bool>(), prop::option::of((any::<bool>(), outcome()))).prop_map(
+        |(content, immediate, uninterruptible, tools)| {
+            let urgency = if immediate { ForcedUrgency::Immediate } else { ForcedUrgency::Soon };
+            let mut message = ForcedMessage { uninterruptible, ..forced(content, urgency) };
+            if let Some((known, outcome)) = tools {
+                message.tool_calls = vec![tool_call("look", "{}", Some("a")), tool_call("none", "{}", None)];
+                if known {
+                    message.known_results = vec![(Arc::from("a"), outcome)];
+                }
+            }
+            message
+        },
+    )
+}
+
+fn request() -> impl Strategy<Value = Request> {
+    let urgency = select(vec![Urgency::Immediate, Urgency::Soon, Urgency::Later]);
+    prop_oneof![
+        8 => (arc_text(), urgency).prop_map(|(text, urgency)| Request::UserText { text, urgency }),
+        4 => forced_message().prop_map(Request::ForcedMessage),
+        2 => select(vec![Medium::Voice, Medium::Text]).prop_map(Request::SetOutputMedium),
+        1 => arc_text().prop_map(|message| Request::HangUp { message }),
+    ]
+}
+
+fn transcription() -> impl Strategy<Value = Transcription> {
+    prop_oneof![
+        4 => arc_text().prop_map(Transcription::Words),
+        1 => Just(Transcription::Failed(Arc::from("failed"))),
+    ]
+}
+
+fn voice_event() -> impl Strategy<Value = VoiceEvent> {
+    prop_oneof![
+        4 => (0..20_000_u32).prop_map(|samples| VoiceEvent::Audio { samples }),
+        2 => prop::collection::vec((0..80_u32, 0..60_000_u32), 0..6).prop_map(|ends| {
+            VoiceEvent::Words(ends.into_iter().map(|(text, samples)| WordEnd { text, samples }).collect())
+        }),
+        2 => Just(VoiceEvent::Finished),
+        1 => Just(VoiceEvent::Failed(Arc::from("failed"))),
+    ]
+}
+
+/// An input for the work with a small number, wherever that stands.
+fn stray() -> impl Strategy<Value = Input> {
+    let id = || 0..8_u32;
+    let audio = || (0..60_000_u64).prop_map(AudioTime::from_millis);
+    prop_oneof![
+        6 => request().prop_map(Input::Request),
+        4 => (id(), model_event()).prop_map(|(id, event)| Input::Model(GenerationId(id), event)),
+        4 => (id(), voice_event()).prop_map(|(id, event)| Input::Voice(UtteranceId(id), event)),
+        4 => (id(), outcome()).prop_map(|(id, outcome)| Input::Tool(InvocationId(id), outcome)),
+        3 => (id(), transcription()).prop_map(|(id, words)| Input::Transcribed(TurnId(id), words)),
+        1 => (audio(), audio()).prop_map(|(at, received)| Input::SpeechStarted { at, received }),
+        1 => (audio(), audio()).prop_map(|(at, received)| Input::SpeechStopped { at, received }),
+        1 => Just(Input::Timeout),
+        1 => Just(Input::Joined),
+    ]
+}
+
+fn ending() -> impl Strategy<Value = Input> {
+    prop_oneof![
+        4 => Just(Input::LegClosed(LegClosed::ByPeer)),
+        1 => Just(Input::LegClosed(LegClosed::OurFault)),
+        1 => Just(Input::ShutDown),
+        2 => text().prop_map(|text| Input::Request(Request::HangUp { message: Arc::from(text) })),
+    ]
+}
+
+fn manners() -> impl Strategy<Value = VoiceManners> {
+    let pieces = prop::option::of((1..4_000_u32, 0..300_u64));
+    (prop::bool::weighted(0.8), 0..400_u64, 1..120_u64, pieces, any::<bool>()).prop_map(
+        |(answers, delay, ms_per_character, pieces, word_times)| VoiceManners {
+            answers,
+            delay,
+            ms_per_character,
+            pieces,
+            word_times,
+        },
+    )
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        6 => (0..1_500_u64).prop_map(Action::Speak),
+        6 => (0..600_u64, prop::collection::vec(model_event(), 0..6))
+            .prop_map(|(delay, events)| Action::Reply(delay, events)),
+        4 => (0..3_000_u64, transcription()).prop_map(|(delay, words)| Action::Words(delay, words)),
+        2 => manners().prop_map(Action::Voice),
+        10 => stray().prop_map(Action::Stray),
+    ]
+}
+
+/// Actions and the milliseconds before each.
+fn script() -> impl Strategy<Value = Vec<(u64, Action)>> {
+    let pause = Union::new_weighted(vec![
+        (3, (0..1_u64).boxed()),
+        (6, (0..900_u64).boxed()),
+        (1, (0..20_000_u64).boxed()),
+    ]);
+    prop::collection::vec((pause, action()), 0..40)
+}
+
+fn greeting() -> impl Strategy<Value = Greeting> {
+    prop_oneof![
+        arc_text().prop_map(Greeting::Text),
+        Just(Greeting::Prompt(Arc::from("Greet."))),
+        prop::option::of(Just(Arc::from("Greet."))).prop_map(|invitation| Greeting::Generated { invitation }),
+    ]
+}
+
+fn first_speaker() -> impl Strategy<Value = FirstSpeaker> {
+    let delay = || select(vec![0, 1, 700, 5_000]).prop_map(Duration::from_millis);
+    prop_oneof![
+        (greeting(), delay(), any::<bool>()).prop_map(|(greeting, delay, uninterruptible)| {
+            FirstSpeaker::Agent { greeting, delay, uninterruptible }
+        }),
+        prop::option::of((delay(), greeting())).prop_map(|fallback| FirstSpeaker::User { fallback }),
+    ]
+}
+
+fn turn_taking() -> impl Strategy<Value = TurnTaking> {
+    let ms = |choices: Vec<u64>| select(choices).prop_map(Duration::from_millis);
+    (ms(vec![0, 32, 384, 2_000]), ms(vec![0, 90, 400]), ms(vec![0, 90, 900])).prop_map(
+        |(endpoint_delay, minimum_turn, interruption)| TurnTaking {
+            endpoint_delay,
+            minimum_turn,
+            minimum_interruption: interruption.max(minimum_turn),
+            ..TurnTaking::default()
+        },
+    )
+}
+
+fn settings() -> impl Strategy<Value = Config> {
+    let hearing = select(vec![Hearing::Audio, Hearing::Transcript, Hearing::Deaf]);
+    let medium = select(vec![Medium::Voice, Medium::Voice, Medium::Text]);
+    let buffer = select(vec![0, 60, 61, 30_000]).prop_map(Duration::from_millis);
+    let end =
+        || select(vec![InactivityEnd::KeepWaiting, InactivityEnd::HangUpSoft, InactivityEnd::HangUpStrict]);
+    let inactivity = prop::collection::vec((0..12_u64, end()), 0..3);
+    let duration = select(vec![1, 8, 3_600]);
+    let rate = select(vec![8_000, 11_025, RATE, 48_000]);
+    let strict = any::<bool>();
+    (first_speaker(), turn_taking(), hearing, medium, buffer, inactivity, duration, rate, strict).prop_map(
+        |(
+            first_speaker,
+            turn_taking,
+            hearing,
+            output_medium,
+            client_buffer,
+            inactivity,
+            duration,
+            rate,
+            strict,
+        )| {
+            Config {
+                first_speaker,
+                turn_taking,
+                hearing,
+                output_medium,
+                client_buffer,
+                inactivity: inactivity
+                    .into_iter()
+                    .map(|(secs, end)| silence(secs, "Are you there?", end))
+                    .collect(),
+                max_duration: Duration::from_secs(duration),
+                time_exceeded_message: strict.then(|| Arc::from("Time is up.")),
+                output_rate: rate,
+                tools: vec![
+                    tool("look"),
+                    Tool { reaction: Reaction::Listens, ..tool("book") },
+                    hang_up_tool(strict),
+                ],
+                limits: Limits {
+                    failures: 6,
+                    message_bytes: 120,
+                    history_bytes: 20_000,
+                    ..Limits::default()
+                },
+                ..config()
+            }
+        },
+    )
+}
+
+/// How late wake-ups come, from never to badly.
+fn lateness() -> impl Strategy<Value = fn(u64) -> Duration> {
+    let choices: Vec<fn(u64) -> Duration> =
+        vec![|_| Duration::ZERO, |number| Duration::from_micros(number * 7_919 % 9_000), |number| {
+            Duration::from_millis(if number % 5 == 0 { 700 } else { 0 })
+        }];
+    select(choices)
+}
+
+/// Tells a script to a conversation and lets it run out. The witness watches all the while.
+fn tell(config: &Config, late: fn(u64) -> Duration, script: &[(u64, Action)], ending: &Input) -> Story {
+    let mut story = Story::new(config.clone());
+    story.world.wakes_late = late;
+    story.world.tool_answers = Some((Duration::from_millis(200), answer("fine")));
+    story.run_ms(10);
+    story.join();
+    for (index, (pause, action)) in script.iter().enumerate() {
+        story.run_ms(*pause);
+        // Now and then a tool is left for the script to answer, or to forget.
+        story.world.tool_answers = (index % 3 != 0).then(|| (Duration::from_millis(200), answer("fine")));
+        match action {
+            Action::Speak(ms) => story.user_speaks(*ms),
+            Action::Reply(delay, events) => story.model_streams_after(*delay, events.clone()),
+            Action::Words(delay, Transcription::Words(words)) => story.transcript_after(*delay, words),
+            Action::Words(delay, Transcription::Failed(_)) => story.transcript_fails_after(*delay),
+            Action::Voice(manners) => {
+                story.world.voice_answers = manners.answers;
+                story.world.voice_delay = Duration::from_millis(manners.delay);
+                story.world.ms_per_character = manners.ms_per_character;
+                story.world.voice_pieces =
+                    manners.pieces.map(|(samples, ms)| (samples, Duration::from_millis(ms)));
+                story.world.word_times = manners.word_times;
+            }
+            Action::Stray(input) => story.input(input.clone()),
+        }
+    }
+    story.run_secs(5);
+    story.input(ending.clone());
+    // Long enough for a farewell that nobody speaks to be given up at the maximum duration, and for the last words.
+    story.run_secs(2 * 3_600);
+    story
+}
+
+proptest! {
+    // A second or two; `PROPTEST_CASES` asks for more.
+    #![proptest_config(ProptestConfig {
+        cases: ProptestConfig::default().cases.max(1_000),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn every_conversation_keeps_its_promises(
+        config in settings(),
+        late in lateness(),
+        script in script(),
+        ending in ending(),
+    ) {
+        let story = tell(&config, late, &script, &ending);
+        prop_assert!(story.is_over(), "the call never ended: {:#?}", story.told());
+        let again = tell(&config, late, &script, &ending);
+        prop_assert_eq!(story.told(), again.told());
+        prop_assert_eq!(&story.seen.played, &again.seen.played);
+        prop_assert_eq!(&story.seen.events, &again.seen.events);
+        prop_assert_eq!(&story.seen.prompts, &again.seen.prompts);
+    }
+}

@@ -1,0 +1,92 @@
+//! How a story is told: each effect, event and message as one line for people. Decides nothing.
+
+use std::fmt;
+
+use antiphon_engine::AudioTime;
+use antiphon_engine::message::{Medium, Message, MessageBody, Speaker};
+use antiphon_engine::output::{Effect, Event, Transcript, TranscriptWords, Work};
+
+/// The line for an effect; audio that is sent has none, for there are fifty pieces a second.
+pub(crate) fn effect_line(effect: &Effect) -> Option<String> {
+    Some(match effect {
+        Effect::Cancel(work) => format!("cancel {}", work_name(*work)),
+        Effect::ClearPlayback => "clear".to_owned(),
+        Effect::CloseLeg(reason) => format!("close {reason:?}"),
+        Effect::InvokeTool(invocation) => format!("tool {} {}", invocation.name, invocation.arguments),
+        Effect::Play { .. } => return None,
+        Effect::StartModel { .. } => "model".to_owned(),
+        Effect::StartSpeech { text, .. } => format!("voice {text:?}"),
+        Effect::Transcribe(span) => format!("transcribe {}..{} ms", millis(span.from), millis(span.to)),
+    })
+}
+
+/// The line for an event; what only the record needs has none.
+pub(crate) fn event_line(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Started => "started".to_owned(),
+        Event::StateChanged(state) => format!("state {state:?}"),
+        Event::Transcript(transcript) => TranscriptLine(transcript).to_string(),
+        Event::MessageCommitted { .. } | Event::UserStartedSpeaking | Event::UserStoppedSpeaking => {
+            return None;
+        }
+        Event::Notice(notice) => format!("notice {}", notice.kind),
+        Event::Ended(reason) => format!("ended {reason:?}"),
+    })
+}
+
+/// `agent #1 "First"`, `agent #1 +" more"`, `agent #1 ="First more"`.
+struct TranscriptLine<'a>(&'a Transcript);
+
+impl fmt::Display for TranscriptLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let who = match self.0.speaker {
+            Speaker::Agent => "agent",
+            Speaker::User => "user",
+        };
+        let written = match self.0.medium {
+            Medium::Voice => "",
+            Medium::Text => " (text)",
+        };
+        let ordinal = self.0.ordinal.0;
+        match &self.0.words {
+            TranscriptWords::First(words) => write!(f, "{who}{written} #{ordinal} {words:?}"),
+            TranscriptWords::More(words) => write!(f, "{who}{written} #{ordinal} +{words:?}"),
+            TranscriptWords::Final(words) => write!(f, "{who}{written} #{ordinal} ={words:?}"),
+        }
+    }
+}
+
+/// A message of the record: who, then the text; what was generated and not heard stands in brackets.
+pub(crate) fn message_line(message: &Message) -> String {
+    match &message.body {
+        MessageBody::Agent { heard, generated } => {
+            let unheard = generated.strip_prefix(&**heard).expect("heard is a prefix of generated");
+            if unheard.trim().is_empty() {
+                format!("agent: {heard}")
+            } else {
+                format!("agent: {heard}[{unheard}]")
+            }
+        }
+        MessageBody::ToolCall { tool, arguments, .. } => format!("call {tool}: {arguments}"),
+        MessageBody::ToolResult { tool, text, error, .. } => match error {
+            None => format!("result {tool}: {text}"),
+            Some(error) => format!("result {tool}: {text} ({error})"),
+        },
+        MessageBody::User { text, audio } => {
+            format!("user{}: {text}", if audio.is_some() { "" } else { " (text)" })
+        }
+    }
+}
+
+fn work_name(work: Work) -> &'static str {
+    match work {
+        Work::Model(_) => "model",
+        Work::Speech(_) => "voice",
+        Work::Tool(_) => "tool",
+        Work::Transcription(_) => "transcription",
+    }
+}
+
+fn millis(at: AudioTime) -> u64 {
+    at.as_micros() / 1_000
+}
