@@ -207,6 +207,24 @@ async fn each_close_code_is_told_apart() {
 }
 
 #[tokio::test]
+async fn a_server_that_closes_while_it_is_spoken_to_and_stays_connected_is_believed() {
+    let (sender, mut events, server) = call(async |mut socket: TcpStream| {
+        received(&mut socket).await;
+        socket.write_all(&close(4598, "")).await.unwrap();
+        while received(&mut socket).await.0 != LAST | CLOSE {}
+        socket
+    })
+    .await;
+    let speaking = async {
+        while sender.audio(&[0; 160]) != Err(AudioRefused::CallOver) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let (event, _connected, ()) = tokio::join!(events.next(), server, speaking);
+    assert_eq!(event, Some(Event::Closed(CloseReason::Idle { reason: String::new() })));
+}
+
+#[tokio::test]
 async fn a_close_without_a_code_is_no_normal_one() {
     let seen = seen(vec![frame(LAST | CLOSE, &[])]).await;
     assert_eq!(seen, [Event::Closed(CloseReason::Other { code: 1005, reason: String::new() })]);

@@ -21,6 +21,8 @@ use super::{CloseReason, Event};
 
 /// How long the server has to answer a close, and the last messages to leave.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// How long the server has to end the connection after both sides have said goodbye.
+const LAST_READ: Duration = Duration::from_millis(500);
 
 /// Serves the socket until either side closes it, and then says why.
 pub(super) async fn run(
@@ -54,7 +56,6 @@ async fn read(
     events: &mpsc::Sender<Event>,
 ) -> CloseReason {
     let mut pcm = PcmReader::default();
-    let mut close = None;
     loop {
         let event = match stream.next().await {
             Some(Ok(Message::Binary(bytes))) => {
@@ -70,16 +71,16 @@ async fn read(
                 Err(problem) => Event::Unreadable { text: text.as_str().to_owned(), problem },
             },
             Some(Ok(Message::Close(frame))) => {
-                // Reading on completes the handshake; only then is the connection over.
-                close = Some(frame.map_or_else(
+                // The answer to it leaves while reading on, and a polite server then ends the connection.
+                let _ = tokio::time::timeout(LAST_READ, stream.next()).await;
+                return frame.map_or_else(
                     || CloseReason::from_frame(CloseCode::Status.into(), ""),
                     |frame| CloseReason::from_frame(frame.code.into(), &frame.reason),
-                ));
-                continue;
+                );
             }
             Some(Ok(Message::Frame(_) | Message::Ping(_) | Message::Pong(_))) => continue,
-            Some(Err(error)) => return close.unwrap_or_else(|| lost(&error)),
-            None => return close.unwrap_or_else(|| CloseReason::Lost { cause: "it ended".to_owned() }),
+            Some(Err(error)) => return lost(&error),
+            None => return CloseReason::Lost { cause: "it ended".to_owned() },
         };
         if events.send(event).await.is_err() {
             // Nobody listens, so the call is left. The writer sees it too and says goodbye.
