@@ -8,5 +8,6 @@ mod bad_input;
 mod caller;
 mod conversation;
 mod ends;
+mod journals;
 mod speech;
 mod stand;
