@@ -1,7 +1,7 @@
 //! Calls: from the request that creates one to the record that it leaves.
 //!
-//! [`live`] knows the calls in progress, [`run`] drives one of them, and everything else in here is a part of that: the way in
-//! ([`ear`]) and out ([`mouth`]), the work of backends, the words of the wire, the record. Knows no HTTP and no socket; clients
+//! [`live`] knows the calls in progress, `run` drives one of them, and everything else in here is a part of that: the way in
+//! (`ear`) and out (`mouth`), the work of backends, the words of the wire, the record. Knows no HTTP and no socket; clients
 //! arrive through a [`leg`].
 
 mod ear;

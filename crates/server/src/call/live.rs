@@ -330,7 +330,8 @@ impl Calls {
         let driver = Driver::new(subject, setup, Arc::clone(&self.0.backends), recorder, commands, age);
         let id = call.id;
         let calls = self.clone();
-        let span = info_span!("call", id = %id);
+        // A span of its own: the request that created the call is over long before the call is.
+        let span = info_span!(parent: None, "call", id = %id);
         info!(parent: &span, "call created");
         let running = async move {
             let ended = AssertUnwindSafe(driver.run()).catch_unwind().await;
