@@ -63,6 +63,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             for warning in &loaded.warnings {
                 writeln!(anstream::stderr(), "warning: {warning}")?;
             }
+            // Models and voices are only known to be in order once they are made; nothing is connected to.
+            loaded.config.build_backends().map_err(|error| misuse(error.to_string()))?;
             writeln!(anstream::stdout(), "the configuration is in order")?;
         }
         Command::Init { path } => init(&path)?,

@@ -46,7 +46,8 @@ enum Form {
 impl Screen {
     /// For people: live on a terminal, else plain.
     pub(crate) fn for_people() -> Self {
-        Self::new(if io::stdout().is_terminal() { Form::Live } else { Form::Plain })
+        let is_dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+        Self::new(if io::stdout().is_terminal() && !is_dumb { Form::Live } else { Form::Plain })
     }
 
     /// For programs.
@@ -148,7 +149,10 @@ impl Screen {
     fn line(&mut self, text: &str) -> io::Result<()> {
         match self.form {
             Form::Json => return Ok(()),
-            Form::Live => writeln!(anstream::stdout(), "{CLEAR_LINE}{text}")?,
+            Form::Live => {
+                clear_line()?;
+                writeln!(anstream::stdout(), "{text}")?;
+            }
             Form::Plain => writeln!(anstream::stdout(), "{text}")?,
         }
         if self.form == Form::Live { self.refresh() } else { Ok(()) }
@@ -162,8 +166,9 @@ impl Screen {
             (state, "") => format!("        ({state})"),
             (_, text) => format!(" agent  {}", last_chars(text, columns.saturating_sub(10))),
         };
+        clear_line()?;
         let mut out = anstream::stdout();
-        write!(out, "{CLEAR_LINE}{DIM}{shown}{DIM:#}")?;
+        write!(out, "{DIM}{shown}{DIM:#}")?;
         out.flush()
     }
 
@@ -179,9 +184,14 @@ impl Drop for Screen {
     fn drop(&mut self) {
         if self.form == Form::Live {
             // A terminal that has gone needs no cleaning.
-            let _ = write!(anstream::stdout(), "{CLEAR_LINE}").and_then(|()| io::stdout().flush());
+            let _ = clear_line().and_then(|()| io::stdout().flush());
         }
     }
+}
+
+/// Past the stream that takes colours out where they are not wanted, since it takes this out too.
+fn clear_line() -> io::Result<()> {
+    write!(io::stdout(), "{CLEAR_LINE}")
 }
 
 fn seconds(at: Duration) -> f64 {

@@ -10,7 +10,7 @@ mod wav;
 use std::path::PathBuf;
 
 use antiphon_api::rest::calls::CreateCall;
-use antiphon_audio::SampleRate;
+use antiphon_audio::{SampleRate, Wav};
 use antiphon_client::realtime::{Options, connect};
 use antiphon_client::rest::Client;
 use anyhow::Context as _;
@@ -107,7 +107,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let input = args.audio.input.as_deref().map(wav::read).transpose()?;
     let supported = input.as_ref().and_then(|wav| SampleRate::new(wav.rate_hz).ok());
     let rate = args.audio.rate.or(supported).unwrap_or(SampleRate::WEBSOCKET_DEFAULT);
-    let (user, loudspeaker) = sides(&args.audio, input, rate)?;
+    let (user, loudspeaker) = sides(&args, input, rate)?;
     let layout = if args.audio.stereo { Layout::Both } else { Layout::Agent };
     let recording =
         args.audio.output.as_deref().map(|path| Recording::create(path, rate, layout)).transpose()?;
@@ -156,10 +156,10 @@ async fn create(args: &Args, rate: SampleRate) -> anyhow::Result<String> {
 type Sides = (Box<dyn User>, Option<Box<dyn Loudspeaker>>);
 
 /// Who speaks, and what plays the answer.
-fn sides(audio: &Audio, input: Option<antiphon_audio::Wav>, rate: SampleRate) -> anyhow::Result<Sides> {
-    let patience = Patience::of_seconds(audio.linger);
-    if audio.text {
-        return Ok((Box::new(typed::Typist::start(patience)), None));
+fn sides(args: &Args, input: Option<Wav>, rate: SampleRate) -> anyhow::Result<Sides> {
+    let patience = Patience::of_seconds(args.audio.linger);
+    if args.audio.text {
+        return Ok((Box::new(typed::Typist::start(patience, !args.call.user_first)), None));
     }
     match input {
         Some(wav) => Ok((Box::new(Speech::new(&wav, rate, patience)), None)),

@@ -150,6 +150,11 @@ fn a_configuration_is_begun_checked_and_shown() {
     let shown = antiphon(&["config", "show", "--config", file]);
     assert!(String::from_utf8(shown.stdout).unwrap().contains("server.listen = \"127.0.0.1:8080\"  # "));
 
+    std::fs::write(file, "[calls]\ndefault_model = \"mine\"\n").unwrap();
+    refused(
+        &["config", "check", "--config", file],
+        "calls.default_model: there is no \"mine\"; choose one of demo, or add [models.mine]",
+    );
     std::fs::write(file, "[server]\nlisten = 7\nlissen = 8\n").unwrap();
     for command in ["check", "show"] {
         let output = antiphon(&["config", command, "--config", file]);

@@ -122,4 +122,19 @@ mod tests {
         let pause = ".".repeat(25);
         assert_eq!(replies(&format!("u.aaaabb{pause}aa")), [(20, 20), (160, 500)]);
     }
+
+    #[test]
+    fn an_agent_that_is_cut_off_yields_to_who_speaks_now_and_to_nobody_else() {
+        let mut timing = Timing::new(SampleRate::new(8_000).unwrap());
+        let ms = Duration::from_millis;
+        timing.frame(ms(0), &[9_000; FRAME], &[]);
+        timing.cleared(ms(600));
+        assert_eq!(timing.yields, []);
+
+        for tick in [1_000, 1_020, 1_300] {
+            timing.frame(ms(tick), &[9_000; FRAME], &[]);
+        }
+        timing.cleared(ms(1_320));
+        assert_eq!(timing.yields, [ms(320)]);
+    }
 }

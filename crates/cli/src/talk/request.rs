@@ -42,7 +42,7 @@ pub(super) struct CallOptions {
     text_output: bool,
     /// The user speaks first.
     #[arg(long, conflicts_with = "join")]
-    user_first: bool,
+    pub(super) user_first: bool,
     /// Go on from this earlier call: its settings and messages.
     #[arg(long, value_name = "CALL_ID", conflicts_with = "join")]
     prior_call: Option<CallId>,

@@ -9,6 +9,8 @@ use std::time::Duration;
 use super::listener::Patience;
 use crate::conversation::{Deed, Scene, User};
 
+/// How long the agent must have been quiet for its answer to count as whole.
+const SETTLED: Duration = Duration::from_millis(300);
 /// Lines that are read ahead.
 const LINES: usize = 16;
 
@@ -54,24 +56,25 @@ pub(super) struct Typist {
     lines: Lines,
     is_piped: bool,
     patience: Patience,
-    /// When the last line was sent, and how many answers there were before.
-    asked: (Duration, usize),
+    /// When the last line was sent, and how many answers there were before; the greeting is an answer to nothing.
+    asked: Option<(Duration, usize)>,
 }
 
 impl Typist {
-    pub(super) fn start(patience: Patience) -> Self {
+    /// Begins to read. `greeted` is whether the agent is going to speak first.
+    pub(super) fn start(patience: Patience, greeted: bool) -> Self {
         Self {
             lines: Lines::of_stdin(),
             is_piped: !io::stdin().is_terminal(),
             patience,
-            asked: (Duration::ZERO, 0),
+            asked: greeted.then_some((Duration::ZERO, 0)),
         }
     }
 
-    /// Whether the line before still waits for its answer. The greeting is such an answer, to nothing.
+    /// Whether the line before still waits for its answer.
     fn must_wait(&self, scene: &Scene<'_>) -> bool {
-        let (asked, answers) = self.asked;
-        let is_answered = scene.answers() > answers && !scene.quiet_for.is_zero();
+        let Some((asked, answers)) = self.asked else { return false };
+        let is_answered = scene.answers() > answers && scene.quiet_for >= SETTLED;
         self.is_piped && !is_answered && !self.patience.is_over(scene, asked, answers)
     }
 }
@@ -83,7 +86,7 @@ impl User for Typist {
         }
         match self.lines.next() {
             Some(Some(line)) => {
-                self.asked = (scene.at, scene.answers());
+                self.asked = Some((scene.at, scene.answers()));
                 Deed::Write(line)
             }
             Some(None) => Deed::Nothing,

@@ -13,42 +13,59 @@ const SAMPLE: usize = 2;
 
 #[derive(Debug, Default)]
 pub(super) struct Mouth {
-    utterances: VecDeque<(UtteranceId, VecDeque<Bytes>)>,
+    utterances: VecDeque<Utterance>,
+}
+
+#[derive(Debug)]
+struct Utterance {
+    id: UtteranceId,
+    pieces: VecDeque<Bytes>,
+    /// No more audio comes: the utterance is forgotten with its last sample.
+    complete: bool,
 }
 
 impl Mouth {
-    /// Keeps audio of an utterance.
-    pub(super) fn add(&mut self, utterance: UtteranceId, audio: Bytes) {
-        match self.utterances.iter_mut().find(|(id, _)| *id == utterance) {
-            Some((_, pieces)) => pieces.push_back(audio),
-            None => self.utterances.push_back((utterance, VecDeque::from([audio]))),
+    /// Makes room for an utterance's audio. Audio of utterances that nobody opened, or that were forgotten, is dropped: it
+    /// was under way when its work was cancelled.
+    pub(super) fn open(&mut self, id: UtteranceId) {
+        self.utterances.push_back(Utterance { id, pieces: VecDeque::new(), complete: false });
+    }
+
+    /// Keeps audio of an utterance. Returns whether somebody still wants it.
+    pub(super) fn add(&mut self, id: UtteranceId, audio: Bytes) -> bool {
+        let utterance = self.utterances.iter_mut().find(|utterance| utterance.id == id);
+        utterance.is_some_and(|utterance| {
+            utterance.pieces.push_back(audio);
+            true
+        })
+    }
+
+    /// Notes that no more audio of an utterance comes.
+    pub(super) fn complete(&mut self, id: UtteranceId) {
+        if let Some(utterance) = self.utterances.iter_mut().find(|utterance| utterance.id == id) {
+            utterance.complete = true;
         }
+        self.utterances.retain(|utterance| !utterance.complete || !utterance.pieces.is_empty());
     }
 
     /// Takes the next `samples` of an utterance, in pieces of at most `frame` samples.
-    pub(super) fn take(
-        &mut self,
-        utterance: UtteranceId,
-        samples: u32,
-        frame: usize,
-        mut each: impl FnMut(Bytes),
-    ) {
-        let Some(index) = self.utterances.iter().position(|(id, _)| *id == utterance) else { return };
-        let pieces = &mut self.utterances[index].1;
+    pub(super) fn take(&mut self, id: UtteranceId, samples: u32, frame: usize, mut each: impl FnMut(Bytes)) {
+        let Some(index) = self.utterances.iter().position(|utterance| utterance.id == id) else { return };
+        let utterance = &mut self.utterances[index];
         let mut left = samples as usize * SAMPLE;
         while left > 0 {
-            let Some(bytes) = take_bytes(pieces, left.min(frame * SAMPLE)) else { break };
+            let Some(bytes) = take_bytes(&mut utterance.pieces, left.min(frame * SAMPLE)) else { break };
             left -= bytes.len();
             each(bytes);
         }
-        if pieces.is_empty() {
+        if utterance.complete && utterance.pieces.is_empty() {
             self.utterances.remove(index);
         }
     }
 
     /// Drops what is left of an utterance.
-    pub(super) fn forget(&mut self, utterance: UtteranceId) {
-        self.utterances.retain(|(id, _)| *id != utterance);
+    pub(super) fn forget(&mut self, id: UtteranceId) {
+        self.utterances.retain(|utterance| utterance.id != id);
     }
 }
 
@@ -91,9 +108,13 @@ mod tests {
     #[test]
     fn frames_come_out_whole_across_pieces() {
         let mut mouth = Mouth::default();
+        mouth.open(UtteranceId(0));
+        mouth.open(UtteranceId(1));
         mouth.add(UtteranceId(0), bytes(0..6));
         mouth.add(UtteranceId(0), bytes(6..16));
         mouth.add(UtteranceId(1), bytes(90..94));
+        mouth.complete(UtteranceId(0));
+        mouth.complete(UtteranceId(1));
         assert_eq!(taken(&mut mouth, 0, 4, 2), [vec![0, 1, 2, 3], vec![4, 5, 6, 7]]);
         assert_eq!(taken(&mut mouth, 0, 4, 3), [vec![8, 9, 10, 11, 12, 13], vec![14, 15]]);
         assert_eq!(taken(&mut mouth, 1, 2, 2), [vec![90, 91, 92, 93]]);
@@ -101,10 +122,24 @@ mod tests {
     }
 
     #[test]
-    fn a_forgotten_utterance_gives_nothing() {
+    fn an_utterance_that_ran_dry_takes_more_until_it_is_complete() {
         let mut mouth = Mouth::default();
+        mouth.open(UtteranceId(0));
+        assert!(mouth.add(UtteranceId(0), bytes(0..2)));
+        assert_eq!(taken(&mut mouth, 0, 1, 2), [vec![0, 1]]);
+        assert!(mouth.add(UtteranceId(0), bytes(2..4)));
+        mouth.complete(UtteranceId(0));
+        assert_eq!(taken(&mut mouth, 0, 1, 2), [vec![2, 3]]);
+        assert!(!mouth.add(UtteranceId(0), bytes(4..6)));
+    }
+
+    #[test]
+    fn a_forgotten_utterance_takes_and_gives_nothing() {
+        let mut mouth = Mouth::default();
+        mouth.open(UtteranceId(0));
         mouth.add(UtteranceId(0), bytes(0..8));
         mouth.forget(UtteranceId(0));
+        assert!(!mouth.add(UtteranceId(0), bytes(8..16)));
         assert!(taken(&mut mouth, 0, 4, 2).is_empty());
     }
 }

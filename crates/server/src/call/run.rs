@@ -14,7 +14,7 @@ use antiphon_backends::language_model::{self, Clips};
 use antiphon_backends::registry::Backends;
 use antiphon_backends::{speech_to_text, text_to_speech};
 use antiphon_engine::ids::TurnId;
-use antiphon_engine::input::{LegClosed, ModelEvent, Request, Transcription};
+use antiphon_engine::input::{LegClosed, ModelEvent, Request, Transcription, VoiceEvent};
 use antiphon_engine::message::{AudioSpan, Message, MessageBody};
 use antiphon_engine::notices;
 use antiphon_engine::output::{AgentState, Effect, EndReason, Event, Severity, Work};
@@ -336,10 +336,16 @@ impl Driver {
             WorkResult::Transcribed(turn, words) => self.tell(Input::Transcribed(turn, words)),
             WorkResult::Audio(id, audio) => {
                 let samples = u32::try_from(audio.len() / 2).unwrap_or(u32::MAX);
-                self.mouth.add(id, audio);
-                self.tell(Input::Voice(id, antiphon_engine::input::VoiceEvent::Audio { samples }));
+                if self.mouth.add(id, audio) {
+                    self.tell(Input::Voice(id, VoiceEvent::Audio { samples }));
+                }
             }
-            WorkResult::Voice(id, event) => self.tell(Input::Voice(id, event)),
+            WorkResult::Voice(id, event) => {
+                if let VoiceEvent::Finished | VoiceEvent::Failed(_) = &event {
+                    self.mouth.complete(id);
+                }
+                self.tell(Input::Voice(id, event));
+            }
         }
     }
 
@@ -420,6 +426,7 @@ impl Driver {
                 self.works.start_model(generation, &self.setup.model, request);
             }
             Effect::StartSpeech { utterance, text } => {
+                self.mouth.open(utterance);
                 let language = self.setup.engine.language.clone();
                 let request = text_to_speech::Request { text, language };
                 self.works.start_speech(utterance, &self.setup.voice, request, self.setup.output_rate);
