@@ -1,9 +1,11 @@
 //! Every call of this suite leaves a journal, and every journal is run through the engine again: it must say the same, byte for byte.
 
 use std::path::Path;
+use std::time::Duration;
 
 use antiphon_server::call::journal::replay::{Replayed, replay};
 use antiphon_server::call::journal::settings::set;
+use antiphon_server::call::journal::what_if::{ChangeKind, what_if};
 use antiphon_server::call::journal::{Journal, Tail, read};
 use antiphon_server::call::waterfall::{Mark, Opening, Outcome, of_journal};
 use antiphon_server::config::UserTextChoice;
@@ -66,6 +68,26 @@ async fn a_changed_decision_is_found_and_named() {
 }
 
 #[tokio::test]
+async fn a_what_if_says_which_turns_would_have_ended_later_and_which_interruption_would_not_have_been() {
+    let stand = Stand::hearing(&["tell me a story", "wait"]).await;
+    let journal = interrupted_story(&stand).await;
+    assert_eq!(what_if(&journal, journal.header.config.clone()).changes, []);
+
+    let mut patient = journal.header.config.clone();
+    set(&mut patient, "vadSettings.turnEndpointDelay=0.48s").unwrap();
+    let changes = what_if(&journal, patient).changes;
+    let delay = Duration::from_millis(480 - 384);
+    assert!(changes.iter().any(|change| change.kind == ChangeKind::TurnLater(delay)), "{changes:#?}");
+    assert!(changes.iter().any(|change| change.kind == ChangeKind::AnswerLater(delay)), "{changes:#?}");
+
+    let mut deaf = journal.header.config.clone();
+    set(&mut deaf, "vadSettings.minimumInterruptionDuration=10s").unwrap();
+    let kinds: Vec<_> = what_if(&journal, deaf).changes.into_iter().map(|change| change.kind).collect();
+    assert!(kinds.contains(&ChangeKind::InterruptionAvoided), "{kinds:?}");
+    assert!(!kinds.contains(&ChangeKind::InterruptionAdded), "{kinds:?}");
+}
+
+#[tokio::test]
 async fn the_waterfall_of_a_turn_names_its_steps_in_order() {
     let stand = Stand::hearing(&["tell me a story", "wait"]).await;
     let journal = interrupted_story(&stand).await;
@@ -118,7 +140,7 @@ async fn a_journal_without_users_text_replays_and_holds_none() {
     caller.until_state("listening").await;
     caller.audio(&spoken("Hello there.").await).await;
     caller.until_final("user").await;
-    caller.until_state("thinking").await;
+    caller.until_state("speaking").await;
     caller.hang_up().await;
     stand.ended(&call).await;
     let path = stand.journal(&call);
