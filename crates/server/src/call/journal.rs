@@ -27,7 +27,7 @@ use antiphon_engine::{CallTime, Config, Input};
 
 pub use decision::{Author, Deadline, Decision, Step, Words};
 pub use reading::{ReadError, Tail, read};
-pub(super) use scribe::{Scribe, start};
+pub use scribe::{Scribe, start};
 
 /// How calls keep journals.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -132,7 +132,8 @@ pub type Deadline = Option<(CallTime, Timer)>;
 
 impl Decision {
     /// What an output decides; a timeout is no decision.
-    pub(in crate::call) fn of(output: &Output) -> Option<Self> {
+    #[must_use]
+    pub fn of(output: &Output) -> Option<Self> {
         match output {
             Output::Effect(effect) => Some(Self::of_effect(effect)),
             Output::Event(event) => Some(Self::of_event(event)),

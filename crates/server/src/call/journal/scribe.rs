@@ -37,9 +37,10 @@ enum Piece {
     Gap(CallTime),
 }
 
-/// The call's end of its journal.
+/// Puts what happens to a conversation into words and hands it to the file's writer. For each input: [`Scribe::begin`], then
+/// [`Scribe::add`] for all that the engine says, then [`Scribe::end`] and [`Scribe::hand_over`].
 #[derive(Debug)]
-pub(in crate::call) struct Scribe {
+pub struct Scribe {
     writer: Writer,
     digest: Digest,
     /// The time of the last entry.
@@ -51,11 +52,8 @@ pub(in crate::call) struct Scribe {
     _open: DropGuard,
 }
 
-/// Starts a journal. The task ends when the scribe is dropped and everything is written.
-pub(in crate::call) fn start(
-    journals: &Journals,
-    header: &Header,
-) -> (Scribe, impl Future<Output = ()> + Send + use<>) {
+/// Starts a journal. The future writes the file; it is over when the scribe is dropped and everything is written.
+pub fn start(journals: &Journals, header: &Header) -> (Scribe, impl Future<Output = ()> + Send + use<>) {
     let (pieces, receiver) = mpsc::channel(WAITING_PIECES + 1);
     let closed = CancellationToken::new();
     let file = Writing {
@@ -97,7 +95,7 @@ impl Scribe {
     }
 
     /// Begins an entry: what happened, or nothing for the creation of the conversation.
-    pub(in crate::call) fn begin(&mut self, at: CallTime, input: Option<&Input>) {
+    pub fn begin(&mut self, at: CallTime, input: Option<&Input>) {
         if self.pieces.is_none() {
             return;
         }
@@ -113,7 +111,7 @@ impl Scribe {
     }
 
     /// Adds what the engine said to the open entry.
-    pub(in crate::call) fn add(&mut self, output: &Output, decision: Option<&Decision>) {
+    pub fn add(&mut self, output: &Output, decision: Option<&Decision>) {
         if self.pieces.is_none() {
             return;
         }
@@ -125,7 +123,7 @@ impl Scribe {
     }
 
     /// Ends the open entry.
-    pub(in crate::call) fn end(&mut self, deadline: Deadline) {
+    pub fn end(&mut self, deadline: Deadline) {
         if self.pieces.is_none() {
             return;
         }
@@ -135,7 +133,7 @@ impl Scribe {
     }
 
     /// Hands what was put into words to the file's writer.
-    pub(in crate::call) fn hand_over(&mut self) {
+    pub fn hand_over(&mut self) {
         let Some(pieces) = &self.pieces else { return };
         let entries = self.writer.bytes.split().freeze();
         if entries.is_empty() {
