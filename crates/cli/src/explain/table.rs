@@ -56,14 +56,12 @@ fn steps(out: &mut impl Write, turn: &Waterfall) -> io::Result<()> {
             (Mark::TurnEnd, Some(by)) => format!("  by {}", by.name()),
             _ => String::new(),
         };
-        writeln!(
-            out,
-            "  {:<20} {:>9.3} s {:>+7.0} ms  {:from$}{cyan}{bar}{cyan:#}{by}",
-            mark.name(),
-            at.since_start().as_secs_f64(),
-            added.as_secs_f64() * 1e3,
-            "",
-        )?;
+        let (seconds, ms) = (at.since_start().as_secs_f64(), added.as_secs_f64() * 1e3);
+        write!(out, "  {:<20} {seconds:>9.3} s {ms:>+7.0} ms", mark.name())?;
+        if !bar.is_empty() {
+            write!(out, "  {:from$}{cyan}{bar}{cyan:#}", "")?;
+        }
+        writeln!(out, "{by}")?;
         before = *at;
     }
     Ok(())

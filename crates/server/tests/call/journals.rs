@@ -101,6 +101,31 @@ async fn the_waterfall_of_a_turn_names_its_steps_in_order() {
 }
 
 #[tokio::test]
+async fn a_turn_that_takes_a_tool_is_one_turn_with_the_tool_in_it() {
+    let stand = Stand::hearing(&[]).await;
+    let lookup =
+        json!({"temporaryTool": {"modelToolName": "lookup", "description": "Find an order", "client": {}}});
+    let (call, mut caller) =
+        stand.call(json!({"selectedTools": [lookup], "firstSpeakerSettings": {"user": {}}})).await;
+    caller.write("my order").await;
+    let asked = caller.until_type("client_tool_invocation").await;
+    caller
+        .say(json!({"type": "client_tool_result", "invocationId": asked["invocationId"], "result": "two loaves"}))
+        .await;
+    assert_eq!(caller.until_final("agent").await, "Found: two loaves.");
+    caller.until_state("listening").await;
+    caller.hang_up().await;
+    stand.ended(&call).await;
+    let turns = of_journal(&completed(&stand.journal(&call)).await);
+    let [turn] = &turns[..] else { panic!("{turns:#?}") };
+    assert_eq!((turn.opening, &turn.outcome), (Opening::Text, &Outcome::Answered));
+    assert_eq!(turn.answer, "One moment. Found: two loaves.");
+    let [tool] = &turn.tools[..] else { panic!("{turn:#?}") };
+    assert_eq!(&*tool.name, "lookup");
+    assert!(tool.ended.is_some_and(|ended| ended >= tool.started), "{tool:?}");
+}
+
+#[tokio::test]
 async fn where_the_time_went_is_told_while_the_call_runs() {
     let stand = Stand::hearing(&["tell me a story"]).await;
     let medium = json!({"serverWebSocket": {"inputSampleRate": 16000,

@@ -314,12 +314,14 @@ fn compare(before: &[Waterfall], after: &[Waterfall]) -> Vec<Change> {
     changes
 }
 
+/// When the agent was interrupted, and the last words that were heard.
 fn interruptions(turns: &[Waterfall]) -> Vec<(CallTime, &str)> {
+    let last_words = |text: &'_ str| text.char_indices().rev().nth(40).map_or(0, |(begin, _)| begin);
     let of = |turn: &'_ Waterfall| match &turn.outcome {
         Outcome::Interrupted { at, .. } => Some(*at),
         Outcome::Answered | Outcome::Unanswered | Outcome::Dropped { .. } => None,
     };
-    turns.iter().filter_map(|turn| Some((of(turn)?, turn.answer.as_str()))).collect()
+    turns.iter().filter_map(|turn| Some((of(turn)?, &turn.answer[last_words(&turn.answer)..]))).collect()
 }
 
 /// The same speech interrupts within this of itself, whatever the settings.
