@@ -230,7 +230,7 @@ impl Driver {
             return Err(if self.leg.is_some() && !self.closed { CloseCode::InUse } else { CloseCode::Ended });
         }
         let now = self.now();
-        let (call_end, carrier_end) = leg();
+        let (call_end, carrier_end) = leg(self.setup.engine.client_buffer);
         self.joined = Some(now);
         self.leg = Some(call_end);
         self.media = Instant::now();
