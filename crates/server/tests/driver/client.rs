@@ -22,7 +22,7 @@ pub(crate) enum Seen {
 }
 
 pub(crate) struct Client {
-    pub(crate) to_call: mpsc::Sender<FromClient>,
+    to_call: mpsc::Sender<FromClient>,
     from_call: Outgoing,
     closed: oneshot::Sender<LegClosed>,
 }
@@ -52,7 +52,10 @@ impl Client {
 
     /// Sends 16 kHz audio as one frame.
     pub(crate) async fn send(&self, samples: &[i16]) {
-        let bytes: Bytes = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        self.send_bytes(bytes(samples)).await;
+    }
+
+    pub(crate) async fn send_bytes(&self, bytes: Bytes) {
         self.to_call.send(FromClient::Audio(bytes)).await.unwrap();
     }
 
@@ -121,6 +124,11 @@ pub(crate) async fn settle() {
     for _ in 0..200 {
         tokio::task::yield_now().await;
     }
+}
+
+/// Samples as they are sent.
+pub(crate) fn bytes(samples: &[i16]) -> Bytes {
+    samples.iter().flat_map(|sample| sample.to_le_bytes()).collect()
 }
 
 /// A loud tone of 16 kHz, which counts as speech.

@@ -5,6 +5,7 @@
 
 mod client;
 mod failures;
+mod footprint;
 mod keep_alive;
 mod media;
 mod pacing;
