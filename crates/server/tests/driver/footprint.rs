@@ -7,13 +7,14 @@ use antiphon_backends::voice_activity::earshot::Earshot;
 use antiphon_server::storage::Storage;
 use bytes::Bytes;
 use serde_json::json;
+use tokio::runtime::{Builder, Runtime};
 
-use crate::client::{Client, FRAME, bytes, silence, tone};
+use crate::client::{Client, FRAME, bytes, settle, silence, tone};
 use crate::stand::{Stand, backends};
 
 const RATES: [u32; 5] = [8_000, 16_000, 22_050, 24_000, 48_000];
 
-/// Sends a minute's part of `sound`, frame by frame in its time.
+/// Sends `sound` over and over for this long, frame by frame in its time.
 async fn send(client: &Client, sound: &Bytes, rate: u32, length: Duration) {
     let frame = rate as usize / 50 * 2;
     for nth in 0..length.as_millis() / FRAME.as_millis() {
@@ -22,6 +23,10 @@ async fn send(client: &Client, sound: &Bytes, rate: u32, length: Duration) {
         client.send_bytes(sound.slice(from..from + frame)).await;
         tokio::time::sleep(FRAME).await;
     }
+}
+
+fn virtual_time() -> Runtime {
+    Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
 }
 
 /// Allocations while `sound` is heard, once it has been heard for so long.
@@ -59,4 +64,25 @@ fn speech_allocates_nothing_but_room_for_more_of_it() {
         // The turn's audio is kept in a buffer that doubles.
         assert!(count <= 5, "{count} allocations in 1500 frames at {rate} Hz");
     }
+}
+
+#[test]
+fn long_turns_leave_no_memory_behind() {
+    let stand = Stand::with(backends(), Storage::in_memory());
+    let runtime = virtual_time();
+    let (tone, silence) = (bytes(&tone(Duration::from_secs(1))), bytes(&silence(Duration::from_secs(1))));
+    let (_, mut client) = runtime.block_on(stand.call(json!({})));
+    let measured = allocation_counter::measure(|| {
+        runtime.block_on(async {
+            for _ in 0..3 {
+                send(&client, &tone, 16_000, Duration::from_secs(60)).await;
+                send(&client, &silence, 16_000, Duration::from_secs(4)).await;
+                assert_eq!(client.until_final("agent").await, "You said hello.");
+                client.until_state("listening").await;
+            }
+            settle().await;
+        });
+    });
+    let left = measured.bytes_current;
+    assert!(left < 64 * 1024, "{left} bytes after three turns of 1.9 MB each");
 }
