@@ -334,18 +334,19 @@ impl Calls {
         let span = info_span!(parent: None, "call", id = %id);
         info!(parent: &span, "call created");
         let running = async move {
-            let ended = AssertUnwindSafe(driver.run()).catch_unwind().await;
-            calls.live().remove(&id);
-            if ended.is_err() {
+            let running = async {
+                let ended = AssertUnwindSafe(driver.run()).catch_unwind().await;
+                calls.live().remove(&id);
+                ended.map_err(|_| Timestamp::from(jiff::Timestamp::now()))
+            };
+            // The writer ends when the driver is gone and everything of it is written.
+            let (ended, ()) = tokio::join!(running, writing);
+            if let Err(at) = ended {
                 error!("the call failed and ends: this is a bug of the server");
-                let now = Timestamp::from(jiff::Timestamp::now());
-                let reason = EndReason::SystemError;
-                if let Err(error) = calls.0.storage.calls.mark_ended(id, now, reason).await {
-                    error!(%error, "the end of the call could not be recorded");
-                }
+                record::end(id, &calls.0.storage, at, EndReason::SystemError).await;
             }
         };
-        self.0.tasks.spawn(async move { tokio::join!(running, writing) }.instrument(span));
+        self.0.tasks.spawn(running.instrument(span));
     }
 
     async fn why_not_live(&self, call: CallId) -> CloseCode {

@@ -8,5 +8,6 @@ mod bad_input;
 mod caller;
 mod conversation;
 mod ends;
+mod rates;
 mod speech;
 mod stand;
