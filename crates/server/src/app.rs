@@ -105,7 +105,7 @@ impl App {
 
         let public_url = server.public_url.clone().unwrap_or_else(|| PublicUrl::listening_on(local_addr));
         let drain_deadline = server.drain_deadline;
-        let running_calls = Calls::new(calls, journals, Arc::new(backends), storage.clone());
+        let running_calls = Calls::with_journals(calls, journals, Arc::new(backends), storage.clone());
         running_calls.recover().await?;
         let http = Http::new(Shared {
             calls: running_calls.clone(),

@@ -109,9 +109,15 @@ pub enum RequestError {
 }
 
 impl Calls {
-    /// No calls yet. They will leave journals if it is said how.
+    /// No calls yet. They will leave no journals.
     #[must_use]
-    pub fn new(
+    pub fn new(settings: Settings, backends: Arc<Backends>, storage: Storage) -> Self {
+        Self::with_journals(settings, None, backends, storage)
+    }
+
+    /// The same with journals, if it is said how.
+    #[must_use]
+    pub fn with_journals(
         settings: Settings,
         journals: Option<Journals>,
         backends: Arc<Backends>,
@@ -355,20 +361,19 @@ impl Calls {
         let span = info_span!(parent: None, "call", id = %id);
         info!(parent: &span, "call created");
         let running = async move {
-            let ended = AssertUnwindSafe(driver.run()).catch_unwind().await;
-            calls.live().remove(&id);
-            if ended.is_err() {
+            let running = async {
+                let ended = AssertUnwindSafe(driver.run()).catch_unwind().await;
+                calls.live().remove(&id);
+                ended.map_err(|_| Timestamp::from(jiff::Timestamp::now()))
+            };
+            // The writers end when the driver is gone and everything of it is written.
+            let (ended, (), _) = tokio::join!(running, writing, OptionFuture::from(journaling));
+            if let Err(at) = ended {
                 error!("the call failed and ends: this is a bug of the server");
-                let now = Timestamp::from(jiff::Timestamp::now());
-                let reason = EndReason::SystemError;
-                if let Err(error) = calls.0.storage.calls.mark_ended(id, now, reason).await {
-                    error!(%error, "the end of the call could not be recorded");
-                }
+                record::end(id, &calls.0.storage, at, EndReason::SystemError).await;
             }
         };
-        self.0.tasks.spawn(
-            async move { tokio::join!(running, writing, OptionFuture::from(journaling)) }.instrument(span),
-        );
+        self.0.tasks.spawn(running.instrument(span));
     }
 
     /// Starts the call's journal, if it is to leave one.

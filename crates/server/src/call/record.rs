@@ -104,6 +104,11 @@ impl Recorder {
     }
 }
 
+/// Records the end of a call that did not come to one itself.
+pub(super) async fn end(call: CallId, storage: &Storage, at: Timestamp, reason: EndReason) {
+    insist(call, || storage.calls.mark_ended(call, at, reason)).await;
+}
+
 async fn write(call: CallId, storage: Storage, mut receiver: mpsc::Receiver<Entry>) {
     let mut batch = Vec::with_capacity(BATCH);
     while receiver.recv_many(&mut batch, BATCH).await > 0 {

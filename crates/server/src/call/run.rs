@@ -13,6 +13,7 @@ use antiphon_api::{CallId, CallStageId, Timestamp};
 use antiphon_backends::language_model::{self, Clips};
 use antiphon_backends::registry::Backends;
 use antiphon_backends::{speech_to_text, text_to_speech};
+use antiphon_engine::config::Hearing;
 use antiphon_engine::ids::TurnId;
 use antiphon_engine::input::{LegClosed, ModelEvent, Request, Transcription, VoiceEvent};
 use antiphon_engine::message::{AudioSpan, Message, MessageBody};
@@ -35,7 +36,7 @@ use super::witness::{self, Witness};
 use super::work::{WorkResult, Works};
 use super::{messages, severity};
 
-/// Turns whose audio is kept for the model; more than any adapter sends.
+/// Turns whose audio is kept for a model that hears it; more than any adapter sends.
 const CLIPS: usize = 8;
 /// Audio goes out in pieces of this length while the client's buffer is small.
 const SMALL_FRAME: Duration = Duration::from_millis(20);
@@ -236,7 +237,7 @@ impl Driver {
             return Err(if self.leg.is_some() && !self.closed { CloseCode::InUse } else { CloseCode::Ended });
         }
         let now = self.now();
-        let (call_end, carrier_end) = leg();
+        let (call_end, carrier_end) = leg(self.setup.engine.client_buffer);
         self.joined = Some(now);
         self.leg = Some(call_end);
         self.media = Instant::now();
@@ -450,9 +451,11 @@ impl Driver {
 
     fn transcribe(&mut self, span: AudioSpan) {
         let samples = self.ear.as_ref().map_or_else(|| Arc::from([]), |ear| ear.clip(span));
-        self.clips.push_back((span.turn, Arc::clone(&samples)));
-        if self.clips.len() > CLIPS {
-            self.clips.pop_front();
+        if self.setup.engine.hearing == Hearing::Audio {
+            self.clips.push_back((span.turn, Arc::clone(&samples)));
+            if self.clips.len() > CLIPS {
+                self.clips.pop_front();
+            }
         }
         match &self.backends.speech_to_text {
             Some(recognizer) => {

@@ -9,5 +9,6 @@ mod caller;
 mod conversation;
 mod ends;
 mod journals;
+mod rates;
 mod speech;
 mod stand;

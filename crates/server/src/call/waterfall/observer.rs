@@ -159,6 +159,10 @@ impl Observer {
             Decision::InvokeTool { invocation, tool } => {
                 let run =
                     ToolRun { invocation: *invocation, name: Arc::clone(tool), started: now, ended: None };
+                // What was said before a tool belongs to the same answer.
+                if let Some(open) = &mut self.open {
+                    open.said = false;
+                }
                 self.answering().turn.tools.push(run);
             }
             Decision::Committed { author: Author::Result(id), .. } => {
