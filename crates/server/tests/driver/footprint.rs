@@ -83,5 +83,6 @@ fn long_turns_leave_no_memory_behind() {
         });
     });
     let left = measured.bytes_current;
-    assert!(left < 64 * 1024, "{left} bytes after three turns of 1.9 MB each");
+    // The record is kept in memory here: messages, and an event for each turn that says where its time went.
+    assert!(left < 96 * 1024, "{left} bytes after three turns of 1.9 MB each");
 }
