@@ -81,7 +81,8 @@ impl App {
 
     /// The same with backends of the caller's own in the place of the configured ones.
     pub async fn start_with(config: Config, backends: Backends) -> Result<Running, StartError> {
-        let Config { server, auth, storage, calls, .. } = config;
+        let Config { server, auth, storage, calls, journal, .. } = config;
+        let journals = journal.journals(&storage);
         let mut configured_keys = Vec::with_capacity(auth.api_keys.len());
         for key in auth.api_keys {
             match key.hash() {
@@ -104,7 +105,7 @@ impl App {
 
         let public_url = server.public_url.clone().unwrap_or_else(|| PublicUrl::listening_on(local_addr));
         let drain_deadline = server.drain_deadline;
-        let running_calls = Calls::new(calls, Arc::new(backends), storage.clone());
+        let running_calls = Calls::with_journals(calls, journals, Arc::new(backends), storage.clone());
         running_calls.recover().await?;
         let http = Http::new(Shared {
             calls: running_calls.clone(),

@@ -14,17 +14,20 @@ use antiphon_api::{CallId, CallStageId, SampleRate, Timestamp};
 use antiphon_backends::registry::Backends;
 use antiphon_engine::output::EndReason;
 use futures::FutureExt as _;
+use futures::future::OptionFuture;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, error, info, info_span, warn};
 
+use super::journal::{self, Header, Journals};
 use super::leg::{CarrierEnd, CloseCode};
 use super::record;
 use super::run::{Command, Driver, Join, Subject};
 use super::setup::{self, Remark, Setup, SetupError};
 use super::wire::{Meaning, Wire};
+use super::witness::Witness;
 use crate::config::{Calls as Settings, DefaultMedium};
 use crate::storage::{AccountId, Direction, MessageChoice, Storage, StorageError, StoredCall, Window};
 
@@ -41,6 +44,7 @@ pub struct Calls(Arc<Inner>);
 
 struct Inner {
     settings: Settings,
+    journals: Option<Journals>,
     backends: Arc<Backends>,
     storage: Storage,
     live: Mutex<HashMap<CallId, Handle>>,
@@ -105,11 +109,23 @@ pub enum RequestError {
 }
 
 impl Calls {
-    /// No calls yet.
+    /// No calls yet. They will leave no journals.
     #[must_use]
     pub fn new(settings: Settings, backends: Arc<Backends>, storage: Storage) -> Self {
+        Self::with_journals(settings, None, backends, storage)
+    }
+
+    /// The same with journals, if it is said how.
+    #[must_use]
+    pub fn with_journals(
+        settings: Settings,
+        journals: Option<Journals>,
+        backends: Arc<Backends>,
+        storage: Storage,
+    ) -> Self {
         Self(Arc::new(Inner {
             settings,
+            journals,
             backends,
             storage,
             live: Mutex::new(HashMap::new()),
@@ -225,6 +241,14 @@ impl Calls {
         Ok(())
     }
 
+    /// Deletes what a deleted call left in files.
+    pub async fn forget(&self, call: CallId) {
+        let Some(journals) = &self.0.journals else { return };
+        if let Err(error) = journals.delete(call).await {
+            error!(%call, %error, "the journal of a deleted call could not be deleted; delete it by hand");
+        }
+    }
+
     /// Whether a call has not ended yet.
     #[must_use]
     pub fn is_live(&self, call: CallId) -> bool {
@@ -327,7 +351,10 @@ impl Calls {
         let (recorder, writing) = record::start(call.id, stage, self.0.storage.clone());
         let subject =
             Subject { id: call.id, stage, created: call.created, request: Arc::new(call.request.clone()) };
-        let driver = Driver::new(subject, setup, Arc::clone(&self.0.backends), recorder, commands, age);
+        let (scribe, journaling) = self.journal(call, &setup).unzip();
+        let witness = Witness::new(scribe);
+        let backends = Arc::clone(&self.0.backends);
+        let driver = Driver::new(subject, setup, backends, recorder, witness, commands, age);
         let id = call.id;
         let calls = self.clone();
         // A span of its own: the request that created the call is over long before the call is.
@@ -339,14 +366,31 @@ impl Calls {
                 calls.live().remove(&id);
                 ended.map_err(|_| Timestamp::from(jiff::Timestamp::now()))
             };
-            // The writer ends when the driver is gone and everything of it is written.
-            let (ended, ()) = tokio::join!(running, writing);
+            // The writers end when the driver is gone and everything of it is written.
+            let (ended, (), _) = tokio::join!(running, writing, OptionFuture::from(journaling));
             if let Err(at) = ended {
                 error!("the call failed and ends: this is a bug of the server");
                 record::end(id, &calls.0.storage, at, EndReason::SystemError).await;
             }
         };
         self.0.tasks.spawn(running.instrument(span));
+    }
+
+    /// Starts the call's journal, if it is to leave one.
+    fn journal(
+        &self,
+        call: &StoredCall,
+        setup: &Setup,
+    ) -> Option<(journal::Scribe, impl Future<Output = ()> + Send + use<>)> {
+        let journals = self.0.journals.as_ref()?;
+        let header = Header {
+            server_version: env!("CARGO_PKG_VERSION").to_owned(),
+            call: call.id,
+            created: call.created,
+            user_text: journals.user_text,
+            config: setup.engine.clone(),
+        };
+        Some(journal::start(journals, &header))
     }
 
     async fn why_not_live(&self, call: CallId) -> CloseCode {

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use antiphon_api::realtime::ServerMessage;
 use antiphon_api::rest::calls::StartCallRequest;
 use antiphon_api::{CallId, CallStageId, Timestamp};
 use antiphon_backends::language_model::{self, Clips};
@@ -31,6 +32,7 @@ use super::record::Recorder;
 use super::setup::{Remark, Setup};
 use super::tools::KnownValues;
 use super::wire::{Meaning, Wire};
+use super::witness::{self, Witness};
 use super::work::{WorkResult, Works};
 use super::{messages, severity};
 
@@ -89,6 +91,7 @@ pub(super) struct Driver {
     clips: VecDeque<(TurnId, Arc<[i16]>)>,
     wire: Wire,
     recorder: Recorder,
+    witness: Witness,
     joined: Option<CallTime>,
     /// When audio last came, for `mediaIdleTimeout`.
     media: Instant,
@@ -120,6 +123,7 @@ impl Driver {
         setup: Setup,
         backends: Arc<Backends>,
         recorder: Recorder,
+        witness: Witness,
         commands: mpsc::Receiver<Command>,
         age: Duration,
     ) -> Self {
@@ -141,6 +145,7 @@ impl Driver {
             works: Works::new(),
             clips: VecDeque::new(),
             recorder,
+            witness,
             joined: None,
             media: now,
             state: None,
@@ -156,6 +161,7 @@ impl Driver {
         for Remark { kind, text } in std::mem::take(&mut self.setup.remarks) {
             self.event(Severity::Warning, kind, text);
         }
+        self.witness.told(CallTime::ZERO, None);
         self.drain();
         loop {
             if let Some(reason) = self.ended {
@@ -353,7 +359,9 @@ impl Driver {
     /// One input, then everything that the engine wants, until nothing is left (the engine's contract).
     fn follow_up(&mut self) {
         while let Some(input) = self.inputs.pop_front() {
-            self.conversation.handle(self.now(), input);
+            let now = self.now();
+            self.witness.told(now, Some(&input));
+            self.conversation.handle(now, input);
             self.drain();
         }
         let hold = self.user_mid_turn || self.state == Some(AgentState::Thinking);
@@ -364,9 +372,12 @@ impl Driver {
 
     fn drain(&mut self) {
         loop {
-            match self.conversation.poll() {
+            let output = self.conversation.poll();
+            self.witness.said(&output);
+            match output {
                 Output::Timeout(deadline) => {
                     self.deadline = deadline.map(|(at, _)| at);
+                    self.report_turns();
                     return;
                 }
                 Output::Effect(effect) => self.do_effect(effect),
@@ -470,7 +481,7 @@ impl Driver {
             Event::Notice(notice) => {
                 debug!(kind = notice.kind, "{}", notice.text);
                 let at = self.timestamp(now);
-                self.recorder.event(at, severity(notice.severity), notice.kind, notice.text.clone());
+                self.recorder.event(at, severity(notice.severity), notice.kind, notice.text.clone(), None);
                 if notice.kind == notices::TOOL_FAILED || notice.kind == notices::TOOL_TIMED_OUT {
                     self.debug_message(format!("tool result: {}", notice.text));
                 }
@@ -535,15 +546,32 @@ impl Driver {
         }
     }
 
+    /// Where the time of the turns went that are over.
+    fn report_turns(&mut self) {
+        for turn in self.witness.finished() {
+            witness::trace(&turn);
+            let text = turn.summary();
+            self.debug_message(text.clone());
+            self.event_with(Severity::Debug, witness::TURN_LATENCY, text, Some(turn.to_json()));
+        }
+    }
+
     /// Something that the driver itself has to tell.
     fn event(&mut self, level: Severity, kind: &'static str, text: String) {
+        self.event_with(level, kind, text, None);
+    }
+
+    fn event_with(&mut self, level: Severity, kind: &'static str, text: String, extras: Option<Value>) {
         let at = self.timestamp(self.now());
         debug!(kind, "{text}");
         let notice = antiphon_engine::output::Notice { severity: level, kind, text };
-        if let Some(message) = self.wire.event(self.now(), &Event::Notice(notice.clone())) {
+        if let Some(mut message) = self.wire.event(self.now(), &Event::Notice(notice.clone())) {
+            if let (ServerMessage::CallEvent(event), Some(Value::Object(extras))) = (&mut message, &extras) {
+                event.extras = Some(extras.clone());
+            }
             self.send(ToClient::Message(Box::new(message)));
         }
-        self.recorder.event(at, severity(level), kind, notice.text);
+        self.recorder.event(at, severity(level), kind, notice.text, extras);
     }
 
     fn history(&self, history: &[Message]) -> Value {

@@ -8,6 +8,7 @@ mod bad_input;
 mod caller;
 mod conversation;
 mod ends;
+mod journals;
 mod rates;
 mod speech;
 mod stand;
