@@ -4,7 +4,7 @@
 //! There is no audio in a journal and no key; what users said can be left out ([`UserText`]). The file is written while the call
 //! runs, by a task of its own ([`Scribe`]), and can be read after a crash up to the last block that was written.
 //!
-//! The format ([`frame`], [`codec`]) is this version's own: a journal of another format version is refused by name.
+//! The format (`frame`, `codec`) is this version's own: a journal of another format version is refused by name.
 
 mod bytes;
 mod codec;
