@@ -7,13 +7,13 @@
 mod ear;
 pub mod leg;
 pub mod live;
-mod messages;
+pub(crate) mod messages;
 mod mouth;
 mod record;
 mod run;
-mod setup;
-mod tools;
-mod wire;
+pub(crate) mod setup;
+pub(crate) mod tools;
+pub(crate) mod wire;
 mod work;
 
 pub use live::{Calls, CreateError, CreateOptions, NotActive, RequestError, first_stage};
