@@ -6,6 +6,7 @@ mod demo;
 mod exit;
 mod screen;
 mod serve;
+mod simulate;
 mod stop;
 mod talk;
 
@@ -39,6 +40,8 @@ enum Command {
     Demo(demo::Args),
     /// Run the server.
     Serve(serve::Args),
+    /// Run whole calls without waiting for them: an agent, a scripted user, and what is expected.
+    Simulate(simulate::Args),
     /// Talk to an agent: with microphone and speaker, with WAV files, or in writing.
     Talk(Box<talk::Args>),
 }
@@ -66,6 +69,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Config(args) => config::run(args),
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Serve(args) => block_on(serve::run(args)),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Talk(args) => block_on(talk::run(*args)),
     }
 }
