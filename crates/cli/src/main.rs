@@ -9,6 +9,7 @@ mod journals;
 mod replay;
 mod screen;
 mod serve;
+mod simulate;
 mod stop;
 mod talk;
 
@@ -46,6 +47,8 @@ enum Command {
     Replay(replay::Args),
     /// Run the server.
     Serve(serve::Args),
+    /// Run whole calls without waiting for them: an agent, a scripted user, and what is expected.
+    Simulate(simulate::Args),
     /// Talk to an agent: with microphone and speaker, with WAV files, or in writing.
     Talk(Box<talk::Args>),
 }
@@ -75,6 +78,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Explain(args) => explain::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Serve(args) => block_on(serve::run(args)),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Talk(args) => block_on(talk::run(*args)),
     }
 }

@@ -199,7 +199,7 @@ fn seconds(at: Duration) -> f64 {
 }
 
 /// The text on one line and without anything that a terminal obeys.
-fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
 }
 

@@ -8,14 +8,14 @@ mod ear;
 pub mod journal;
 pub mod leg;
 pub mod live;
-mod messages;
+pub(crate) mod messages;
 mod mouth;
 mod record;
 mod run;
-mod setup;
-mod tools;
+pub(crate) mod setup;
+pub(crate) mod tools;
 pub mod waterfall;
-mod wire;
+pub(crate) mod wire;
 mod witness;
 mod work;
 

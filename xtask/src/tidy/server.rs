@@ -9,11 +9,13 @@ const ROOT: &str = "crates/server/src/";
 /// The layers, and the layers that each may import. What is not a layer (configuration, keys, telemetry) is below all
 /// of them: every layer may import it, and it imports none. `app` and `lib` put everything together and are imported by
 /// nobody.
-const LAYERS: [(&str, &[&str]); 6] = [
+const LAYERS: [(&str, &[&str]); 7] = [
     // Joining a call is an HTTP request that becomes a transport.
     ("http", &["transport", "call", "storage"]),
     ("transport", &["call", "storage"]),
     ("jobs", &["call", "storage"]),
+    // Runs calls without their driver; nothing that serves knows of it.
+    ("simulation", &["call"]),
     ("call", &["tools", "storage"]),
     ("tools", &[]),
     ("storage", &[]),

@@ -43,6 +43,24 @@ impl Scripted {
     pub fn demo() -> Self {
         Self::from_yaml(DEMO).expect("a test reads the demo script")
     }
+
+    /// Everything that a run with this prompt streams, each event with how long after the one before it comes: a run for
+    /// those who have a clock of their own.
+    #[must_use]
+    pub fn timetable(&self, prompt: &Prompt) -> Vec<(Duration, ModelEvent)> {
+        let answer = answer(&self.0, prompt);
+        let mut first = true;
+        let wait = |event: &ModelEvent| match event {
+            ModelEvent::Text(_) if std::mem::take(&mut first) => answer.delay,
+            ModelEvent::Text(_) => answer.between_words,
+            ModelEvent::ToolCall(_) | ModelEvent::Finished | ModelEvent::Failed(_) => {
+                first = false;
+                Duration::ZERO
+            }
+        };
+        let waits: Vec<Duration> = answer.events.iter().map(wait).collect();
+        waits.into_iter().zip(answer.events).collect()
+    }
 }
 
 impl LanguageModel for Scripted {
@@ -51,24 +69,12 @@ impl LanguageModel for Scripted {
     }
 
     fn generate(&self, request: Request) -> BoxStream<'static, ModelEvent> {
-        let answer = answer(&self.0, &request.prompt);
-        let mut first = true;
-        stream::iter(answer.events)
-            .then(move |event| {
-                let wait = match (&event, first) {
-                    (ModelEvent::Text(_), true) => answer.delay,
-                    (ModelEvent::Text(_), false) => answer.between_words,
-                    (ModelEvent::ToolCall(_) | ModelEvent::Finished | ModelEvent::Failed(_), _) => {
-                        Duration::ZERO
-                    }
-                };
-                first = false;
-                async move {
-                    if !wait.is_zero() {
-                        tokio::time::sleep(wait).await;
-                    }
-                    event
+        stream::iter(self.timetable(&request.prompt))
+            .then(|(wait, event)| async move {
+                if !wait.is_zero() {
+                    tokio::time::sleep(wait).await;
                 }
+                event
             })
             .boxed()
     }

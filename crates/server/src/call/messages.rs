@@ -11,7 +11,7 @@ use antiphon_engine::message::{self, Medium, MessageBody};
 use serde_json::{Value, json};
 
 /// A message as REST shows it. `invocation_id` gives the id by which clients know an invocation. Texts are trimmed.
-pub(super) fn to_api(
+pub(crate) fn to_api(
     message: &message::Message,
     stage: CallStageId,
     index: usize,

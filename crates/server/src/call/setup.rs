@@ -45,24 +45,24 @@ const SHORTEST_MEDIA_IDLE: Duration = Duration::from_secs(10);
 const DEFAULT_CLIENT_BUFFER_MS: u32 = 60;
 
 /// Everything that a call needs to run.
-pub(super) struct Setup {
-    pub(super) engine: Config,
-    pub(super) model: Arc<dyn LanguageModel>,
-    pub(super) voice: Arc<dyn TextToSpeech>,
-    pub(super) input_rate: SampleRate,
-    pub(super) output_rate: SampleRate,
-    pub(super) media_idle: Option<Duration>,
-    pub(super) messages: EnabledDataMessages,
-    pub(super) threshold: f32,
-    pub(super) tools: Vec<CallTool>,
+pub(crate) struct Setup {
+    pub(crate) engine: Config,
+    pub(crate) model: Arc<dyn LanguageModel>,
+    pub(crate) voice: Arc<dyn TextToSpeech>,
+    pub(crate) input_rate: SampleRate,
+    pub(crate) output_rate: SampleRate,
+    pub(crate) media_idle: Option<Duration>,
+    pub(crate) messages: EnabledDataMessages,
+    pub(crate) threshold: f32,
+    pub(crate) tools: Vec<CallTool>,
     /// What was asked for and is given differently; becomes events of the call.
-    pub(super) remarks: Vec<Remark>,
+    pub(crate) remarks: Vec<Remark>,
 }
 
 /// Something that was asked for and is given differently.
-pub(super) struct Remark {
-    pub(super) kind: &'static str,
-    pub(super) text: String,
+pub(crate) struct Remark {
+    pub(crate) kind: &'static str,
+    pub(crate) text: String,
 }
 
 /// A request that this server cannot serve. The caller changes the field.
@@ -82,7 +82,7 @@ impl SetupError {
 }
 
 /// Works out what a call of this request runs with.
-pub(super) fn prepare(
+pub(crate) fn prepare(
     request: &StartCallRequest,
     greeting_prompt: bool,
     settings: &Settings,

@@ -35,7 +35,7 @@ const MISSING_BUILT_INS: [(&str, &str); 5] = [
 
 /// What a call remembers of a tool to invoke it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct CallTool {
+pub(crate) struct CallTool {
     /// Parameters that are always the same: static ones and overridden ones.
     fixed: Vec<(String, Value)>,
     /// Parameters that the server fills in.
@@ -44,19 +44,19 @@ pub(super) struct CallTool {
 
 /// What the server fills parameters with.
 #[derive(Debug, Clone)]
-pub(super) struct KnownValues<'a> {
-    pub(super) call_id: String,
-    pub(super) stage_id: String,
-    pub(super) metadata: Value,
-    pub(super) output_rate: u32,
-    pub(super) state: &'a Value,
-    pub(super) history: Value,
+pub(crate) struct KnownValues<'a> {
+    pub(crate) call_id: String,
+    pub(crate) stage_id: String,
+    pub(crate) metadata: Value,
+    pub(crate) output_rate: u32,
+    pub(crate) state: &'a Value,
+    pub(crate) history: Value,
 }
 
 impl CallTool {
     /// All parameters of an invocation: the model's, the fixed ones and the automatic ones (protocol.md 3.3). A fixed or
     /// automatic one wins over a model that makes up a parameter of that name.
-    pub(super) fn parameters(&self, arguments: &Value, known: &KnownValues<'_>) -> JsonObject {
+    pub(crate) fn parameters(&self, arguments: &Value, known: &KnownValues<'_>) -> JsonObject {
         let mut parameters = arguments.as_object().cloned().unwrap_or_default();
         for (name, value) in &self.fixed {
             parameters.insert(name.clone(), value.clone());

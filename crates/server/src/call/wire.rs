@@ -25,7 +25,7 @@ use sha2::{Digest as _, Sha256};
 
 /// What a client's message means to the call.
 #[derive(Debug, PartialEq)]
-pub(super) enum Meaning {
+pub(crate) enum Meaning {
     /// Something for the engine.
     Request(Request),
     /// A tool's outcome.
@@ -38,7 +38,7 @@ pub(super) enum Meaning {
 
 /// The dictionary of one call.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(crate) struct Wire {
     call: CallId,
     enabled: EnabledDataMessages,
     /// The invocations that clients know and have not answered.
@@ -47,7 +47,7 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(call: CallId, enabled: EnabledDataMessages) -> Self {
+    pub(crate) fn new(call: CallId, enabled: EnabledDataMessages) -> Self {
         Self { call, enabled, invocations: HashMap::new(), joined: CallTime::ZERO }
     }
 
@@ -65,12 +65,12 @@ impl Wire {
     }
 
     /// The id by which clients know an invocation: the caller's own, or one of the shape they know (protocol.md 0).
-    pub(super) fn invocation_id(&self, id: InvocationId, given: Option<&Arc<str>>) -> String {
+    pub(crate) fn invocation_id(&self, id: InvocationId, given: Option<&Arc<str>>) -> String {
         given.map_or_else(|| made_up_id(self.call, id), |given| given.to_string())
     }
 
     /// What a client's message means.
-    pub(super) fn read(&mut self, message: ClientMessage) -> Meaning {
+    pub(crate) fn read(&mut self, message: ClientMessage) -> Meaning {
         match message {
             ClientMessage::ClientToolResult(result) => self.tool_result(result),
             ClientMessage::DataConnectionToolResult(result) => Meaning::Ignored(
@@ -122,7 +122,7 @@ impl Wire {
 
     /// The request that a client runs a tool. The client is asked even if it is not sent other invocations, since nobody else
     /// can answer.
-    pub(super) fn invocation(&mut self, invocation: &Invocation, parameters: JsonObject) -> ServerMessage {
+    pub(crate) fn invocation(&mut self, invocation: &Invocation, parameters: JsonObject) -> ServerMessage {
         let id = self.invocation_id(invocation.id, invocation.given_id.as_ref());
         self.invocations.insert(id.clone(), invocation.id);
         ServerMessage::ClientToolInvocation(api::ToolInvocation {

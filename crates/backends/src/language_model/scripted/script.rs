@@ -214,6 +214,10 @@ impl Script {
                 line: error.location().map_or(0, |location| location.line()),
                 problem: error.without_snippet().to_string(),
             })?;
+        Self::check(written)
+    }
+
+    fn check(written: Written) -> Result<Self, ScriptError> {
         let pace = written.pace;
         let mut script = Self {
             greeting: written.greeting.map(|reply| plain_reply(reply, pace)).transpose()?,
@@ -259,6 +263,13 @@ impl Script {
             }
         }
         Ok(())
+    }
+}
+
+/// As a part of another document. The lines of errors are those of that document.
+impl<'de> Deserialize<'de> for Script {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::check(Written::deserialize(deserializer)?).map_err(de::Error::custom)
     }
 }
 
