@@ -31,7 +31,7 @@ fn virtual_time() -> Runtime {
 
 /// Allocations while `sound` is heard, once it has been heard for so long.
 fn allocations(stand: &Stand, rate: u32, sound: &Bytes, before: Duration, counted: Duration) -> u64 {
-    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime = virtual_time();
     let client = runtime.block_on(async {
         let medium = json!({"serverWebSocket": {"inputSampleRate": rate}});
         let (_, client) = stand.call(json!({"medium": medium})).await;

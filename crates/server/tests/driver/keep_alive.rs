@@ -13,7 +13,7 @@ use axum::routing::any;
 use axum::serve::Listener;
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::json;
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -49,6 +49,11 @@ impl Listener for Pipes {
 
 /// Joins a call over a WebSocket.
 async fn join(stand: &Stand, call: CallId) -> Peer {
+    client_async("ws://antiphon.test/", serve(stand, call)).await.unwrap().0
+}
+
+/// The client's end of a connection to a server at which everybody joins this call.
+fn serve(stand: &Stand, call: CallId) -> DuplexStream {
     let calls = stand.calls.clone();
     let upgrade = async move |upgrade: WebSocketUpgrade| {
         upgrade.on_upgrade(async move |socket| {
@@ -60,7 +65,7 @@ async fn join(stand: &Stand, call: CallId) -> Peer {
     tokio::spawn(async { axum::serve(Pipes(pipes), Router::new().route("/", any(upgrade))).await });
     let (ours, theirs) = tokio::io::duplex(PIPE);
     connect.send(theirs).unwrap();
-    client_async("ws://antiphon.test/", ours).await.unwrap().0
+    ours
 }
 
 async fn next(peer: &mut Peer) -> Option<Message> {
@@ -159,4 +164,29 @@ async fn a_peer_that_vanishes_has_hung_up() {
     drop(peer);
     assert_eq!(stand.ended(call).await, EndReason::HangUp);
     assert!(joined.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_a_frame_now_and_then_does_not_outlive_its_call() {
+    let stand = Stand::new();
+    let text = story(Duration::from_secs(300));
+    let call = stand.create(json!({"firstSpeakerSettings": greeting(&text)})).await;
+    let mut pipe = serve(&stand, call);
+    let handshake = "GET / HTTP/1.1\r\nHost: antiphon.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    pipe.write_all(handshake.as_bytes()).await.unwrap();
+    // About a frame every ten seconds, for longer than the whole of the agent's message would take.
+    let (mut frame, mut taken) = ([0; 644], 0);
+    let joined = Instant::now();
+    loop {
+        match pipe.read(&mut frame).await {
+            Ok(0) | Err(_) => break,
+            Ok(count) => taken += count,
+        }
+        if joined.elapsed() < Duration::from_secs(400) {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+    }
+    assert_eq!(stand.ended(call).await, EndReason::ConnectionError);
+    assert!(taken < 4 * PIPE, "{taken} bytes: what waited for the peer was sent when the call was long over");
 }
