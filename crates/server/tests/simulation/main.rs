@@ -5,3 +5,4 @@
 mod failures;
 mod files;
 mod library;
+mod real_model;
