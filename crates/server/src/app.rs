@@ -15,8 +15,9 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::api_key::{ApiKey, NoRandomness};
+use crate::call::journal::{Journals, UserText};
 use crate::call::live::Calls;
-use crate::config::{Config, KeyError, PublicUrl};
+use crate::config::{self, Config, KeyError, PublicUrl};
 use crate::http::{Http, Shared, router};
 use crate::storage::{AccountId, OpenError, Storage, StorageError, StoredKey};
 
@@ -82,7 +83,7 @@ impl App {
     /// The same with backends of the caller's own in the place of the configured ones.
     pub async fn start_with(config: Config, backends: Backends) -> Result<Running, StartError> {
         let Config { server, auth, storage, calls, journal, .. } = config;
-        let journals = journal.journals(&storage);
+        let journals = journals(&journal, &storage);
         let mut configured_keys = Vec::with_capacity(auth.api_keys.len());
         for key in auth.api_keys {
             match key.hash() {
@@ -164,6 +165,18 @@ impl Running {
         http.storage.close().await;
         tracing::info!("stopped");
     }
+}
+
+/// How calls keep journals, if they do.
+fn journals(journal: &config::Journal, storage: &config::Storage) -> Option<Journals> {
+    journal.enabled.then(|| Journals {
+        directory: journal.directory(storage),
+        flush_interval: journal.flush_interval,
+        user_text: match journal.user_text {
+            config::UserTextChoice::Keep => UserText::Keep,
+            config::UserTextChoice::Omit => UserText::Omit,
+        },
+    })
 }
 
 async fn make_key(storage: &Storage, account: AccountId, now: Timestamp) -> Result<ApiKey, StartError> {

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use super::problem::Checks;
 use super::{Storage, period};
-use crate::call::journal::{Journals, UserText};
 
 /// The `[journal]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,18 +60,5 @@ impl Journal {
     #[must_use]
     pub fn directory(&self, storage: &Storage) -> PathBuf {
         self.directory.clone().unwrap_or_else(|| storage.path.with_file_name("journals"))
-    }
-
-    /// How calls keep journals, if they do.
-    #[must_use]
-    pub fn journals(&self, storage: &Storage) -> Option<Journals> {
-        self.enabled.then(|| Journals {
-            directory: self.directory(storage),
-            flush_interval: self.flush_interval,
-            user_text: match self.user_text {
-                UserTextChoice::Keep => UserText::Keep,
-                UserTextChoice::Omit => UserText::Omit,
-            },
-        })
     }
 }
