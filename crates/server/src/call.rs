@@ -10,6 +10,7 @@ pub mod live;
 mod messages;
 mod mouth;
 mod record;
+pub mod recording;
 mod run;
 mod setup;
 mod tools;

@@ -11,6 +11,7 @@ mod log;
 mod period;
 mod problem;
 mod public_url;
+mod recordings;
 mod secret;
 mod server;
 mod storage;
@@ -30,6 +31,7 @@ pub use calls::{Calls, DefaultMedium};
 pub use log::{Log, LogFormat};
 pub use problem::{Problem, Source};
 pub use public_url::{InvalidPublicUrl, PublicUrl};
+pub use recordings::Recordings;
 pub use secret::Secret;
 pub use server::Server;
 pub use storage::Storage;
@@ -55,6 +57,8 @@ pub struct Config {
     pub auth: Auth,
     /// Where things are kept.
     pub storage: Storage,
+    /// Where recordings are kept, and at which rate.
+    pub recordings: Recordings,
     /// What calls get and may not exceed.
     pub calls: Calls,
     /// `[models.NAME]`: language models by the name that calls choose them by. `demo`, the built-in script, is always there.
@@ -192,6 +196,7 @@ impl Config {
         self.server.validate(&mut checks);
         self.auth.validate(&mut checks);
         self.storage.validate(&mut checks);
+        self.recordings.validate(&mut checks);
         self.calls.validate(&mut checks);
         self.log.validate(&mut checks);
         checks.found

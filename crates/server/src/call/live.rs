@@ -22,6 +22,7 @@ use tracing::{Instrument as _, error, info, info_span, warn};
 
 use super::leg::{CarrierEnd, CloseCode};
 use super::record;
+use super::recording::Recordings;
 use super::run::{Command, Driver, Join, Subject};
 use super::setup::{self, Remark, Setup, SetupError};
 use super::wire::{Meaning, Wire};
@@ -43,6 +44,7 @@ struct Inner {
     settings: Settings,
     backends: Arc<Backends>,
     storage: Storage,
+    recordings: Recordings,
     live: Mutex<HashMap<CallId, Handle>>,
     tasks: TaskTracker,
 }
@@ -107,11 +109,17 @@ pub enum RequestError {
 impl Calls {
     /// No calls yet.
     #[must_use]
-    pub fn new(settings: Settings, backends: Arc<Backends>, storage: Storage) -> Self {
+    pub fn new(
+        settings: Settings,
+        backends: Arc<Backends>,
+        storage: Storage,
+        recordings: Recordings,
+    ) -> Self {
         Self(Arc::new(Inner {
             settings,
             backends,
             storage,
+            recordings,
             live: Mutex::new(HashMap::new()),
             tasks: TaskTracker::new(),
         }))
@@ -325,8 +333,14 @@ impl Calls {
     fn start(&self, call: &StoredCall, setup: Setup, commands: mpsc::Receiver<Command>, age: Duration) {
         let stage = first_stage(call.id);
         let (recorder, writing) = record::start(call.id, stage, self.0.storage.clone());
-        let subject =
-            Subject { id: call.id, stage, created: call.created, request: Arc::new(call.request.clone()) };
+        let recorded = call.request.recording_enabled.unwrap_or(false);
+        let subject = Subject {
+            id: call.id,
+            stage,
+            created: call.created,
+            request: Arc::new(call.request.clone()),
+            recordings: recorded.then(|| self.0.recordings.clone()),
+        };
         let driver = Driver::new(subject, setup, Arc::clone(&self.0.backends), recorder, commands, age);
         let id = call.id;
         let calls = self.clone();

@@ -16,7 +16,7 @@ use antiphon_engine::ids::TurnId;
 use antiphon_engine::input::{LegClosed, ModelEvent, Request, Transcription, VoiceEvent};
 use antiphon_engine::message::{AudioSpan, Message, MessageBody};
 use antiphon_engine::notices;
-use antiphon_engine::output::{AgentState, Effect, EndReason, Event, Severity, Work};
+use antiphon_engine::output::{AgentState, Effect, EndReason, Event, Notice, Severity, Work};
 use antiphon_engine::{CallTime, Conversation, Input, Output};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
@@ -27,6 +27,7 @@ use super::ear::{Ear, Trouble};
 use super::leg::{CallEnd, CarrierEnd, CloseCode, FromClient, LegEvent, ToClient, leg};
 use super::mouth::Mouth;
 use super::record::Recorder;
+use super::recording::{Recording, Recordings};
 use super::setup::{Remark, Setup};
 use super::tools::KnownValues;
 use super::wire::{Meaning, Wire};
@@ -68,6 +69,8 @@ pub(super) struct Subject {
     pub(super) stage: CallStageId,
     pub(super) created: Timestamp,
     pub(super) request: Arc<StartCallRequest>,
+    /// Where the call is recorded, if it is.
+    pub(super) recordings: Option<Recordings>,
 }
 
 pub(super) struct Driver {
@@ -78,6 +81,8 @@ pub(super) struct Driver {
     /// The instant of the engine's time zero: the call's creation.
     zero: Instant,
     deadline: Option<CallTime>,
+    /// When the engine was last told something: the moment that its effects belong to.
+    told: CallTime,
     commands: mpsc::Receiver<Command>,
     leg: Option<CallEnd>,
     /// What a leg heard before it was let go.
@@ -88,6 +93,7 @@ pub(super) struct Driver {
     clips: VecDeque<(TurnId, Arc<[i16]>)>,
     wire: Wire,
     recorder: Recorder,
+    recording: Recording,
     joined: Option<CallTime>,
     /// When audio last came, for `mediaIdleTimeout`.
     media: Instant,
@@ -132,6 +138,7 @@ impl Driver {
             backends,
             zero,
             deadline: None,
+            told: CallTime::ZERO,
             commands,
             leg: None,
             closed: false,
@@ -140,6 +147,7 @@ impl Driver {
             works: Works::new(),
             clips: VecDeque::new(),
             recorder,
+            recording: Recording::off(),
             joined: None,
             media: now,
             state: None,
@@ -160,6 +168,7 @@ impl Driver {
             if let Some(reason) = self.ended {
                 self.report_dropped();
                 let at = self.timestamp(self.now());
+                self.complete_recording().await;
                 self.recorder.ended(at, reason);
                 info!(?reason, "call ended");
                 return reason;
@@ -237,6 +246,10 @@ impl Driver {
         self.wire.joined(now, join.debug);
         let detector = self.backends.voice_activity.detector();
         self.ear = Some(Ear::new(self.setup.input_rate, detector, self.setup.threshold, self.media));
+        if let Some(recordings) = &self.subject.recordings {
+            let (user, agent) = (self.setup.input_rate, self.setup.output_rate);
+            self.recording = Recording::start(recordings, self.subject.id, now, user, agent);
+        }
         self.recorder.joined(self.timestamp(now), join.client_version);
         info!("client joined");
         self.inputs.push_back(Input::Joined);
@@ -255,6 +268,7 @@ impl Driver {
             }
             LegEvent::Closed(how) => {
                 self.closed = true;
+                self.recording.end(self.now());
                 self.tell(Input::LegClosed(how));
             }
         }
@@ -280,7 +294,9 @@ impl Driver {
         let Some(ear) = &mut self.ear else { return };
         let inputs = &mut self.inputs;
         let trouble = ear.take(audio, now, |input| inputs.push_back(input));
+        self.recording.hear(call_time(self.zero, now), ear.taken());
         self.audio_trouble(trouble);
+        self.recording_trouble();
         if !self.inputs.is_empty() {
             self.follow_up();
         }
@@ -289,7 +305,9 @@ impl Driver {
     fn ear_deadline(&mut self) {
         let Some(ear) = &mut self.ear else { return };
         let inputs = &mut self.inputs;
-        let trouble = ear.handle_deadline(Instant::now(), |input| inputs.push_back(input));
+        let now = Instant::now();
+        let trouble = ear.handle_deadline(now, |input| inputs.push_back(input));
+        self.recording.settle(call_time(self.zero, now));
         self.audio_trouble(trouble);
         self.follow_up();
     }
@@ -352,7 +370,8 @@ impl Driver {
     /// One input, then everything that the engine wants, until nothing is left (the engine's contract).
     fn follow_up(&mut self) {
         while let Some(input) = self.inputs.pop_front() {
-            self.conversation.handle(self.now(), input);
+            self.told = self.now();
+            self.conversation.handle(self.told, input);
             self.drain();
         }
         let hold = self.user_mid_turn || self.state == Some(AgentState::Thinking);
@@ -383,6 +402,7 @@ impl Driver {
                 }
             }
             Effect::ClearPlayback => {
+                self.recording.clear(self.told);
                 if let Some(leg) = &self.leg {
                     leg.clear();
                 }
@@ -430,8 +450,10 @@ impl Driver {
         let frame = usize::try_from(self.setup.output_rate.samples_in(length)).unwrap_or(usize::MAX);
         let Some(leg) = &self.leg else { return };
         let mut stuck = false;
-        self.mouth
-            .take(utterance, samples, frame, |audio| stuck |= leg.send(ToClient::Audio(audio)).is_err());
+        self.mouth.take(utterance, samples, frame, |audio| {
+            self.recording.play(self.told, &audio);
+            stuck |= leg.send(ToClient::Audio(audio)).is_err();
+        });
         if stuck {
             self.lose_client();
         }
@@ -483,7 +505,8 @@ impl Driver {
             self.debug_message(format!("tool result: {tool} {text}"));
         }
         let given = |id, given: &Option<Arc<str>>| self.wire.invocation_id(id, given.as_ref());
-        let stored = messages::to_api(message, self.subject.stage, index, self.joined, given);
+        let mut stored = messages::to_api(message, self.subject.stage, index, self.joined, given);
+        self.recording.note(message, &mut stored);
         let index = u32::try_from(index).unwrap_or(u32::MAX);
         if self.recorder.message(index, initial, stored).is_err() && self.ended.is_none() {
             error!("the call ends: its record cannot be kept");
@@ -502,6 +525,7 @@ impl Driver {
         };
         self.send(ToClient::Close(code));
         self.closed = true;
+        self.recording.end(self.now());
     }
 
     /// Sends something to the client, if there is one.
@@ -536,11 +560,24 @@ impl Driver {
     fn event(&mut self, level: Severity, kind: &'static str, text: String) {
         let at = self.timestamp(self.now());
         debug!(kind, "{text}");
-        let notice = antiphon_engine::output::Notice { severity: level, kind, text };
+        let notice = Notice { severity: level, kind, text };
         if let Some(message) = self.wire.event(self.now(), &Event::Notice(notice.clone())) {
             self.send(ToClient::Message(Box::new(message)));
         }
         self.recorder.event(at, severity(level), kind, notice.text);
+    }
+
+    /// The end of a call becomes known when its recording can be asked for.
+    async fn complete_recording(&mut self) {
+        self.recording.end(self.now());
+        self.recording.completed().await;
+        self.recording_trouble();
+    }
+
+    fn recording_trouble(&mut self) {
+        while let Some(Notice { severity, kind, text }) = self.recording.trouble() {
+            self.event(severity, kind, text);
+        }
     }
 
     fn history(&self, history: &[Message]) -> Value {
@@ -552,8 +589,7 @@ impl Driver {
     }
 
     fn now(&self) -> CallTime {
-        let elapsed = self.zero.elapsed();
-        CallTime::from_micros(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX))
+        call_time(self.zero, Instant::now())
     }
 
     fn timestamp(&self, at: CallTime) -> Timestamp {
@@ -561,6 +597,10 @@ impl Driver {
         Timestamp::from_unix_micros(self.subject.created.unix_micros().saturating_add(micros))
             .unwrap_or(self.subject.created)
     }
+}
+
+fn call_time(zero: Instant, now: Instant) -> CallTime {
+    CallTime::ZERO + now.saturating_duration_since(zero)
 }
 
 fn metadata(request: &StartCallRequest) -> Value {
