@@ -108,11 +108,12 @@ impl App {
 
         let public_url = server.public_url.clone().unwrap_or_else(|| PublicUrl::listening_on(local_addr));
         let drain_deadline = server.drain_deadline;
-        let running_calls = Calls::new(calls, Arc::new(backends), storage.clone(), recordings);
+        let running_calls = Calls::new(calls, Arc::new(backends), storage.clone(), recordings.clone());
         running_calls.recover().await?;
         let http = Http::new(Shared {
             calls: running_calls.clone(),
             storage,
+            recordings,
             configured_keys,
             default_account,
             public_url: public_url.clone(),

@@ -8,5 +8,6 @@ mod bad_input;
 mod caller;
 mod conversation;
 mod ends;
+mod recording;
 mod speech;
 mod stand;
