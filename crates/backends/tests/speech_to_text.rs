@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use antiphon_audio::{Resampler, SampleRate};
 use antiphon_backends::http::Endpoint;
 use antiphon_backends::speech_to_text::openai::{OpenAiTranscriber, Settings as OpenAiSettings};
 use antiphon_backends::speech_to_text::pocketsphinx::{PocketSphinx, Settings};
@@ -101,6 +102,27 @@ async fn the_scripted_recognizer_keeps_the_contract() {
 async fn pocketsphinx_understands_a_person() {
     let heard = pocketsphinx().transcribe(request(recording("goforward.raw"))).await;
     assert_eq!(heard, words("go forward ten meters"));
+}
+
+/// What is left of speech after a telephone line of 8 kHz.
+fn over_the_phone(speech: &[i16]) -> Vec<i16> {
+    let line = SampleRate::new(8_000).unwrap();
+    let convert = |from, to, samples: &[i16]| {
+        let (mut resampler, mut converted) = (Resampler::new(from, to), Vec::new());
+        resampler.process(samples, &mut converted);
+        resampler.flush(&mut converted);
+        converted
+    };
+    convert(line, SampleRate::EAR, &convert(SampleRate::EAR, line, speech))
+}
+
+#[tokio::test]
+async fn pocketsphinx_understands_speech_off_the_phone() {
+    let speech = over_the_phone(&spoken("What are your opening hours?").await);
+    let Transcription::Words(heard) = pocketsphinx().transcribe(request(speech)).await else {
+        panic!("it failed")
+    };
+    assert!(heard.contains("hours"), "{heard}");
 }
 
 /// A program with the name of a real one, written for a test.

@@ -4,6 +4,9 @@ mod config;
 mod conversation;
 mod demo;
 mod exit;
+mod explain;
+mod journals;
+mod replay;
 mod screen;
 mod serve;
 mod stop;
@@ -37,6 +40,10 @@ enum Command {
     Config(config::Args),
     /// Hold a spoken conversation with the demo agent: all in this process, offline, without keys.
     Demo(demo::Args),
+    /// Say where the time of each turn of a call went.
+    Explain(explain::Args),
+    /// Run recorded calls through the engine again: exactly, or with other settings.
+    Replay(replay::Args),
     /// Run the server.
     Serve(serve::Args),
     /// Talk to an agent: with microphone and speaker, with WAV files, or in writing.
@@ -65,6 +72,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Config(args) => config::run(args),
         Command::Demo(args) => block_on(demo::run(args)),
+        Command::Explain(args) => explain::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Serve(args) => block_on(serve::run(args)),
         Command::Talk(args) => block_on(talk::run(*args)),
     }

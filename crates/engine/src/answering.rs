@@ -158,6 +158,12 @@ impl Answering {
         self.speaking.has_begun()
     }
 
+    /// Whether an answer is being made of which nothing was said yet.
+    pub(crate) fn is_in_the_making(&self) -> bool {
+        matches!(&self.activity, Activity::Answering(answer) if matches!(answer.source, Source::Model(_)))
+            && !self.speaking.has_begun()
+    }
+
     /// Whether the answer under way would give way to the user.
     pub(crate) fn is_interruptible(&self) -> bool {
         match &self.activity {

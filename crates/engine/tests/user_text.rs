@@ -375,6 +375,16 @@ fn empty_soon_text_asks_for_an_answer_and_leaves_no_trace() {
 }
 
 #[test]
+fn empty_soon_text_is_paid_by_the_answer_in_the_making() {
+    let mut story = thinking();
+    story.user_writes("", Urgency::Soon);
+    story.user_writes("", Urgency::Soon);
+    story.run_secs(5);
+    assert_eq!(story.record(), ["user (text): First question.", "agent: First answer."]);
+    assert_eq!(story.seen.prompts.len(), 1);
+}
+
+#[test]
 fn empty_later_text_does_nothing() {
     let mut story = Story::joined(config());
     story.skip();

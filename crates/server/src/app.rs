@@ -2,13 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use antiphon_api::Timestamp;
-use antiphon_audio::SampleRate;
 use antiphon_backends::registry::{BackendError, Backends};
 use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
@@ -17,9 +15,9 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::api_key::{ApiKey, NoRandomness};
-use crate::call::live::Calls;
+use crate::call::live::{Calls, Files};
 use crate::call::recording::Recordings;
-use crate::config::{self, Config, KeyError, PublicUrl};
+use crate::config::{Config, KeyError, PublicUrl};
 use crate::http::{Http, Shared, router};
 use crate::storage::{AccountId, OpenError, Storage, StorageError, StoredKey};
 
@@ -84,7 +82,9 @@ impl App {
 
     /// The same with backends of the caller's own in the place of the configured ones.
     pub async fn start_with(config: Config, backends: Backends) -> Result<Running, StartError> {
-        let Config { server, auth, storage, recordings, calls, .. } = config;
+        let Config { server, auth, storage, recordings, calls, journal, .. } = config;
+        let journals = journal.journals(&storage);
+        let recordings = Recordings::new(recordings.directory(&storage), recordings.rate());
         let mut configured_keys = Vec::with_capacity(auth.api_keys.len());
         for key in auth.api_keys {
             match key.hash() {
@@ -97,7 +97,6 @@ impl App {
         let listener = TcpListener::bind(server.listen).await.map_err(unbound)?;
         let local_addr = listener.local_addr().map_err(unbound)?;
 
-        let recordings = recordings_beside(&storage.path, &recordings);
         let storage = Storage::open_sqlite(&storage.path).await?;
         let now = now();
         let default_account = storage.accounts.default_account(AccountId(Uuid::new_v4()), now).await?;
@@ -108,7 +107,8 @@ impl App {
 
         let public_url = server.public_url.clone().unwrap_or_else(|| PublicUrl::listening_on(local_addr));
         let drain_deadline = server.drain_deadline;
-        let running_calls = Calls::new(calls, Arc::new(backends), storage.clone(), recordings.clone());
+        let files = Files { journals, recordings: Some(recordings.clone()) };
+        let running_calls = Calls::with_files(calls, files, Arc::new(backends), storage.clone());
         running_calls.recover().await?;
         let http = Http::new(Shared {
             calls: running_calls.clone(),
@@ -168,14 +168,6 @@ impl Running {
         http.storage.close().await;
         tracing::info!("stopped");
     }
-}
-
-/// A relative directory begins where the database is.
-fn recordings_beside(database: &Path, settings: &config::Recordings) -> Recordings {
-    let directory = database.parent().unwrap_or(Path::new("")).join(&settings.directory);
-    // A rate that was set past the checks of the configuration becomes the default.
-    let rate = SampleRate::new(settings.sample_rate).unwrap_or(SampleRate::EAR);
-    Recordings::new(directory, rate)
 }
 
 async fn make_key(storage: &Storage, account: AccountId, now: Timestamp) -> Result<ApiKey, StartError> {

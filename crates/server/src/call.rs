@@ -5,6 +5,7 @@
 //! arrive through a [`leg`].
 
 mod ear;
+pub mod journal;
 pub mod leg;
 pub mod live;
 mod messages;
@@ -14,7 +15,9 @@ pub mod recording;
 mod run;
 mod setup;
 mod tools;
+pub mod waterfall;
 mod wire;
+mod witness;
 mod work;
 
 pub use live::{Calls, CreateError, CreateOptions, NotActive, RequestError, first_stage};

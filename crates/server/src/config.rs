@@ -7,6 +7,7 @@
 mod auth;
 mod calls;
 mod document;
+mod journal;
 mod log;
 mod period;
 mod problem;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 pub use auth::{Auth, ConfiguredKey, KeyError};
 pub use calls::{Calls, DefaultMedium};
+pub use journal::{Journal, UserTextChoice};
 pub use log::{Log, LogFormat};
 pub use problem::{Problem, Source};
 pub use public_url::{InvalidPublicUrl, PublicUrl};
@@ -61,6 +63,8 @@ pub struct Config {
     pub recordings: Recordings,
     /// What calls get and may not exceed.
     pub calls: Calls,
+    /// What calls leave to be replayed and explained from.
+    pub journal: Journal,
     /// `[models.NAME]`: language models by the name that calls choose them by. `demo`, the built-in script, is always there.
     #[serde(skip_serializing)]
     pub models: BTreeMap<String, ModelConfig>,
@@ -198,6 +202,7 @@ impl Config {
         self.storage.validate(&mut checks);
         self.recordings.validate(&mut checks);
         self.calls.validate(&mut checks);
+        self.journal.validate(&mut checks);
         self.log.validate(&mut checks);
         checks.found
     }

@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod api_keys;
 pub mod calls;
+mod memory;
 mod sqlite;
 
 use std::path::{Path, PathBuf};
@@ -47,6 +48,13 @@ impl Storage {
     pub async fn open_sqlite(path: &Path) -> Result<Self, OpenError> {
         let database = Arc::new(sqlite::Sqlite::open(path).await?);
         Ok(Self { accounts: database.clone(), keys: database.clone(), calls: database.clone(), database })
+    }
+
+    /// Keeps everything in memory, and nothing beyond the life of the last clone.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        let memory = Arc::new(memory::Memory::default());
+        Self { accounts: memory.clone(), keys: memory.clone(), calls: memory.clone(), database: memory }
     }
 
     /// Whether the database answers.

@@ -32,6 +32,8 @@ impl Conversation {
                     self.answering.silence(&mut self.cx);
                 }
             }
+            // Clients send this right behind a text to have it answered, which it already is.
+            Urgency::Soon if self.answering.is_in_the_making() => {}
             Urgency::Soon => self.answering.owe(Owed::default()),
             Urgency::Later => {}
         }

@@ -202,6 +202,10 @@ impl Ear {
         let excess = self.kept.len().saturating_sub(most);
         self.kept.drain(..excess);
         self.kept_from += excess as u64;
+        // A long turn's room goes back when the turn is over.
+        if self.kept.capacity() > 4 * most {
+            self.kept.shrink_to(2 * most);
+        }
     }
 }
 

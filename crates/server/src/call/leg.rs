@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use antiphon_api::realtime::{ClientMessage, ServerMessage};
 use antiphon_engine::input::LegClosed;
@@ -13,9 +14,11 @@ use tokio::sync::mpsc;
 
 /// Frames and messages that may wait for the call. A carrier waits when it is full, which the client feels as back-pressure.
 const FROM_CLIENT: usize = 32;
-/// Frames and messages that may wait for the client: enough for a full client buffer of 30 s, sent at once in pieces of 100
-/// ms, with the messages beside it. A client for whom it fills up does not take what it is sent.
+/// Frames and messages that may wait for the client besides the audio that it has room for: about 20 s of speech. A client for
+/// whom it fills up does not take what it is sent.
 const TO_CLIENT: usize = 1024;
+/// The shortest pieces in which audio is sent, the ends of utterances aside.
+const SHORTEST: Duration = Duration::from_millis(20);
 
 /// What comes from a client.
 #[derive(Debug)]
@@ -145,11 +148,13 @@ pub enum LegEvent {
     Closed(LegClosed),
 }
 
-/// A leg: the call's end and the carrier's.
+/// A leg: the call's end and the carrier's. The client holds up to `client_buffer` of audio, which may all be sent at once and
+/// wait for the network.
 #[must_use]
-pub fn leg() -> (CallEnd, CarrierEnd) {
+pub fn leg(client_buffer: Duration) -> (CallEnd, CarrierEnd) {
+    let pieces = client_buffer.div_duration_f32(SHORTEST) as usize;
     let (from_sender, from_receiver) = mpsc::channel(FROM_CLIENT);
-    let (to_sender, to_receiver) = mpsc::channel(TO_CLIENT);
+    let (to_sender, to_receiver) = mpsc::channel(TO_CLIENT + pieces);
     let (closed_sender, closed_receiver) = tokio::sync::oneshot::channel();
     let epoch = Arc::new(AtomicU32::new(0));
     (
@@ -226,7 +231,7 @@ mod tests {
 
     #[tokio::test]
     async fn cleared_audio_is_not_sent_and_messages_are() {
-        let (call, mut carrier) = leg();
+        let (call, mut carrier) = leg(Duration::ZERO);
         call.send(audio(1)).unwrap();
         call.send(ToClient::Close(CloseCode::Normal)).unwrap();
         call.clear();
@@ -237,7 +242,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_takes_nothing_is_stuck_and_one_that_is_gone_is_not() {
-        let (call, carrier) = leg();
+        let (call, carrier) = leg(Duration::ZERO);
         for _ in 0..TO_CLIENT {
             call.send(audio(1)).unwrap();
         }
@@ -248,7 +253,7 @@ mod tests {
 
     #[tokio::test]
     async fn everything_that_was_sent_arrives_before_the_close() {
-        let (mut call, carrier) = leg();
+        let (mut call, carrier) = leg(Duration::ZERO);
         carrier.from_client.send(FromClient::Audio(Bytes::new())).await.unwrap();
         carrier.closed.send(LegClosed::ByPeer).unwrap();
         drop(carrier.from_client);

@@ -14,18 +14,21 @@ use antiphon_api::{CallId, CallStageId, SampleRate, Timestamp};
 use antiphon_backends::registry::Backends;
 use antiphon_engine::output::EndReason;
 use futures::FutureExt as _;
+use futures::future::OptionFuture;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, error, info, info_span, warn};
 
+use super::journal::{self, Header, Journals};
 use super::leg::{CarrierEnd, CloseCode};
 use super::record;
 use super::recording::Recordings;
 use super::run::{Command, Driver, Join, Subject};
 use super::setup::{self, Remark, Setup, SetupError};
 use super::wire::{Meaning, Wire};
+use super::witness::Witness;
 use crate::config::{Calls as Settings, DefaultMedium};
 use crate::storage::{AccountId, Direction, MessageChoice, Storage, StorageError, StoredCall, Window};
 
@@ -42,9 +45,9 @@ pub struct Calls(Arc<Inner>);
 
 struct Inner {
     settings: Settings,
+    files: Files,
     backends: Arc<Backends>,
     storage: Storage,
-    recordings: Recordings,
     live: Mutex<HashMap<CallId, Handle>>,
     tasks: TaskTracker,
 }
@@ -54,6 +57,15 @@ struct Handle {
     commands: mpsc::Sender<Command>,
     /// Set once a client joined; before that, nothing can be sent into the call.
     joined: bool,
+}
+
+/// Where calls leave files, besides their record in the store.
+#[derive(Debug, Clone, Default)]
+pub struct Files {
+    /// Of every call, if there is a place for it: what went into the engine.
+    pub journals: Option<Journals>,
+    /// Of calls that ask for it, if there is a place for it: what they sounded like.
+    pub recordings: Option<Recordings>,
 }
 
 /// How a call is created, beside its request.
@@ -107,19 +119,20 @@ pub enum RequestError {
 }
 
 impl Calls {
-    /// No calls yet.
+    /// No calls yet. They will leave no files.
     #[must_use]
-    pub fn new(
-        settings: Settings,
-        backends: Arc<Backends>,
-        storage: Storage,
-        recordings: Recordings,
-    ) -> Self {
+    pub fn new(settings: Settings, backends: Arc<Backends>, storage: Storage) -> Self {
+        Self::with_files(settings, Files::default(), backends, storage)
+    }
+
+    /// The same with files of their own, where it is said how.
+    #[must_use]
+    pub fn with_files(settings: Settings, files: Files, backends: Arc<Backends>, storage: Storage) -> Self {
         Self(Arc::new(Inner {
             settings,
+            files,
             backends,
             storage,
-            recordings,
             live: Mutex::new(HashMap::new()),
             tasks: TaskTracker::new(),
         }))
@@ -233,6 +246,14 @@ impl Calls {
         Ok(())
     }
 
+    /// Deletes what a deleted call left in files.
+    pub async fn forget(&self, call: CallId) {
+        let Some(journals) = &self.0.files.journals else { return };
+        if let Err(error) = journals.delete(call).await {
+            error!(%call, %error, "the journal of a deleted call could not be deleted; delete it by hand");
+        }
+    }
+
     /// Whether a call has not ended yet.
     #[must_use]
     pub fn is_live(&self, call: CallId) -> bool {
@@ -339,27 +360,48 @@ impl Calls {
             stage,
             created: call.created,
             request: Arc::new(call.request.clone()),
-            recordings: recorded.then(|| self.0.recordings.clone()),
+            recordings: self.0.files.recordings.clone().filter(|_| recorded),
         };
-        let driver = Driver::new(subject, setup, Arc::clone(&self.0.backends), recorder, commands, age);
+        let (scribe, journaling) = self.journal(call, &setup).unzip();
+        let witness = Witness::new(scribe);
+        let backends = Arc::clone(&self.0.backends);
+        let driver = Driver::new(subject, setup, backends, recorder, witness, commands, age);
         let id = call.id;
         let calls = self.clone();
         // A span of its own: the request that created the call is over long before the call is.
         let span = info_span!(parent: None, "call", id = %id);
         info!(parent: &span, "call created");
         let running = async move {
-            let ended = AssertUnwindSafe(driver.run()).catch_unwind().await;
-            calls.live().remove(&id);
-            if ended.is_err() {
+            let running = async {
+                let ended = AssertUnwindSafe(driver.run()).catch_unwind().await;
+                calls.live().remove(&id);
+                ended.map_err(|_| Timestamp::from(jiff::Timestamp::now()))
+            };
+            // The writers end when the driver is gone and everything of it is written.
+            let (ended, (), _) = tokio::join!(running, writing, OptionFuture::from(journaling));
+            if let Err(at) = ended {
                 error!("the call failed and ends: this is a bug of the server");
-                let now = Timestamp::from(jiff::Timestamp::now());
-                let reason = EndReason::SystemError;
-                if let Err(error) = calls.0.storage.calls.mark_ended(id, now, reason).await {
-                    error!(%error, "the end of the call could not be recorded");
-                }
+                record::end(id, &calls.0.storage, at, EndReason::SystemError).await;
             }
         };
-        self.0.tasks.spawn(async move { tokio::join!(running, writing) }.instrument(span));
+        self.0.tasks.spawn(running.instrument(span));
+    }
+
+    /// Starts the call's journal, if it is to leave one.
+    fn journal(
+        &self,
+        call: &StoredCall,
+        setup: &Setup,
+    ) -> Option<(journal::Scribe, impl Future<Output = ()> + Send + use<>)> {
+        let journals = self.0.files.journals.as_ref()?;
+        let header = Header {
+            server_version: env!("CARGO_PKG_VERSION").to_owned(),
+            call: call.id,
+            created: call.created,
+            user_text: journals.user_text,
+            config: setup.engine.clone(),
+        };
+        Some(journal::start(journals, &header))
     }
 
     async fn why_not_live(&self, call: CallId) -> CloseCode {

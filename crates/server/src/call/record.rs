@@ -9,6 +9,7 @@ use std::time::Duration;
 use antiphon_api::rest::calls::Message;
 use antiphon_api::{CallId, CallStageId, Timestamp};
 use antiphon_engine::output::EndReason;
+use serde_json::Value;
 use tokio::sync::mpsc;
 use tracing::{error, warn};
 
@@ -67,18 +68,25 @@ impl Recorder {
         self.put(Entry::Message(Box::new(StoredMessage { stage: self.stage, index, initial, message })))
     }
 
-    pub(super) fn event(&mut self, at: Timestamp, severity: Severity, kind: &str, text: String) {
+    pub(super) fn event(
+        &mut self,
+        at: Timestamp,
+        severity: Severity,
+        kind: &str,
+        text: String,
+        extras: Option<Value>,
+    ) {
         if self.events > MOST_EVENTS {
             return;
         }
         self.events += 1;
-        let text = if self.events > MOST_EVENTS {
-            "more events than are kept; the rest is dropped".into()
+        let (text, extras) = if self.events > MOST_EVENTS {
+            ("more events than are kept; the rest is dropped".into(), None)
         } else {
-            text
+            (text, extras)
         };
         let event =
-            StoredEvent { stage: Some(self.stage), at, severity, kind: kind.to_owned(), text, extras: None };
+            StoredEvent { stage: Some(self.stage), at, severity, kind: kind.to_owned(), text, extras };
         // An event that finds no room is dropped.
         let _ = self.put(Entry::Event(event));
     }
@@ -94,6 +102,11 @@ impl Recorder {
         }
         self.entries.try_send(entry).map_err(|_| RecordFull)
     }
+}
+
+/// Records the end of a call that did not come to one itself.
+pub(super) async fn end(call: CallId, storage: &Storage, at: Timestamp, reason: EndReason) {
+    insist(call, || storage.calls.mark_ended(call, at, reason)).await;
 }
 
 async fn write(call: CallId, storage: Storage, mut receiver: mpsc::Receiver<Entry>) {

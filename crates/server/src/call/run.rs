@@ -7,11 +7,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use antiphon_api::realtime::ServerMessage;
 use antiphon_api::rest::calls::StartCallRequest;
 use antiphon_api::{CallId, CallStageId, Timestamp};
 use antiphon_backends::language_model::{self, Clips};
 use antiphon_backends::registry::Backends;
 use antiphon_backends::{speech_to_text, text_to_speech};
+use antiphon_engine::config::Hearing;
 use antiphon_engine::ids::TurnId;
 use antiphon_engine::input::{LegClosed, ModelEvent, Request, Transcription, VoiceEvent};
 use antiphon_engine::message::{AudioSpan, Message, MessageBody};
@@ -31,10 +33,11 @@ use super::recording::{Recording, Recordings};
 use super::setup::{Remark, Setup};
 use super::tools::KnownValues;
 use super::wire::{Meaning, Wire};
+use super::witness::{self, Witness};
 use super::work::{WorkResult, Works};
 use super::{messages, severity};
 
-/// Turns whose audio is kept for the model; more than any adapter sends.
+/// Turns whose audio is kept for a model that hears it; more than any adapter sends.
 const CLIPS: usize = 8;
 /// Audio goes out in pieces of this length while the client's buffer is small.
 const SMALL_FRAME: Duration = Duration::from_millis(20);
@@ -94,6 +97,7 @@ pub(super) struct Driver {
     wire: Wire,
     recorder: Recorder,
     recording: Recording,
+    witness: Witness,
     joined: Option<CallTime>,
     /// When audio last came, for `mediaIdleTimeout`.
     media: Instant,
@@ -125,6 +129,7 @@ impl Driver {
         setup: Setup,
         backends: Arc<Backends>,
         recorder: Recorder,
+        witness: Witness,
         commands: mpsc::Receiver<Command>,
         age: Duration,
     ) -> Self {
@@ -148,6 +153,7 @@ impl Driver {
             clips: VecDeque::new(),
             recorder,
             recording: Recording::off(),
+            witness,
             joined: None,
             media: now,
             state: None,
@@ -163,6 +169,7 @@ impl Driver {
         for Remark { kind, text } in std::mem::take(&mut self.setup.remarks) {
             self.event(Severity::Warning, kind, text);
         }
+        self.witness.told(CallTime::ZERO, None);
         self.drain();
         loop {
             if let Some(reason) = self.ended {
@@ -239,7 +246,7 @@ impl Driver {
             return Err(if self.leg.is_some() && !self.closed { CloseCode::InUse } else { CloseCode::Ended });
         }
         let now = self.now();
-        let (call_end, carrier_end) = leg();
+        let (call_end, carrier_end) = leg(self.setup.engine.client_buffer);
         self.joined = Some(now);
         self.leg = Some(call_end);
         self.media = Instant::now();
@@ -371,6 +378,7 @@ impl Driver {
     fn follow_up(&mut self) {
         while let Some(input) = self.inputs.pop_front() {
             self.told = self.now();
+            self.witness.told(self.told, Some(&input));
             self.conversation.handle(self.told, input);
             self.drain();
         }
@@ -382,9 +390,12 @@ impl Driver {
 
     fn drain(&mut self) {
         loop {
-            match self.conversation.poll() {
+            let output = self.conversation.poll();
+            self.witness.said(&output);
+            match output {
                 Output::Timeout(deadline) => {
                     self.deadline = deadline.map(|(at, _)| at);
+                    self.report_turns();
                     return;
                 }
                 Output::Effect(effect) => self.do_effect(effect),
@@ -461,9 +472,11 @@ impl Driver {
 
     fn transcribe(&mut self, span: AudioSpan) {
         let samples = self.ear.as_ref().map_or_else(|| Arc::from([]), |ear| ear.clip(span));
-        self.clips.push_back((span.turn, Arc::clone(&samples)));
-        if self.clips.len() > CLIPS {
-            self.clips.pop_front();
+        if self.setup.engine.hearing == Hearing::Audio {
+            self.clips.push_back((span.turn, Arc::clone(&samples)));
+            if self.clips.len() > CLIPS {
+                self.clips.pop_front();
+            }
         }
         match &self.backends.speech_to_text {
             Some(recognizer) => {
@@ -489,7 +502,7 @@ impl Driver {
             Event::Notice(notice) => {
                 debug!(kind = notice.kind, "{}", notice.text);
                 let at = self.timestamp(now);
-                self.recorder.event(at, severity(notice.severity), notice.kind, notice.text.clone());
+                self.recorder.event(at, severity(notice.severity), notice.kind, notice.text.clone(), None);
                 if notice.kind == notices::TOOL_FAILED || notice.kind == notices::TOOL_TIMED_OUT {
                     self.debug_message(format!("tool result: {}", notice.text));
                 }
@@ -556,15 +569,32 @@ impl Driver {
         }
     }
 
+    /// Where the time of the turns went that are over.
+    fn report_turns(&mut self) {
+        for turn in self.witness.finished() {
+            witness::trace(&turn);
+            let text = turn.summary();
+            self.debug_message(text.clone());
+            self.event_with(Severity::Debug, witness::TURN_LATENCY, text, Some(turn.to_json()));
+        }
+    }
+
     /// Something that the driver itself has to tell.
     fn event(&mut self, level: Severity, kind: &'static str, text: String) {
+        self.event_with(level, kind, text, None);
+    }
+
+    fn event_with(&mut self, level: Severity, kind: &'static str, text: String, extras: Option<Value>) {
         let at = self.timestamp(self.now());
         debug!(kind, "{text}");
         let notice = Notice { severity: level, kind, text };
-        if let Some(message) = self.wire.event(self.now(), &Event::Notice(notice.clone())) {
+        if let Some(mut message) = self.wire.event(self.now(), &Event::Notice(notice.clone())) {
+            if let (ServerMessage::CallEvent(event), Some(Value::Object(extras))) = (&mut message, &extras) {
+                event.extras = Some(extras.clone());
+            }
             self.send(ToClient::Message(Box::new(message)));
         }
-        self.recorder.event(at, severity(level), kind, notice.text);
+        self.recorder.event(at, severity(level), kind, notice.text, extras);
     }
 
     /// The end of a call becomes known when its recording can be asked for.

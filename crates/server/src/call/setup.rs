@@ -243,7 +243,7 @@ fn voice(
     backends.voices.get(default).cloned().ok_or_else(|| SetupError::new("voice", "no voice is configured"))
 }
 
-fn turn_taking(vad: Option<&VadSettings>) -> Result<TurnTaking, SetupError> {
+pub(super) fn turn_taking(vad: Option<&VadSettings>) -> Result<TurnTaking, SetupError> {
     let default = TurnTaking::default();
     let Some(vad) = vad else { return Ok(default) };
     let read =

@@ -1,9 +1,11 @@
 //! Runs what a conversation wants from its backends: each piece of work is a task, its results come back with its id.
 //!
 //! Owns the tasks; dropping it stops them all. Results go through one bounded queue, so a backend that is faster than the call
-//! waits for it. Converts audio to the call's format on the way. Does not know what a result means.
+//! waits for it. Converts audio to the call's format on the way. A backend that panics fails this one piece of work. Does not know
+//! what a result means.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,9 +17,10 @@ use antiphon_engine::ids::{GenerationId, TurnId, UtteranceId};
 use antiphon_engine::input::{ModelEvent, Transcription, VoiceEvent, WordEnd};
 use antiphon_engine::output::Work;
 use bytes::Bytes;
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
+use tracing::{Instrument as _, error};
 
 /// Results that may wait for the call.
 const RESULTS: usize = 64;
@@ -71,8 +74,10 @@ impl Works {
         request: language_model::Request,
     ) {
         let sender = self.sender.clone();
-        let mut events = model.generate(request);
-        self.start(Work::Model(id), async move {
+        let model = Arc::clone(model);
+        let failed = move |why| WorkResult::Model(id, ModelEvent::Failed(why));
+        self.start(Work::Model(id), failed, async move {
+            let mut events = model.generate(request);
             let mut ended = false;
             while let Some(event) = events.next().await {
                 ended = matches!(event, ModelEvent::Finished | ModelEvent::Failed(_));
@@ -95,9 +100,11 @@ impl Works {
         rate: SampleRate,
     ) {
         let sender = self.sender.clone();
-        let mut events = voice.speak(request);
-        let mut converter = Converter::new(voice.capabilities().sample_rate, rate);
-        self.start(Work::Speech(id), async move {
+        let voice = Arc::clone(voice);
+        let failed = move |why| WorkResult::Voice(id, VoiceEvent::Failed(why));
+        self.start(Work::Speech(id), failed, async move {
+            let mut converter = Converter::new(voice.capabilities().sample_rate, rate);
+            let mut events = voice.speak(request);
             while let Some(event) = events.next().await {
                 let ended = match event {
                     SpeechEvent::Audio(samples) => {
@@ -140,16 +147,30 @@ impl Works {
         request: speech_to_text::Request,
     ) {
         let sender = self.sender.clone();
-        let words = recognizer.transcribe(request);
-        self.start(Work::Transcription(id), async move {
-            let words = words.await;
+        let recognizer = Arc::clone(recognizer);
+        let failed = move |why| WorkResult::Transcribed(id, Transcription::Failed(why));
+        self.start(Work::Transcription(id), failed, async move {
+            let words = recognizer.transcribe(request).await;
             let _ = sender.send(WorkResult::Transcribed(id, words)).await;
         });
     }
 
-    fn start(&mut self, work: Work, task: impl Future<Output = ()> + Send + 'static) {
+    /// Runs a piece of work; `failed` is its result should its backend panic.
+    fn start(
+        &mut self,
+        work: Work,
+        failed: impl FnOnce(Arc<str>) -> WorkResult + Send + 'static,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
         self.running.retain(|_, task| !task.is_finished());
-        let handle = self.tasks.spawn(task);
+        let sender = self.sender.clone();
+        let task = async move {
+            if AssertUnwindSafe(task).catch_unwind().await.is_err() {
+                error!(?work, "a backend panicked; this is a bug in it");
+                let _ = sender.send(failed(Arc::from("the backend panicked"))).await;
+            }
+        };
+        let handle = self.tasks.spawn(task.in_current_span());
         self.running.insert(work, handle);
     }
 }

@@ -112,7 +112,11 @@ async fn read(
                 }
             },
             Ok(Message::Ping(_) | Message::Pong(_)) => continue,
-            Ok(Message::Close(_)) => return Ok(()),
+            Ok(Message::Close(_)) => {
+                // Reading on sends the answer that the client waits for.
+                let _ = tokio::time::timeout(CLOSE, stream.next()).await;
+                return Ok(());
+            }
             Err(error) if is_too_big(&error) => return Err(CloseCode::TooBig),
             Err(_) => return Ok(()),
         };

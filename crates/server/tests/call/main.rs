@@ -8,6 +8,8 @@ mod bad_input;
 mod caller;
 mod conversation;
 mod ends;
+mod journals;
+mod rates;
 mod recording;
 mod speech;
 mod stand;

@@ -20,6 +20,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::caller::Caller;
+use crate::journals;
 
 const KEY: &str = "abcd1234.0123456789abcdef0123456789abcdef";
 
@@ -62,6 +63,15 @@ impl Stand {
     }
 
     pub(crate) async fn start(backends: Backends, directory: PathBuf) -> Self {
+        Self::start_with(backends, directory, |_| {}).await
+    }
+
+    /// A server with some settings of its own.
+    pub(crate) async fn start_with(
+        backends: Backends,
+        directory: PathBuf,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         std::fs::create_dir_all(&directory).unwrap();
         let mut config = Config::default();
         config.server.listen.set_port(0);
@@ -72,13 +82,18 @@ impl Stand {
             key_file: None,
             sha256: None,
         }];
+        change(&mut config);
         let running = App::start_with(config, backends).await.unwrap();
         Self { running, directory, client: client() }
     }
 
-    /// Stops the server; what it has stored stays.
+    /// Stops the server; what it has stored stays. Every journal that it leaves is replayed.
     pub(crate) async fn stop(self) -> PathBuf {
         self.running.stop().await;
+        let files = std::fs::read_dir(self.directory.join("journals"));
+        for file in files.into_iter().flatten() {
+            journals::assert_replays(&antiphon_server::call::journal::read(&file.unwrap().path()).unwrap());
+        }
         self.directory
     }
 
@@ -143,10 +158,16 @@ impl Stand {
         loop {
             let call = self.get(&path).await;
             if !call["ended"].is_null() {
+                journals::assert_replays(&journals::completed(&self.journal(&call)).await);
                 return call;
             }
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Where a call's journal is.
+    pub(crate) fn journal(&self, call: &Value) -> PathBuf {
+        self.directory.join("journals").join(format!("{}.journal", call["callId"].as_str().unwrap()))
     }
 
     /// What was said in a call, as `role: text`.

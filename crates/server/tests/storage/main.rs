@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use antiphon_server::storage::Storage;
 
-macro_rules! sqlite {
+macro_rules! contract {
     ($($story:ident),* $(,)?) => {
         mod sqlite {
             $(
@@ -21,10 +21,19 @@ macro_rules! sqlite {
                 }
             )*
         }
+
+        mod memory {
+            $(
+                #[tokio::test]
+                async fn $story() {
+                    super::contract::$story(&super::Storage::in_memory()).await;
+                }
+            )*
+        }
     };
 }
 
-sqlite! {
+contract! {
     the_default_account_is_made_once,
     a_key_is_found_by_its_prefix_until_it_is_revoked_for_good,
     a_call_comes_back_as_it_was_kept,
@@ -52,6 +61,15 @@ async fn what_was_kept_is_there_after_reopening() {
     assert_eq!(storage.calls.find(call.id).await.unwrap(), Some(call));
     storage.check().await.unwrap();
     storage.close().await;
+}
+
+#[tokio::test]
+async fn what_is_only_in_memory_says_so_when_it_is_closed() {
+    let storage = Storage::in_memory();
+    storage.check().await.unwrap();
+    storage.close().await;
+    assert!(storage.check().await.is_err());
+    assert!(storage.calls.unfinished().await.is_err());
 }
 
 #[cfg(unix)]

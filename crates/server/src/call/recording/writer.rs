@@ -20,8 +20,8 @@ use super::mixer::{Mixer, Side};
 const ENTRIES: usize = 1_024;
 /// Of these, what is kept free for cuts and the end.
 const RESERVED: usize = 64;
-/// Bytes of audio that may wait for the writer: a full client buffer of 30 s at 48 kHz, sent at once, and some more.
-const BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of audio that may wait for the writer: a minute of the agent at 48 kHz, sent at once, and some more.
+const BYTES: usize = 6 * 1024 * 1024;
 /// Entries taken in one go.
 const BATCH: usize = 64;
 /// How often the file goes on when nothing comes.

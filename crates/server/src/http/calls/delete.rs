@@ -33,7 +33,10 @@ pub(in crate::http) async fn delete(
     })?;
     let now = jiff::Timestamp::now().into();
     match http.storage.calls.delete(account.0, call.id, now).await? {
-        Deletion::Deleted => Ok(Answer(NoBody)),
+        Deletion::Deleted => {
+            http.calls.forget(call.id).await;
+            Ok(Answer(NoBody))
+        }
         Deletion::Live => Err(too_early()),
         Deletion::Unknown => Err(ApiError::no_call()),
     }

@@ -1,0 +1,330 @@
+//! What the same call would have been with other settings, as far as a journal can know.
+//!
+//! Both courses are run in virtual time: what the user and the outside did happens when it happened, deadlines are met exactly, and
+//! every result of a backend comes as long after its work was asked for as in the call, to work with the same id. What was never run
+//! in the call has no result: its answer is unknown. So a what-if knows when turns would have ended and who would have been
+//! interrupted, and not what anybody would have said to it.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::time::Duration;
+
+use antiphon_engine::ids::InvocationId;
+use antiphon_engine::output::Work;
+use antiphon_engine::{CallTime, Config, Input};
+
+use super::replay::Run;
+use super::{Decision, Journal};
+use crate::call::waterfall::{Mark, Observer, Opening, Outcome, Waterfall};
+
+/// How a call would have been otherwise.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WhatIf {
+    /// The turns as they were.
+    pub before: Vec<Waterfall>,
+    /// The turns as they would have been.
+    pub after: Vec<Waterfall>,
+    /// What changed, in the order of time.
+    pub changes: Vec<Change>,
+    /// Work that the call never ran, so that nobody knows what would have come of it.
+    pub unknown: Vec<String>,
+}
+
+/// A decision that changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// When: on the call's clock, in the course that has it, or has it first.
+    pub at: CallTime,
+    /// What.
+    pub kind: ChangeKind,
+    /// As it was, for people.
+    pub before: String,
+    /// As it would have been.
+    pub after: String,
+}
+
+/// What changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// The user's turn ended earlier.
+    TurnEarlier(Duration),
+    /// The user's turn ended later.
+    TurnLater(Duration),
+    /// The user's turn ended where it had gone on.
+    TurnAdded,
+    /// The user's turn went on where it had ended, or did not count.
+    TurnRemoved,
+    /// The agent was interrupted where it had not been.
+    InterruptionAdded,
+    /// The agent was not interrupted where it had been.
+    InterruptionAvoided,
+    /// The agent answered earlier.
+    AnswerEarlier(Duration),
+    /// The agent answered later.
+    AnswerLater(Duration),
+}
+
+impl ChangeKind {
+    /// Its name for programs.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::TurnEarlier(_) => "turnEarlier",
+            Self::TurnLater(_) => "turnLater",
+            Self::TurnAdded => "turnAdded",
+            Self::TurnRemoved => "turnRemoved",
+            Self::InterruptionAdded => "interruptionAdded",
+            Self::InterruptionAvoided => "interruptionAvoided",
+            Self::AnswerEarlier(_) => "answerEarlier",
+            Self::AnswerLater(_) => "answerLater",
+        }
+    }
+
+    /// By how much, where that is known.
+    #[must_use]
+    pub const fn by(self) -> Option<Duration> {
+        match self {
+            Self::TurnEarlier(by) | Self::TurnLater(by) | Self::AnswerEarlier(by) | Self::AnswerLater(by) => {
+                Some(by)
+            }
+            Self::TurnAdded | Self::TurnRemoved | Self::InterruptionAdded | Self::InterruptionAvoided => None,
+        }
+    }
+}
+
+/// Runs the call as it was and with `config`, and compares.
+#[must_use]
+pub fn what_if(journal: &Journal, config: Config) -> WhatIf {
+    let tape = Tape::of(journal);
+    let before = tape.run(journal, journal.header.config.clone());
+    let after = tape.run(journal, config);
+    let changes = compare(&before.turns, &after.turns);
+    let unknown = after.unknown.into_iter().filter(|work| !before.unknown.contains(work)).collect();
+    WhatIf { before: before.turns, after: after.turns, changes, unknown }
+}
+
+/// What happened in a call, apart from its engine.
+struct Tape {
+    /// What came from outside, with its time.
+    outside: Vec<(CallTime, Input)>,
+    /// What came of each piece of work, with how long after its beginning.
+    results: BTreeMap<WorkKey, Vec<(Duration, Input)>>,
+    /// When the last thing happened.
+    end: CallTime,
+}
+
+/// Work, by kind and number: the engine's own type has no order.
+type WorkKey = (u8, u32);
+
+struct Course {
+    turns: Vec<Waterfall>,
+    unknown: Vec<String>,
+}
+
+impl Tape {
+    fn of(journal: &Journal) -> Self {
+        let mut started = BTreeMap::new();
+        let mut tape = Self { outside: Vec::new(), results: BTreeMap::new(), end: CallTime::ZERO };
+        for entry in &journal.entries {
+            tape.end = entry.at;
+            let answers = match &entry.input {
+                None | Some(Input::Timeout) => None,
+                Some(input) => Some((input, answers(input))),
+            };
+            match answers {
+                None => {}
+                Some((input, None)) => tape.outside.push((entry.at, input.clone())),
+                Some((input, Some(work))) => {
+                    if let Some(start) = started.get(&work) {
+                        let after = entry.at.since(*start);
+                        tape.results.entry(work).or_default().push((after, input.clone()));
+                    }
+                }
+            }
+            for work in entry.decisions.iter().filter_map(starts) {
+                started.insert(work, entry.at);
+                tape.results.entry(work).or_default();
+            }
+        }
+        tape
+    }
+
+    /// Runs the call in virtual time.
+    fn run(&self, journal: &Journal, config: Config) -> Course {
+        let mut run = Run::new(config, journal.header.user_text);
+        let mut observer = Observer::default();
+        let mut course = Course { turns: Vec::new(), unknown: Vec::new() };
+        // What will happen: by time, then in the order in which it was put here.
+        let mut inputs: Vec<Input> = self.outside.iter().map(|(_, input)| input.clone()).collect();
+        let mut agenda: BinaryHeap<Reverse<(CallTime, usize)>> =
+            self.outside.iter().enumerate().map(|(index, (at, _))| Reverse((*at, index))).collect();
+        let mut next = Some((CallTime::ZERO, None));
+        while let Some((at, input)) = next {
+            observer.told(at, input.as_ref());
+            let said = run.step(at, input);
+            for decision in &said.decisions {
+                observer.decided(decision);
+                let Some(work) = starts(decision) else { continue };
+                match self.results.get(&work) {
+                    None => course.unknown.push(decision.to_string()),
+                    Some(results) => {
+                        for (after, input) in results {
+                            agenda.push(Reverse((at + *after, inputs.len())));
+                            inputs.push(input.clone());
+                        }
+                    }
+                }
+            }
+            observer.settled(said.deadline);
+            course.turns.extend(observer.take_finished());
+            let planned = agenda.peek().map(|Reverse((at, _))| *at);
+            let deadline = said.deadline.map(|(deadline, _)| deadline.max(at));
+            next = match (planned, deadline) {
+                (None, Some(deadline)) if deadline <= self.end => Some((deadline, Some(Input::Timeout))),
+                (Some(planned), Some(deadline)) if deadline < planned => {
+                    Some((deadline, Some(Input::Timeout)))
+                }
+                (None, _) => None,
+                (Some(_), _) => agenda
+                    .pop()
+                    .map(|Reverse((planned, index))| (planned.max(at), Some(inputs[index].clone()))),
+            };
+        }
+        course.turns.extend(observer.finish());
+        course
+    }
+}
+
+/// The work that an input is a result of.
+fn answers(input: &Input) -> Option<WorkKey> {
+    match input {
+        Input::Model(id, _) => Some(key(Work::Model(*id))),
+        Input::Voice(id, _) => Some(key(Work::Speech(*id))),
+        Input::Tool(id, _) => Some(key(Work::Tool(*id))),
+        Input::Transcribed(id, _) => Some(key(Work::Transcription(*id))),
+        Input::Joined
+        | Input::LegClosed(_)
+        | Input::ShutDown
+        | Input::SpeechStarted { .. }
+        | Input::SpeechStopped { .. }
+        | Input::Request(_)
+        | Input::Timeout => None,
+    }
+}
+
+/// The work that a decision starts.
+fn starts(decision: &Decision) -> Option<WorkKey> {
+    match decision {
+        Decision::StartModel { generation, .. } => Some(key(Work::Model(*generation))),
+        Decision::StartSpeech { utterance, .. } => Some(key(Work::Speech(*utterance))),
+        Decision::InvokeTool { invocation: InvocationId(id), .. } => Some(key(Work::Tool(InvocationId(*id)))),
+        Decision::Transcribe(span) => Some(key(Work::Transcription(span.turn))),
+        Decision::Cancel(_)
+        | Decision::ClearPlayback
+        | Decision::CloseLeg(_)
+        | Decision::Play { .. }
+        | Decision::Started
+        | Decision::State(_)
+        | Decision::Words(_)
+        | Decision::Committed { .. }
+        | Decision::UserStartedSpeaking
+        | Decision::UserStoppedSpeaking
+        | Decision::Notice { .. }
+        | Decision::Ended(_) => None,
+    }
+}
+
+fn key(work: Work) -> WorkKey {
+    match work {
+        Work::Model(id) => (0, id.0),
+        Work::Speech(id) => (1, id.0),
+        Work::Tool(id) => (2, id.0),
+        Work::Transcription(id) => (3, id.0),
+    }
+}
+
+/// A spoken turn is known by its last sample: what the detector heard is the same in both courses.
+fn spoken(turns: &[Waterfall]) -> BTreeMap<CallTime, &Waterfall> {
+    let is_spoken = |turn: &&Waterfall| matches!(turn.opening, Opening::Speech(_));
+    turns.iter().filter(is_spoken).filter_map(|turn| Some((turn.at(Mark::UserEnd)?, turn))).collect()
+}
+
+fn compare(before: &[Waterfall], after: &[Waterfall]) -> Vec<Change> {
+    let (old, new) = (spoken(before), spoken(after));
+    let mut changes = Vec::new();
+    let mut change =
+        |at, kind, before: String, after: String| changes.push(Change { at, kind, before, after });
+    for (last_sample, was) in &old {
+        let Some(is) = new.get(last_sample) else {
+            let ended = was.at(Mark::TurnEnd).unwrap_or(*last_sample);
+            change(
+                ended,
+                ChangeKind::TurnRemoved,
+                format!("the turn ends at {ended}"),
+                "it goes on, or does not count".to_owned(),
+            );
+            continue;
+        };
+        if let (Some(was), Some(is)) = (was.at(Mark::TurnEnd), is.at(Mark::TurnEnd))
+            && was != is
+        {
+            let kind = if is < was {
+                ChangeKind::TurnEarlier(was.since(is))
+            } else {
+                ChangeKind::TurnLater(is.since(was))
+            };
+            change(was.min(is), kind, format!("the turn ends at {was}"), format!("it ends at {is}"));
+        }
+        if let (Some(was), Some(is)) = (was.at(Mark::FirstHeard), is.at(Mark::FirstHeard))
+            && was != is
+        {
+            let kind = if is < was {
+                ChangeKind::AnswerEarlier(was.since(is))
+            } else {
+                ChangeKind::AnswerLater(is.since(was))
+            };
+            change(was.min(is), kind, format!("the answer begins at {was}"), format!("it begins at {is}"));
+        }
+    }
+    for (last_sample, is) in &new {
+        if !old.contains_key(last_sample) {
+            let ended = is.at(Mark::TurnEnd).unwrap_or(*last_sample);
+            change(
+                ended,
+                ChangeKind::TurnAdded,
+                "the turn goes on, or does not count".to_owned(),
+                format!("it ends at {ended}"),
+            );
+        }
+    }
+    let (was, is) = (interruptions(before), interruptions(after));
+    for (at, heard) in &was {
+        if !is.iter().any(|(other, _)| near(*at, *other)) {
+            let before = format!("the agent is interrupted after {heard:?}");
+            change(*at, ChangeKind::InterruptionAvoided, before, "it is not".to_owned());
+        }
+    }
+    for (at, heard) in &is {
+        if !was.iter().any(|(other, _)| near(*at, *other)) {
+            let after = format!("it is interrupted after {heard:?}");
+            change(*at, ChangeKind::InterruptionAdded, "the agent is not interrupted".to_owned(), after);
+        }
+    }
+    changes.sort_by_key(|change| change.at);
+    changes
+}
+
+/// When the agent was interrupted, and the last words that were heard.
+fn interruptions(turns: &[Waterfall]) -> Vec<(CallTime, &str)> {
+    let last_words = |text: &'_ str| text.char_indices().rev().nth(40).map_or(0, |(begin, _)| begin);
+    let of = |turn: &'_ Waterfall| match &turn.outcome {
+        Outcome::Interrupted { at, .. } => Some(*at),
+        Outcome::Answered | Outcome::Unanswered | Outcome::Dropped { .. } => None,
+    };
+    turns.iter().filter_map(|turn| Some((of(turn)?, &turn.answer[last_words(&turn.answer)..]))).collect()
+}
+
+/// The same speech interrupts within this of itself, whatever the settings.
+fn near(one: CallTime, other: CallTime) -> bool {
+    one.since(other).max(other.since(one)) < Duration::from_secs(1)
+}

@@ -1,0 +1,298 @@
+//! The stores in memory: for tests in virtual time and for servers that shall leave nothing behind.
+//!
+//! Owns everything in one place behind one lock that is held for single operations, so that each is atomic and done at once.
+//! Passes the same contract suite as the databases.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use antiphon_api::{CallId, CallStageId, Timestamp};
+use antiphon_engine::output::EndReason;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, ready};
+
+use super::{
+    AccountId, AccountStore, CallOrder, CallPlace, CallStore, Database, Deletion, Direction, KeyStore,
+    MessageChoice, MessagePlace, Pending, Severity, Slice, StorageError, StoredCall, StoredEvent, StoredKey,
+    StoredMessage, Window,
+};
+
+#[derive(Default)]
+pub(super) struct Memory(Mutex<Contents>);
+
+#[derive(Default)]
+struct Contents {
+    account: Option<AccountId>,
+    keys: HashMap<String, StoredKey>,
+    calls: HashMap<CallId, Kept>,
+    closed: bool,
+}
+
+/// A call with all that belongs to it.
+struct Kept {
+    call: StoredCall,
+    messages: Vec<StoredMessage>,
+    events: Vec<StoredEvent>,
+}
+
+impl Memory {
+    /// Does something at once, unless the stores are closed.
+    fn at_once<'a, T: Send + 'a>(
+        &self,
+        operation: impl FnOnce(&mut Contents) -> Result<T, StorageError>,
+    ) -> Pending<'a, T> {
+        let mut contents = self.contents();
+        let result = match contents.closed {
+            true => Err(StorageError::Database(sqlx::Error::PoolClosed)),
+            false => operation(&mut contents),
+        };
+        ready(result).boxed()
+    }
+
+    /// No operation leaves anything half done, whatever panicked meanwhile.
+    fn contents(&self) -> MutexGuard<'_, Contents> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Database for Memory {
+    fn check(&self) -> Pending<'_, ()> {
+        self.at_once(|_| Ok(()))
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.contents().closed = true;
+        ready(()).boxed()
+    }
+}
+
+impl AccountStore for Memory {
+    fn default_account(&self, id: AccountId, _: Timestamp) -> Pending<'_, AccountId> {
+        self.at_once(|contents| Ok(*contents.account.get_or_insert(id)))
+    }
+}
+
+impl KeyStore for Memory {
+    fn insert<'a>(&'a self, key: &'a StoredKey) -> Pending<'a, bool> {
+        self.at_once(|contents| {
+            let free = !contents.keys.contains_key(&key.prefix);
+            if free {
+                contents.keys.insert(key.prefix.clone(), key.clone());
+            }
+            Ok(free)
+        })
+    }
+
+    fn find<'a>(&'a self, prefix: &'a str) -> Pending<'a, Option<StoredKey>> {
+        self.at_once(|contents| Ok(contents.keys.get(prefix).cloned()))
+    }
+
+    fn any_valid(&self) -> Pending<'_, bool> {
+        self.at_once(|contents| Ok(contents.keys.values().any(|key| key.revoked.is_none())))
+    }
+
+    fn revoke<'a>(&'a self, prefix: &'a str, at: Timestamp) -> Pending<'a, bool> {
+        self.at_once(|contents| {
+            let valid = contents.keys.get_mut(prefix).filter(|key| key.revoked.is_none());
+            Ok(valid.map(|key| key.revoked = Some(at)).is_some())
+        })
+    }
+}
+
+impl CallStore for Memory {
+    fn insert<'a>(&'a self, call: &'a StoredCall) -> Pending<'a, ()> {
+        self.at_once(|contents| {
+            if contents.calls.contains_key(&call.id) {
+                return Err(nonsense(call.id, "the id is taken"));
+            }
+            let kept = Kept { call: call.clone(), messages: Vec::new(), events: Vec::new() };
+            contents.calls.insert(call.id, kept);
+            Ok(())
+        })
+    }
+
+    fn find(&self, id: CallId) -> Pending<'_, Option<StoredCall>> {
+        self.at_once(|contents| Ok(contents.calls.get(&id).map(|kept| kept.call.clone())))
+    }
+
+    fn list(
+        &self,
+        account: AccountId,
+        order: CallOrder,
+        window: Window<CallPlace>,
+    ) -> Pending<'_, Slice<StoredCall>> {
+        self.at_once(|contents| {
+            let place = |call: &StoredCall| (call.created, call.id);
+            let calls = contents.calls.values().map(|kept| &kept.call).filter(|call| call.account == account);
+            let mut calls: Vec<&StoredCall> = calls.collect();
+            calls.sort_unstable_by_key(|call| place(call));
+            match order {
+                CallOrder::NewestFirst => calls.reverse(),
+                CallOrder::OldestFirst => {}
+            }
+            let after = window.after.map(|after| (after.created, after.id));
+            let before = |call: &StoredCall| match (after, order) {
+                (None, _) => false,
+                (Some(after), CallOrder::NewestFirst) => place(call) > after,
+                (Some(after), CallOrder::OldestFirst) => place(call) < after,
+            };
+            let first_behind = calls.partition_point(|call| before(call) || Some(place(call)) == after);
+            let own = calls.partition_point(|call| before(call));
+            Ok(slice(&calls, &window, own..first_behind).map(|call| StoredCall::clone(call)))
+        })
+    }
+
+    fn count(&self, account: AccountId) -> Pending<'_, u64> {
+        self.at_once(|contents| {
+            Ok(contents.calls.values().filter(|kept| kept.call.account == account).count() as u64)
+        })
+    }
+
+    fn unfinished(&self) -> Pending<'_, Vec<StoredCall>> {
+        self.at_once(|contents| {
+            let unfinished = contents.calls.values().filter(|kept| kept.call.ended.is_none());
+            let by_age: BTreeMap<_, _> =
+                unfinished.map(|kept| ((kept.call.created, kept.call.id), kept.call.clone())).collect();
+            Ok(by_age.into_values().collect())
+        })
+    }
+
+    fn mark_joined<'a>(
+        &'a self,
+        id: CallId,
+        at: Timestamp,
+        client_version: Option<&'a str>,
+    ) -> Pending<'a, bool> {
+        self.at_once(|contents| {
+            let Some(kept) = contents.calls.get_mut(&id) else { return Ok(false) };
+            if kept.call.joined.is_some() || kept.call.ended.is_some() {
+                return Ok(false);
+            }
+            kept.call.joined = Some(at);
+            kept.call.client_version = client_version.map(str::to_owned);
+            Ok(true)
+        })
+    }
+
+    fn mark_ended(&self, id: CallId, at: Timestamp, reason: EndReason) -> Pending<'_, bool> {
+        self.at_once(|contents| {
+            let live = contents.calls.get_mut(&id).filter(|kept| kept.call.ended.is_none());
+            Ok(live.map(|kept| kept.call.ended = Some((at, reason))).is_some())
+        })
+    }
+
+    /// Leaves no tombstone, since nobody reads them yet.
+    fn delete(&self, account: AccountId, id: CallId, _: Timestamp) -> Pending<'_, Deletion> {
+        self.at_once(|contents| match contents.calls.get(&id) {
+            Some(kept) if kept.call.account == account && kept.call.ended.is_none() => Ok(Deletion::Live),
+            Some(kept) if kept.call.account == account => {
+                contents.calls.remove(&id);
+                Ok(Deletion::Deleted)
+            }
+            Some(_) | None => Ok(Deletion::Unknown),
+        })
+    }
+
+    fn append_messages<'a>(&'a self, call: CallId, messages: &'a [StoredMessage]) -> Pending<'a, ()> {
+        self.at_once(|contents| {
+            contents.kept_mut(call)?.messages.extend_from_slice(messages);
+            Ok(())
+        })
+    }
+
+    fn messages(
+        &self,
+        call: CallId,
+        choice: MessageChoice,
+        window: Window<MessagePlace>,
+    ) -> Pending<'_, Slice<(MessagePlace, StoredMessage)>> {
+        self.at_once(|contents| {
+            let chosen = contents.chosen(call, choice);
+            let (own, first_behind) = match window.after {
+                None => (0, 0),
+                Some(after) => (
+                    chosen.partition_point(|(place, _)| *place < after),
+                    chosen.partition_point(|(place, _)| *place <= after),
+                ),
+            };
+            Ok(slice(&chosen, &window, own..first_behind)
+                .map(|(place, message)| (*place, StoredMessage::clone(message))))
+        })
+    }
+
+    fn message(&self, call: CallId, stage: CallStageId, index: u32) -> Pending<'_, Option<StoredMessage>> {
+        self.at_once(|contents| {
+            let messages = contents.calls.get(&call).map(|kept| &kept.messages);
+            let is_it = |message: &&StoredMessage| message.stage == stage && message.index == index;
+            Ok(messages.and_then(|messages| messages.iter().find(is_it)).cloned())
+        })
+    }
+
+    fn count_messages(&self, call: CallId, choice: MessageChoice) -> Pending<'_, u64> {
+        self.at_once(|contents| Ok(contents.chosen(call, choice).len() as u64))
+    }
+
+    fn append_events<'a>(&'a self, call: CallId, events: &'a [StoredEvent]) -> Pending<'a, ()> {
+        self.at_once(|contents| {
+            contents.kept_mut(call)?.events.extend_from_slice(events);
+            Ok(())
+        })
+    }
+
+    fn events(&self, call: CallId, minimum: Severity, limit: u32) -> Pending<'_, Vec<StoredEvent>> {
+        self.at_once(|contents| {
+            let Some(kept) = contents.calls.get(&call) else { return Ok(Vec::new()) };
+            let severe = kept.events.iter().filter(|event| event.severity >= minimum);
+            Ok(severe.take(limit as usize).cloned().collect())
+        })
+    }
+}
+
+impl Contents {
+    fn kept_mut(&mut self, call: CallId) -> Result<&mut Kept, StorageError> {
+        self.calls.get_mut(&call).ok_or_else(|| nonsense(call, "there is no such call"))
+    }
+
+    /// The messages that are wanted, in order, each with its place in the call.
+    fn chosen(&self, call: CallId, choice: MessageChoice) -> Vec<(MessagePlace, &StoredMessage)> {
+        let Some(kept) = self.calls.get(&call) else { return Vec::new() };
+        let last_stage = kept.messages.last().map(|message| message.stage);
+        let wanted = |message: &StoredMessage| match choice {
+            MessageChoice::InCall => !message.initial,
+            MessageChoice::LastStage => Some(message.stage) == last_stage,
+        };
+        let placed = (0..).map(MessagePlace).zip(&kept.messages);
+        placed.filter(|(_, message)| wanted(message)).collect()
+    }
+}
+
+/// The window of an ordered list in which the place to go on from covers `own` (nothing, if there is none).
+fn slice<'l, T, K>(list: &'l [T], window: &Window<K>, own: std::ops::Range<usize>) -> Slice<&'l T> {
+    let limit = window.limit as usize;
+    let (part, more) = match (window.direction, &window.after) {
+        (Direction::Forward, _) => {
+            let rest = &list[own.end..];
+            (&rest[..limit.min(rest.len())], rest.len() > limit)
+        }
+        (Direction::Backward, after) => {
+            let rest = if after.is_some() { &list[..own.start] } else { list };
+            (&rest[rest.len().saturating_sub(limit)..], rest.len() > limit)
+        }
+    };
+    Slice { items: part.iter().collect(), more }
+}
+
+impl<T> Slice<T> {
+    fn map<U>(self, convert: impl FnMut(T) -> U) -> Slice<U> {
+        Slice { items: self.items.into_iter().map(convert).collect(), more: self.more }
+    }
+}
+
+fn nonsense(call: CallId, reason: &str) -> StorageError {
+    StorageError::Inconsistent {
+        table: "calls",
+        column: "id",
+        row: call.to_string(),
+        reason: reason.to_owned(),
+    }
+}

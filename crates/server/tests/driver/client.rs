@@ -1,0 +1,141 @@
+//! A client without a socket: it holds the carrier's end of a leg.
+
+use std::time::Duration;
+
+use antiphon_api::realtime::ClientMessage;
+use antiphon_engine::input::LegClosed;
+use antiphon_server::call::leg::{CarrierEnd, CloseCode, FromClient, Outgoing, ToClient};
+use bytes::Bytes;
+use futures::FutureExt as _;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+
+/// The frames in which clients send audio.
+pub(crate) const FRAME: Duration = Duration::from_millis(20);
+
+/// One thing from the call.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Seen {
+    Audio(Bytes),
+    Closed(CloseCode),
+    Message(Value),
+}
+
+pub(crate) struct Client {
+    to_call: mpsc::Sender<FromClient>,
+    from_call: Outgoing,
+    closed: oneshot::Sender<LegClosed>,
+}
+
+impl Client {
+    pub(crate) fn new(end: CarrierEnd) -> Self {
+        let CarrierEnd { from_client, closed, to_client } = end;
+        Self { to_call: from_client, from_call: to_client, closed }
+    }
+
+    pub(crate) async fn write(&self, text: &str) {
+        self.say(&json!({"type": "user_text_message", "text": text})).await;
+    }
+
+    pub(crate) async fn say(&self, message: &Value) {
+        let message = ClientMessage::parse(&message.to_string()).unwrap().value;
+        self.to_call.send(FromClient::Message(Box::new(message))).await.unwrap();
+    }
+
+    /// Sends 16 kHz audio in frames, as it would come from a microphone.
+    pub(crate) async fn speak(&self, samples: &[i16]) {
+        for frame in samples.chunks(320) {
+            self.send(frame).await;
+            tokio::time::sleep(FRAME).await;
+        }
+    }
+
+    /// Sends 16 kHz audio as one frame.
+    pub(crate) async fn send(&self, samples: &[i16]) {
+        self.send_bytes(bytes(samples)).await;
+    }
+
+    pub(crate) async fn send_bytes(&self, bytes: Bytes) {
+        self.to_call.send(FromClient::Audio(bytes)).await.unwrap();
+    }
+
+    /// Everything that the call has sent so far.
+    pub(crate) fn take_all(&mut self) -> Vec<Seen> {
+        // Unconstrained, since the runtime would have this task pause after some hundred of them.
+        let mut take = || tokio::task::unconstrained(self.from_call.next()).now_or_never().flatten();
+        std::iter::from_fn(|| take().map(|next| seen(Some(next)))).collect()
+    }
+
+    /// Waits for the next thing.
+    pub(crate) async fn next(&mut self) -> Seen {
+        seen(self.from_call.next().await)
+    }
+
+    /// Waits for a message that matches, and gives it.
+    pub(crate) async fn until(&mut self, what: &str, matches: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            match self.next().await {
+                Seen::Message(message) if matches(&message) => return message,
+                Seen::Message(_) | Seen::Audio(_) => {}
+                Seen::Closed(code) => panic!("closed with {code:?} before {what}"),
+            }
+        }
+    }
+
+    pub(crate) async fn until_state(&mut self, state: &str) {
+        self.until(state, |message| message["type"] == "state" && message["state"] == state).await;
+    }
+
+    pub(crate) async fn until_final(&mut self, role: &str) -> String {
+        let last = self
+            .until(&format!("final {role} transcript"), |message| {
+                message["type"] == "transcript" && message["role"] == role && message["final"] == true
+            })
+            .await;
+        last["text"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits for the call to close the leg.
+    pub(crate) async fn until_closed(&mut self) -> CloseCode {
+        loop {
+            if let Seen::Closed(code) = self.next().await {
+                return code;
+            }
+        }
+    }
+
+    pub(crate) fn hang_up(self) {
+        self.closed.send(LegClosed::ByPeer).unwrap();
+    }
+}
+
+/// A call that let go of the leg without a word has failed; carriers then close with the code of that.
+fn seen(next: Option<ToClient>) -> Seen {
+    match next {
+        Some(ToClient::Audio(audio)) => Seen::Audio(audio),
+        Some(ToClient::Message(message)) => Seen::Message(serde_json::from_str(&message.to_text()).unwrap()),
+        Some(ToClient::Close(code)) => Seen::Closed(code),
+        None => Seen::Closed(CloseCode::Internal),
+    }
+}
+
+/// Lets every task do what it can do without time going on.
+pub(crate) async fn settle() {
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Samples as they are sent.
+pub(crate) fn bytes(samples: &[i16]) -> Bytes {
+    samples.iter().flat_map(|sample| sample.to_le_bytes()).collect()
+}
+
+/// A loud tone of 16 kHz, which counts as speech.
+pub(crate) fn tone(length: Duration) -> Vec<i16> {
+    (0..length.as_millis() * 16).map(|n| if n % 16 < 8 { 8_000 } else { -8_000 }).collect()
+}
+
+pub(crate) fn silence(length: Duration) -> Vec<i16> {
+    (0..length.as_millis() * 16).map(|_| 0).collect()
+}

@@ -1,0 +1,13 @@
+//! Calls in virtual time: no socket, no disk, no waiting. The client holds the carrier's end of a leg, backends are scripted,
+//! and an hour of a call takes as long as its events do.
+
+#![expect(clippy::unwrap_used, reason = "a failed expectation fails the test")]
+
+mod client;
+mod failures;
+mod footprint;
+mod keep_alive;
+mod media;
+mod pacing;
+mod record;
+mod stand;

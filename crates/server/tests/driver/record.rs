@@ -1,0 +1,193 @@
+//! The record of a call while the store fails, hangs, or is slow: the call does not notice, and nothing is lost.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use antiphon_api::{CallId, CallStageId, Timestamp};
+use antiphon_engine::output::EndReason;
+use antiphon_server::call::leg::CloseCode;
+use antiphon_server::storage::{
+    AccountId, CallOrder, CallPlace, CallStore, Deletion, MessageChoice, MessagePlace, Pending, Severity,
+    Slice, Storage, StorageError, StoredCall, StoredEvent, StoredMessage, Window,
+};
+use futures::FutureExt as _;
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::client::Client;
+use crate::stand::{Stand, backends};
+
+/// A store that writes nothing of a call in progress before `until`, and notes what it writes then.
+struct Unwell {
+    behind: Arc<dyn CallStore>,
+    until: Instant,
+    /// Whether it says that it failed, or just does not answer.
+    answers: bool,
+    written: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl Unwell {
+    fn write<'a, T: 'a>(&'a self, what: &'static str, write: Pending<'a, T>) -> Pending<'a, T> {
+        async move {
+            if Instant::now() < self.until {
+                if self.answers {
+                    return Err(StorageError::Database(sqlx::Error::PoolTimedOut));
+                }
+                tokio::time::sleep_until(self.until).await;
+            }
+            self.written.lock().unwrap().push(what);
+            write.await
+        }
+        .boxed()
+    }
+}
+
+impl CallStore for Unwell {
+    fn insert<'a>(&'a self, call: &'a StoredCall) -> Pending<'a, ()> {
+        self.behind.insert(call)
+    }
+
+    fn find(&self, id: CallId) -> Pending<'_, Option<StoredCall>> {
+        self.behind.find(id)
+    }
+
+    fn list(
+        &self,
+        account: AccountId,
+        order: CallOrder,
+        window: Window<CallPlace>,
+    ) -> Pending<'_, Slice<StoredCall>> {
+        self.behind.list(account, order, window)
+    }
+
+    fn count(&self, account: AccountId) -> Pending<'_, u64> {
+        self.behind.count(account)
+    }
+
+    fn unfinished(&self) -> Pending<'_, Vec<StoredCall>> {
+        self.behind.unfinished()
+    }
+
+    fn mark_joined<'a>(
+        &'a self,
+        id: CallId,
+        at: Timestamp,
+        client_version: Option<&'a str>,
+    ) -> Pending<'a, bool> {
+        self.write("joined", async move { self.behind.mark_joined(id, at, client_version).await }.boxed())
+    }
+
+    fn mark_ended(&self, id: CallId, at: Timestamp, reason: EndReason) -> Pending<'_, bool> {
+        self.write("ended", async move { self.behind.mark_ended(id, at, reason).await }.boxed())
+    }
+
+    fn delete(&self, account: AccountId, id: CallId, at: Timestamp) -> Pending<'_, Deletion> {
+        self.behind.delete(account, id, at)
+    }
+
+    fn append_messages<'a>(&'a self, call: CallId, messages: &'a [StoredMessage]) -> Pending<'a, ()> {
+        self.write("messages", async move { self.behind.append_messages(call, messages).await }.boxed())
+    }
+
+    fn messages(
+        &self,
+        call: CallId,
+        choice: MessageChoice,
+        window: Window<MessagePlace>,
+    ) -> Pending<'_, Slice<(MessagePlace, StoredMessage)>> {
+        self.behind.messages(call, choice, window)
+    }
+
+    fn message(&self, call: CallId, stage: CallStageId, index: u32) -> Pending<'_, Option<StoredMessage>> {
+        self.behind.message(call, stage, index)
+    }
+
+    fn count_messages(&self, call: CallId, choice: MessageChoice) -> Pending<'_, u64> {
+        self.behind.count_messages(call, choice)
+    }
+
+    fn append_events<'a>(&'a self, call: CallId, events: &'a [StoredEvent]) -> Pending<'a, ()> {
+        self.write("events", async move { self.behind.append_events(call, events).await }.boxed())
+    }
+
+    fn events(&self, call: CallId, minimum: Severity, limit: u32) -> Pending<'_, Vec<StoredEvent>> {
+        self.behind.events(call, minimum, limit)
+    }
+}
+
+/// A stand whose store is unwell for this long, and what it writes.
+fn unwell(length: Duration, answers: bool) -> (Stand, Arc<Mutex<Vec<&'static str>>>) {
+    let mut storage = Storage::in_memory();
+    let written = Arc::new(Mutex::new(Vec::new()));
+    let until = Instant::now() + length;
+    storage.calls = Arc::new(Unwell { behind: storage.calls, until, answers, written: Arc::clone(&written) });
+    (Stand::with(backends(), storage), written)
+}
+
+async fn talk(client: &mut Client) {
+    client.write("one").await;
+    assert_eq!(client.until_final("agent").await, "You said one.");
+    client.until_state("listening").await;
+    client.say(&json!({"type": "nonsense"})).await;
+    client.write("two").await;
+    assert_eq!(client.until_final("agent").await, "You said two.");
+    client.until_state("listening").await;
+}
+
+const SAID: [&str; 4] = ["one", "You said one.", "two", "You said two."];
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_or_hangs_for_a_minute_holds_nothing_up_and_loses_nothing() {
+    for answers in [true, false] {
+        let minute = Duration::from_secs(60);
+        let (stand, _) = unwell(minute, answers);
+        let began = Instant::now();
+        let (call, mut client) = stand.call(json!({})).await;
+        talk(&mut client).await;
+        client.say(&json!({"type": "hang_up"})).await;
+        assert_eq!(client.until_closed().await, CloseCode::Normal);
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        assert_eq!(stand.messages(call).await, [""; 0], "nothing is written yet");
+        assert!(!stand.calls.is_live(call), "the record does not hold the call");
+
+        stand.ended(call).await;
+        assert!((minute..minute * 2).contains(&began.elapsed()), "{:?}", began.elapsed());
+        assert_eq!(stand.messages(call).await, SAID);
+        assert_eq!(stand.troubles(call).await, ["message.ignored"]);
+        let stored = stand.stored(call).await;
+        let (joined, ended) = (stored.joined.unwrap(), stored.ended.unwrap().0);
+        let lasted = ended.unix_micros() - joined.unix_micros();
+        assert!(
+            (0..10_000_000).contains(&lasted),
+            "the times are those of the call, not of the store: {lasted} us"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_is_written_last() {
+    for length in [Duration::ZERO, Duration::from_secs(60)] {
+        let (stand, written) = unwell(length, true);
+        let (call, mut client) = stand.call(json!({})).await;
+        talk(&mut client).await;
+        client.hang_up();
+        assert_eq!(stand.ended(call).await, EndReason::HangUp);
+        let written = written.lock().unwrap();
+        assert_eq!(written.last(), Some(&"ended"), "{written:?}");
+        assert_eq!(written.iter().filter(|what| **what == "ended").count(), 1, "{written:?}");
+        assert!(written.contains(&"joined") && written.contains(&"messages") && written.contains(&"events"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopping_waits_for_the_record_but_no_longer_than_it_may() {
+    let (stand, _) = unwell(Duration::from_secs(20), true);
+    let (call, mut client) = stand.call(json!({})).await;
+    talk(&mut client).await;
+    stand.calls.shut_down(Duration::from_secs(1)).await;
+    assert!(stand.stored(call).await.ended.is_none(), "the store is away for longer than the deadline");
+    assert_eq!(client.until_closed().await, CloseCode::GoingAway);
+    stand.calls.shut_down(Duration::from_secs(60)).await;
+    assert_eq!(stand.stored(call).await.ended.map(|(_, reason)| reason), Some(EndReason::SystemError));
+    assert_eq!(stand.messages(call).await, SAID);
+}

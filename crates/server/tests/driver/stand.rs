@@ -1,0 +1,144 @@
+//! Calls of a test's own: scripted backends, everything kept in memory.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use antiphon_api::CallId;
+use antiphon_api::json::from_request;
+use antiphon_backends::language_model::LanguageModel;
+use antiphon_backends::language_model::scripted::Scripted;
+use antiphon_backends::registry::Backends;
+use antiphon_backends::speech_to_text::scripted::Prepared;
+use antiphon_backends::text_to_speech::TextToSpeech;
+use antiphon_backends::text_to_speech::scripted::Humming;
+use antiphon_backends::voice_activity::scripted::Loudness;
+use antiphon_engine::input::Transcription;
+use antiphon_engine::output::EndReason;
+use antiphon_server::call::{Calls, CreateOptions, Join};
+use antiphon_server::config;
+use antiphon_server::storage::{
+    AccountId, Direction, MessageChoice, Severity, Storage, StoredCall, StoredEvent, Window,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::client::Client;
+
+/// How long the voice takes for each character.
+pub(crate) const PER_CHARACTER: Duration = Duration::from_millis(30);
+
+const SCRIPT: &str = r#"
+pace: 0
+rules:
+  - when: [bye]
+    say: Goodbye then.
+    hang_up: true
+default:
+  say: "You said {user}."
+"#;
+
+pub(crate) struct Stand {
+    pub(crate) calls: Calls,
+    pub(crate) storage: Storage,
+}
+
+impl Stand {
+    pub(crate) fn new() -> Self {
+        Self::with(backends(), Storage::in_memory())
+    }
+
+    pub(crate) fn with(backends: Backends, storage: Storage) -> Self {
+        let calls = Calls::new(config::Calls::default(), Arc::new(backends), storage.clone());
+        Self { calls, storage }
+    }
+
+    /// A new call with 16 kHz both ways and a user who speaks first, unless `fields` say otherwise.
+    pub(crate) async fn create(&self, fields: Value) -> CallId {
+        let mut request = json!({
+            "medium": {"serverWebSocket": {"inputSampleRate": 16_000}},
+            "firstSpeakerSettings": {"user": {}},
+        });
+        request.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let request = from_request(request.to_string().as_bytes()).unwrap().value;
+        let account = AccountId(Uuid::nil());
+        self.calls.create(account, request, CreateOptions::default()).await.unwrap().id
+    }
+
+    pub(crate) async fn join(&self, call: CallId) -> Client {
+        Client::new(self.calls.join(call, Join::default()).await.unwrap())
+    }
+
+    /// A call that a client has joined.
+    pub(crate) async fn call(&self, fields: Value) -> (CallId, Client) {
+        let call = self.create(fields).await;
+        (call, self.join(call).await)
+    }
+
+    pub(crate) async fn stored(&self, call: CallId) -> StoredCall {
+        self.storage.calls.find(call).await.unwrap().unwrap()
+    }
+
+    /// Waits until a call's end is recorded.
+    pub(crate) async fn ended(&self, call: CallId) -> EndReason {
+        loop {
+            if let Some((_, reason)) = self.stored(call).await.ended {
+                return reason;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// What was said in a call.
+    pub(crate) async fn messages(&self, call: CallId) -> Vec<String> {
+        let window = Window { after: None, direction: Direction::Forward, limit: 1_000 };
+        let slice = self.storage.calls.messages(call, MessageChoice::InCall, window).await.unwrap();
+        slice.items.into_iter().map(|(_, stored)| stored.message.text).collect()
+    }
+
+    /// What went wrong in a call.
+    pub(crate) async fn events(&self, call: CallId) -> Vec<StoredEvent> {
+        self.storage.calls.events(call, Severity::Warning, 1_000).await.unwrap()
+    }
+
+    /// The names of what went wrong in a call.
+    pub(crate) async fn troubles(&self, call: CallId) -> Vec<String> {
+        self.events(call).await.into_iter().map(|event| event.kind).collect()
+    }
+}
+
+/// A request's field that lets the agent begin with this text.
+pub(crate) fn greeting(text: &str) -> Value {
+    json!({"agent": {"text": text}})
+}
+
+/// A text that takes about this long to say.
+pub(crate) fn story(length: Duration) -> String {
+    const SENTENCE: &str = "And then they walked on through the wood. ";
+    let characters = length.as_millis() / PER_CHARACTER.as_millis();
+    SENTENCE.repeat(usize::try_from(characters).unwrap() / SENTENCE.len()).trim_end().to_owned()
+}
+
+/// How long the voice takes to say it: sentence by sentence, without the blanks between them.
+pub(crate) fn spoken(text: &str) -> Duration {
+    let characters = text.split_inclusive('.').map(|sentence| sentence.trim().len()).sum::<usize>();
+    PER_CHARACTER * u32::try_from(characters).unwrap()
+}
+
+/// Backends that answer at once; everything loud is speech, and every utterance of the user is "hello".
+pub(crate) fn backends() -> Backends {
+    let model: Arc<dyn LanguageModel> = Arc::new(Scripted::from_yaml(SCRIPT).unwrap());
+    let voice: Arc<dyn TextToSpeech> = Arc::new(Humming {
+        ms_per_character: u32::try_from(PER_CHARACTER.as_millis()).unwrap(),
+        ..Humming::default()
+    });
+    let hello = || Transcription::Words(Arc::from("hello"));
+    Backends {
+        models: BTreeMap::from([(Arc::from("script"), model)]),
+        default_model: Arc::from("script"),
+        voices: BTreeMap::from([(Arc::from("hum"), voice)]),
+        default_voice: Arc::from("hum"),
+        speech_to_text: Some(Arc::new(Prepared::in_order((0..100).map(|_| hello())))),
+        voice_activity: Arc::new(Loudness::default()),
+    }
+}
