@@ -108,7 +108,7 @@ pub trait Payload: Sized {
     /// All problems found; the server does not speak this API.
     fn from_response(body: &[u8]) -> Result<Parsed<Self>, Invalid>;
 
-    /// The JSON text, or nothing if there is no body.
+    /// The bytes, mostly JSON text, or nothing if there is no body.
     fn to_body(&self) -> Option<Vec<u8>>;
 }
 
@@ -141,6 +141,29 @@ impl Payload for NoBody {
 
     fn to_body(&self) -> Option<Vec<u8>> {
         None
+    }
+}
+
+/// A WAV file: the answer of what gives audio (protocol.md 2.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WavFile(pub Vec<u8>);
+
+impl WavFile {
+    /// What the header `Content-Type` says of it.
+    pub const CONTENT_TYPE: &'static str = "audio/wav";
+}
+
+impl Payload for WavFile {
+    fn from_request(body: &[u8]) -> Result<Parsed<Self>, Invalid> {
+        Self::from_response(body)
+    }
+
+    fn from_response(body: &[u8]) -> Result<Parsed<Self>, Invalid> {
+        Ok(Parsed { value: Self(body.to_vec()), ignored: Vec::new() })
+    }
+
+    fn to_body(&self) -> Option<Vec<u8>> {
+        Some(self.0.clone())
     }
 }
 
@@ -218,8 +241,23 @@ impl<T: PathArgument, U: PathArgument> PathArguments for (T, U) {
     }
 }
 
+/// Three arguments.
+impl<T: PathArgument, U: PathArgument, V: PathArgument> PathArguments for (T, U, V) {
+    fn parse<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Result<Self, PathError> {
+        let mut arguments = arguments.into_iter();
+        Ok((argument(&mut arguments)?, argument(&mut arguments)?, argument(&mut arguments)?))
+    }
+
+    fn fill(&self, template: &str) -> String {
+        put(&put(&put(template, &self.0), &self.1), &self.2)
+    }
+}
+
 /// An id that stands in a path.
 pub trait PathArgument: fmt::Display + FromStr<Err: fmt::Display> {}
+
+/// A place in a list, counted from 0.
+impl PathArgument for u32 {}
 
 fn argument<'a, T: PathArgument>(arguments: &mut impl Iterator<Item = &'a str>) -> Result<T, PathError> {
     let text = arguments.next().ok_or(PathError::Missing)?;

@@ -5,9 +5,10 @@ use antiphon_api::json::{from_query, from_request, from_response, to_query};
 use antiphon_api::rest::calls::{
     AgentBasic, BillingStatus, Call, CallMedium, CallSort, CreateCall, CreateCallQuery, DateOrTime,
     FirstSpeaker, FirstSpeakerSettings, ListCallEvents, ListCalls, ListCallsQuery, MessageMedium,
-    MessageRole, ReadCall, ServerWebSocketMedium, StartCallRequest, ToolReference, UserGreeting,
+    MessageRole, ReadCall, ReadMessageAudio, ServerWebSocketMedium, StartCallRequest, ToolReference,
+    UserGreeting,
 };
-use antiphon_api::{CallId, ErrorBody, Page, WireDuration};
+use antiphon_api::{CallId, CallStageId, ErrorBody, Page, WireDuration};
 use serde_json::{Value, json};
 
 const CALL_ID: &str = "11111111-2222-4333-8444-555555555555";
@@ -230,6 +231,15 @@ fn endpoints_say_where_and_how() {
     assert_eq!(id.fill(ReadCall::PATH), format!("/api/calls/{CALL_ID}"));
     assert_eq!(<ReadCall as Endpoint>::Path::parse([CALL_ID]).unwrap(), id);
     assert_eq!(id.fill(ListCallEvents::PATH), format!("/api/calls/{CALL_ID}/events"));
+    let message = (id, CallStageId::new(id.uuid()), 7);
+    assert_eq!(
+        message.fill(ReadMessageAudio::PATH),
+        format!("/api/calls/{CALL_ID}/stages/{CALL_ID}/messages/7/audio")
+    );
+    assert_eq!(<(CallId, CallStageId, u32)>::parse([CALL_ID, CALL_ID, "7"]), Ok(message));
+    for wrong in ["", "-1", "4294967296", "x"] {
+        assert!(<(CallId, CallStageId, u32)>::parse([CALL_ID, CALL_ID, wrong]).is_err(), "{wrong}");
+    }
     assert!(<ReadCall as Endpoint>::Path::parse(["first"]).unwrap_err().to_string().contains("is not an id"));
     assert_eq!((CreateCall::METHOD.as_str(), CreateCall::SUCCESS), ("POST", 201));
 

@@ -25,4 +25,4 @@ mod wav;
 pub use pcm::{PcmReader, write_pcm};
 pub use rate::{SampleRate, UnsupportedRate};
 pub use resampler::Resampler;
-pub use wav::{Channels, Wav, WavError, WavWriter};
+pub use wav::{Channels, Wav, WavError, WavHeader, WavWriter};

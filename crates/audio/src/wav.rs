@@ -3,9 +3,11 @@
 //! The container is Microsoft's RIFF "Multimedia Programming Interface and Data Specifications 1.0", with the
 //! extensible header of `WAVEFORMATEXTENSIBLE`.
 
+mod header;
 mod read;
 mod write;
 
+pub use header::WavHeader;
 pub use read::{Wav, WavError};
 pub use write::{Channels, WavWriter};
 

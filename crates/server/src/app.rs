@@ -16,7 +16,8 @@ use uuid::Uuid;
 
 use crate::api_key::{ApiKey, NoRandomness};
 use crate::call::journal::{Journals, UserText};
-use crate::call::live::Calls;
+use crate::call::live::{Calls, Files};
+use crate::call::recording::Recordings;
 use crate::config::{self, Config, KeyError, PublicUrl};
 use crate::http::{Http, Shared, router};
 use crate::storage::{AccountId, OpenError, Storage, StorageError, StoredKey};
@@ -82,8 +83,9 @@ impl App {
 
     /// The same with backends of the caller's own in the place of the configured ones.
     pub async fn start_with(config: Config, backends: Backends) -> Result<Running, StartError> {
-        let Config { server, auth, storage, calls, journal, .. } = config;
+        let Config { server, auth, storage, recordings, calls, journal, .. } = config;
         let journals = journals(&journal, &storage);
+        let recordings = Recordings::new(recordings.directory(&storage), recordings.rate());
         let mut configured_keys = Vec::with_capacity(auth.api_keys.len());
         for key in auth.api_keys {
             match key.hash() {
@@ -106,11 +108,13 @@ impl App {
 
         let public_url = server.public_url.clone().unwrap_or_else(|| PublicUrl::listening_on(local_addr));
         let drain_deadline = server.drain_deadline;
-        let running_calls = Calls::with_journals(calls, journals, Arc::new(backends), storage.clone());
+        let files = Files { journals, recordings: Some(recordings.clone()) };
+        let running_calls = Calls::with_files(calls, files, Arc::new(backends), storage.clone());
         running_calls.recover().await?;
         let http = Http::new(Shared {
             calls: running_calls.clone(),
             storage,
+            recordings,
             configured_keys,
             default_account,
             public_url: public_url.clone(),

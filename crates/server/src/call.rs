@@ -11,6 +11,7 @@ pub mod live;
 pub(crate) mod messages;
 mod mouth;
 mod record;
+pub mod recording;
 mod run;
 pub(crate) mod setup;
 pub(crate) mod tools;

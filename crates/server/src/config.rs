@@ -12,6 +12,7 @@ mod log;
 mod period;
 mod problem;
 mod public_url;
+mod recordings;
 mod secret;
 mod server;
 mod storage;
@@ -32,6 +33,7 @@ pub use journal::{Journal, UserTextChoice};
 pub use log::{Log, LogFormat};
 pub use problem::{Problem, Source};
 pub use public_url::{InvalidPublicUrl, PublicUrl};
+pub use recordings::Recordings;
 pub use secret::Secret;
 pub use server::Server;
 pub use storage::Storage;
@@ -57,6 +59,8 @@ pub struct Config {
     pub auth: Auth,
     /// Where things are kept.
     pub storage: Storage,
+    /// Where recordings are kept, and at which rate.
+    pub recordings: Recordings,
     /// What calls get and may not exceed.
     pub calls: Calls,
     /// What calls leave to be replayed and explained from.
@@ -196,6 +200,7 @@ impl Config {
         self.server.validate(&mut checks);
         self.auth.validate(&mut checks);
         self.storage.validate(&mut checks);
+        self.recordings.validate(&mut checks);
         self.calls.validate(&mut checks);
         self.journal.validate(&mut checks);
         self.log.validate(&mut checks);

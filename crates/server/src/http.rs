@@ -10,6 +10,7 @@ mod error;
 mod health;
 mod join;
 mod page;
+mod range;
 mod request;
 mod router;
 mod trace;
@@ -19,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::api_key::KeyHash;
 use crate::call::live::Calls;
+use crate::call::recording::Recordings;
 use crate::config::{PublicUrl, Server};
 use crate::storage::{AccountId, Storage};
 
@@ -32,6 +34,8 @@ pub(crate) struct Http(Arc<Shared>);
 pub(crate) struct Shared {
     /// Everything that is kept.
     pub(crate) storage: Storage,
+    /// What calls sounded like.
+    pub(crate) recordings: Recordings,
     /// The calls in progress.
     pub(crate) calls: Calls,
     /// The hashes of the configuration's keys, all of them the default account's.

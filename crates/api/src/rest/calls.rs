@@ -18,8 +18,8 @@ mod start;
 mod tool;
 mod vad;
 
-use crate::endpoint::{NoBody, endpoint};
-use crate::ids::CallId;
+use crate::endpoint::{NoBody, WavFile, endpoint};
+use crate::ids::{CallId, CallStageId};
 use crate::page::Page;
 use crate::realtime::InjectedMessage;
 
@@ -87,4 +87,15 @@ endpoint! {
 endpoint! {
     /// Speaks into a call that is under way (protocol.md 3.5).
     pub SendDataMessage: Post "/api/calls/{call_id}/send_data_message" path CallId, body InjectedMessage, -> 204 NoBody
+}
+
+endpoint! {
+    /// Reads what a call sounded like: stereo, the user on the left (protocol.md 7.8, A-53).
+    pub ReadCallRecording: Get "/api/calls/{call_id}/recording" path CallId, -> 200 WavFile
+}
+
+endpoint! {
+    /// Reads what one message of a stage sounded like, by its index there (protocol.md 2.4).
+    pub ReadMessageAudio: Get "/api/calls/{call_id}/stages/{stage_id}/messages/{index}/audio"
+        path (CallId, CallStageId, u32), -> 200 WavFile
 }

@@ -2,11 +2,9 @@
 
 use std::io::{self, Seek, SeekFrom, Write};
 
-use super::FORMAT_PCM;
+use super::WavHeader;
 use crate::{SampleRate, write_pcm};
 
-/// Bytes in front of the audio: RIFF head (12), `fmt ` chunk (8 + 16), head of the `data` chunk (8).
-const HEADER: u32 = 44;
 /// Audio that is kept back before it is written out: a third of a second of stereo at 48 kHz.
 const BUFFER: usize = 64 * 1024;
 
@@ -39,6 +37,7 @@ impl Channels {
 #[derive(Debug)]
 pub struct WavWriter<W: Write + Seek> {
     file: W,
+    rate: SampleRate,
     channels: Channels,
     /// Audio that is not in the file yet.
     waiting: Vec<u8>,
@@ -49,24 +48,11 @@ pub struct WavWriter<W: Write + Seek> {
 impl<W: Write + Seek> WavWriter<W> {
     /// Starts a file of its own at the beginning of `file`, which is valid (and silent) from here on.
     pub fn new(mut file: W, rate: SampleRate, channels: Channels) -> io::Result<Self> {
-        let instant = channels.count() * 2;
-        let mut header = Vec::with_capacity(HEADER as usize);
-        header.extend(b"RIFF");
-        header.extend((HEADER - 8).to_le_bytes());
-        header.extend(b"WAVEfmt ");
-        header.extend(16u32.to_le_bytes());
-        header.extend(FORMAT_PCM.to_le_bytes());
-        header.extend(channels.count().to_le_bytes());
-        header.extend(rate.hz().to_le_bytes());
-        header.extend((rate.hz() * u32::from(instant)).to_le_bytes());
-        header.extend(instant.to_le_bytes());
-        header.extend(16u16.to_le_bytes());
-        header.extend(b"data");
-        header.extend(0u32.to_le_bytes());
+        let header = WavHeader { rate, channels, audio: 0 }.to_bytes();
         file.seek(SeekFrom::Start(0))?;
         file.write_all(&header)?;
         file.flush()?;
-        Ok(Self { file, channels, waiting: Vec::with_capacity(BUFFER), written: 0 })
+        Ok(Self { file, rate, channels, waiting: Vec::with_capacity(BUFFER), written: 0 })
     }
 
     /// Adds samples, interleaved where the file is stereo.
@@ -94,16 +80,14 @@ impl<W: Write + Seek> WavWriter<W> {
     /// The data goes to the operating system, not necessarily to the disk.
     pub fn flush(&mut self) -> io::Result<()> {
         // The audio first: until the header follows, it still describes a file that is there.
-        self.file.seek(SeekFrom::Start(u64::from(HEADER) + self.written))?;
+        self.file.seek(SeekFrom::Start(WavHeader::LENGTH as u64 + self.written))?;
         self.file.write_all(&self.waiting)?;
         self.written += self.waiting.len() as u64;
         self.waiting.clear();
 
-        let length = u32::try_from(self.written).unwrap_or(u32::MAX - HEADER).min(u32::MAX - HEADER);
-        self.file.seek(SeekFrom::Start(4))?;
-        self.file.write_all(&(HEADER - 8 + length).to_le_bytes())?;
-        self.file.seek(SeekFrom::Start(u64::from(HEADER) - 4))?;
-        self.file.write_all(&length.to_le_bytes())?;
+        let header = WavHeader { rate: self.rate, channels: self.channels, audio: self.written };
+        self.file.seek(SeekFrom::Start(0))?;
+        self.file.write_all(&header.to_bytes())?;
         self.file.flush()
     }
 

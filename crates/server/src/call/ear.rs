@@ -126,6 +126,7 @@ impl Ear {
         if ahead + length > MOST_AHEAD {
             let first = self.dropped.is_zero();
             self.dropped += length;
+            self.raw.clear();
             return first.then_some(Trouble::Overflow(ahead));
         }
         self.received += self.raw.len() as u64;
@@ -140,6 +141,11 @@ impl Ear {
         self.edges.push(&self.heard, |edge| report(input(edge, received)));
         self.keep_last(if self.hold || self.edges.speaking() { LONGEST_TURN } else { IDLE });
         None
+    }
+
+    /// What the last frame held, as the client sent it; nothing if it was dropped.
+    pub(super) fn taken(&self) -> &[i16] {
+        &self.raw
     }
 
     /// When to look again, if no audio comes before.

@@ -24,6 +24,7 @@ use tracing::{Instrument as _, error, info, info_span, warn};
 use super::journal::{self, Header, Journals};
 use super::leg::{CarrierEnd, CloseCode};
 use super::record;
+use super::recording::Recordings;
 use super::run::{Command, Driver, Join, Subject};
 use super::setup::{self, Remark, Setup, SetupError};
 use super::wire::{Meaning, Wire};
@@ -44,7 +45,7 @@ pub struct Calls(Arc<Inner>);
 
 struct Inner {
     settings: Settings,
-    journals: Option<Journals>,
+    files: Files,
     backends: Arc<Backends>,
     storage: Storage,
     live: Mutex<HashMap<CallId, Handle>>,
@@ -56,6 +57,15 @@ struct Handle {
     commands: mpsc::Sender<Command>,
     /// Set once a client joined; before that, nothing can be sent into the call.
     joined: bool,
+}
+
+/// Where calls leave files, besides their record in the store.
+#[derive(Debug, Clone, Default)]
+pub struct Files {
+    /// Of every call, if there is a place for it: what went into the engine.
+    pub journals: Option<Journals>,
+    /// Of calls that ask for it, if there is a place for it: what they sounded like.
+    pub recordings: Option<Recordings>,
 }
 
 /// How a call is created, beside its request.
@@ -109,23 +119,18 @@ pub enum RequestError {
 }
 
 impl Calls {
-    /// No calls yet. They will leave no journals.
+    /// No calls yet. They will leave no files.
     #[must_use]
     pub fn new(settings: Settings, backends: Arc<Backends>, storage: Storage) -> Self {
-        Self::with_journals(settings, None, backends, storage)
+        Self::with_files(settings, Files::default(), backends, storage)
     }
 
-    /// The same with journals, if it is said how.
+    /// The same with files of their own, where it is said how.
     #[must_use]
-    pub fn with_journals(
-        settings: Settings,
-        journals: Option<Journals>,
-        backends: Arc<Backends>,
-        storage: Storage,
-    ) -> Self {
+    pub fn with_files(settings: Settings, files: Files, backends: Arc<Backends>, storage: Storage) -> Self {
         Self(Arc::new(Inner {
             settings,
-            journals,
+            files,
             backends,
             storage,
             live: Mutex::new(HashMap::new()),
@@ -243,7 +248,7 @@ impl Calls {
 
     /// Deletes what a deleted call left in files.
     pub async fn forget(&self, call: CallId) {
-        let Some(journals) = &self.0.journals else { return };
+        let Some(journals) = &self.0.files.journals else { return };
         if let Err(error) = journals.delete(call).await {
             error!(%call, %error, "the journal of a deleted call could not be deleted; delete it by hand");
         }
@@ -349,8 +354,14 @@ impl Calls {
     fn start(&self, call: &StoredCall, setup: Setup, commands: mpsc::Receiver<Command>, age: Duration) {
         let stage = first_stage(call.id);
         let (recorder, writing) = record::start(call.id, stage, self.0.storage.clone());
-        let subject =
-            Subject { id: call.id, stage, created: call.created, request: Arc::new(call.request.clone()) };
+        let recorded = call.request.recording_enabled.unwrap_or(false);
+        let subject = Subject {
+            id: call.id,
+            stage,
+            created: call.created,
+            request: Arc::new(call.request.clone()),
+            recordings: self.0.files.recordings.clone().filter(|_| recorded),
+        };
         let (scribe, journaling) = self.journal(call, &setup).unzip();
         let witness = Witness::new(scribe);
         let backends = Arc::clone(&self.0.backends);
@@ -382,7 +393,7 @@ impl Calls {
         call: &StoredCall,
         setup: &Setup,
     ) -> Option<(journal::Scribe, impl Future<Output = ()> + Send + use<>)> {
-        let journals = self.0.journals.as_ref()?;
+        let journals = self.0.files.journals.as_ref()?;
         let header = Header {
             server_version: env!("CARGO_PKG_VERSION").to_owned(),
             call: call.id,

@@ -18,7 +18,7 @@ use antiphon_engine::ids::TurnId;
 use antiphon_engine::input::{LegClosed, ModelEvent, Request, Transcription, VoiceEvent};
 use antiphon_engine::message::{AudioSpan, Message, MessageBody};
 use antiphon_engine::notices;
-use antiphon_engine::output::{AgentState, Effect, EndReason, Event, Severity, Work};
+use antiphon_engine::output::{AgentState, Effect, EndReason, Event, Notice, Severity, Work};
 use antiphon_engine::{CallTime, Conversation, Input, Output};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
@@ -29,6 +29,7 @@ use super::ear::{Ear, Trouble};
 use super::leg::{CallEnd, CarrierEnd, CloseCode, FromClient, LegEvent, ToClient, leg};
 use super::mouth::Mouth;
 use super::record::Recorder;
+use super::recording::{Recording, Recordings};
 use super::setup::{Remark, Setup};
 use super::tools::KnownValues;
 use super::wire::{Meaning, Wire};
@@ -71,6 +72,8 @@ pub(super) struct Subject {
     pub(super) stage: CallStageId,
     pub(super) created: Timestamp,
     pub(super) request: Arc<StartCallRequest>,
+    /// Where the call is recorded, if it is.
+    pub(super) recordings: Option<Recordings>,
 }
 
 pub(super) struct Driver {
@@ -81,6 +84,8 @@ pub(super) struct Driver {
     /// The instant of the engine's time zero: the call's creation.
     zero: Instant,
     deadline: Option<CallTime>,
+    /// When the engine was last told something: the moment that its effects belong to.
+    told: CallTime,
     commands: mpsc::Receiver<Command>,
     leg: Option<CallEnd>,
     /// What a leg heard before it was let go.
@@ -91,6 +96,7 @@ pub(super) struct Driver {
     clips: VecDeque<(TurnId, Arc<[i16]>)>,
     wire: Wire,
     recorder: Recorder,
+    recording: Recording,
     witness: Witness,
     joined: Option<CallTime>,
     /// When audio last came, for `mediaIdleTimeout`.
@@ -137,6 +143,7 @@ impl Driver {
             backends,
             zero,
             deadline: None,
+            told: CallTime::ZERO,
             commands,
             leg: None,
             closed: false,
@@ -145,6 +152,7 @@ impl Driver {
             works: Works::new(),
             clips: VecDeque::new(),
             recorder,
+            recording: Recording::off(),
             witness,
             joined: None,
             media: now,
@@ -167,6 +175,7 @@ impl Driver {
             if let Some(reason) = self.ended {
                 self.report_dropped();
                 let at = self.timestamp(self.now());
+                self.complete_recording().await;
                 self.recorder.ended(at, reason);
                 info!(?reason, "call ended");
                 return reason;
@@ -244,6 +253,10 @@ impl Driver {
         self.wire.joined(now, join.debug);
         let detector = self.backends.voice_activity.detector();
         self.ear = Some(Ear::new(self.setup.input_rate, detector, self.setup.threshold, self.media));
+        if let Some(recordings) = &self.subject.recordings {
+            let (user, agent) = (self.setup.input_rate, self.setup.output_rate);
+            self.recording = Recording::start(recordings, self.subject.id, now, user, agent);
+        }
         self.recorder.joined(self.timestamp(now), join.client_version);
         info!("client joined");
         self.inputs.push_back(Input::Joined);
@@ -262,6 +275,7 @@ impl Driver {
             }
             LegEvent::Closed(how) => {
                 self.closed = true;
+                self.recording.end(self.now());
                 self.tell(Input::LegClosed(how));
             }
         }
@@ -287,7 +301,9 @@ impl Driver {
         let Some(ear) = &mut self.ear else { return };
         let inputs = &mut self.inputs;
         let trouble = ear.take(audio, now, |input| inputs.push_back(input));
+        self.recording.hear(call_time(self.zero, now), ear.taken());
         self.audio_trouble(trouble);
+        self.recording_trouble();
         if !self.inputs.is_empty() {
             self.follow_up();
         }
@@ -296,7 +312,9 @@ impl Driver {
     fn ear_deadline(&mut self) {
         let Some(ear) = &mut self.ear else { return };
         let inputs = &mut self.inputs;
-        let trouble = ear.handle_deadline(Instant::now(), |input| inputs.push_back(input));
+        let now = Instant::now();
+        let trouble = ear.handle_deadline(now, |input| inputs.push_back(input));
+        self.recording.settle(call_time(self.zero, now));
         self.audio_trouble(trouble);
         self.follow_up();
     }
@@ -359,9 +377,9 @@ impl Driver {
     /// One input, then everything that the engine wants, until nothing is left (the engine's contract).
     fn follow_up(&mut self) {
         while let Some(input) = self.inputs.pop_front() {
-            let now = self.now();
-            self.witness.told(now, Some(&input));
-            self.conversation.handle(now, input);
+            self.told = self.now();
+            self.witness.told(self.told, Some(&input));
+            self.conversation.handle(self.told, input);
             self.drain();
         }
         let hold = self.user_mid_turn || self.state == Some(AgentState::Thinking);
@@ -395,6 +413,7 @@ impl Driver {
                 }
             }
             Effect::ClearPlayback => {
+                self.recording.clear(self.told);
                 if let Some(leg) = &self.leg {
                     leg.clear();
                 }
@@ -442,8 +461,10 @@ impl Driver {
         let frame = usize::try_from(self.setup.output_rate.samples_in(length)).unwrap_or(usize::MAX);
         let Some(leg) = &self.leg else { return };
         let mut stuck = false;
-        self.mouth
-            .take(utterance, samples, frame, |audio| stuck |= leg.send(ToClient::Audio(audio)).is_err());
+        self.mouth.take(utterance, samples, frame, |audio| {
+            self.recording.play(self.told, &audio);
+            stuck |= leg.send(ToClient::Audio(audio)).is_err();
+        });
         if stuck {
             self.lose_client();
         }
@@ -497,7 +518,8 @@ impl Driver {
             self.debug_message(format!("tool result: {tool} {text}"));
         }
         let given = |id, given: &Option<Arc<str>>| self.wire.invocation_id(id, given.as_ref());
-        let stored = messages::to_api(message, self.subject.stage, index, self.joined, given);
+        let mut stored = messages::to_api(message, self.subject.stage, index, self.joined, given);
+        self.recording.note(message, &mut stored);
         let index = u32::try_from(index).unwrap_or(u32::MAX);
         if self.recorder.message(index, initial, stored).is_err() && self.ended.is_none() {
             error!("the call ends: its record cannot be kept");
@@ -516,6 +538,7 @@ impl Driver {
         };
         self.send(ToClient::Close(code));
         self.closed = true;
+        self.recording.end(self.now());
     }
 
     /// Sends something to the client, if there is one.
@@ -564,7 +587,7 @@ impl Driver {
     fn event_with(&mut self, level: Severity, kind: &'static str, text: String, extras: Option<Value>) {
         let at = self.timestamp(self.now());
         debug!(kind, "{text}");
-        let notice = antiphon_engine::output::Notice { severity: level, kind, text };
+        let notice = Notice { severity: level, kind, text };
         if let Some(mut message) = self.wire.event(self.now(), &Event::Notice(notice.clone())) {
             if let (ServerMessage::CallEvent(event), Some(Value::Object(extras))) = (&mut message, &extras) {
                 event.extras = Some(extras.clone());
@@ -572,6 +595,19 @@ impl Driver {
             self.send(ToClient::Message(Box::new(message)));
         }
         self.recorder.event(at, severity(level), kind, notice.text, extras);
+    }
+
+    /// The end of a call becomes known when its recording can be asked for.
+    async fn complete_recording(&mut self) {
+        self.recording.end(self.now());
+        self.recording.completed().await;
+        self.recording_trouble();
+    }
+
+    fn recording_trouble(&mut self) {
+        while let Some(Notice { severity, kind, text }) = self.recording.trouble() {
+            self.event(severity, kind, text);
+        }
     }
 
     fn history(&self, history: &[Message]) -> Value {
@@ -583,8 +619,7 @@ impl Driver {
     }
 
     fn now(&self) -> CallTime {
-        let elapsed = self.zero.elapsed();
-        CallTime::from_micros(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX))
+        call_time(self.zero, Instant::now())
     }
 
     fn timestamp(&self, at: CallTime) -> Timestamp {
@@ -592,6 +627,10 @@ impl Driver {
         Timestamp::from_unix_micros(self.subject.created.unix_micros().saturating_add(micros))
             .unwrap_or(self.subject.created)
     }
+}
+
+fn call_time(zero: Instant, now: Instant) -> CallTime {
+    CallTime::ZERO + now.saturating_duration_since(zero)
 }
 
 fn metadata(request: &StartCallRequest) -> Value {

@@ -5,8 +5,10 @@ pub(super) mod delete;
 pub(super) mod list;
 pub(super) mod messages;
 pub(super) mod read;
+pub(super) mod recording;
 mod resource;
 pub(super) mod send_data_message;
+pub(super) mod stages;
 
 use antiphon_api::CallId;
 

@@ -2,7 +2,8 @@
 
 use antiphon_api::endpoint::{Endpoint, Method};
 use antiphon_api::rest::calls::{
-    CreateCall, DeleteCall, ListCallMessages, ListCalls, ReadCall, SendDataMessage,
+    CreateCall, DeleteCall, ListCallMessages, ListCalls, ReadCall, ReadCallRecording, ReadMessageAudio,
+    SendDataMessage,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -30,6 +31,8 @@ pub(crate) fn router(http: Http) -> Router {
     let routes = endpoint::<DeleteCall, _>(routes, calls::delete::delete);
     let routes = endpoint::<ListCallMessages, _>(routes, calls::messages::messages);
     let routes = endpoint::<SendDataMessage, _>(routes, calls::send_data_message::send);
+    let routes = endpoint::<ReadCallRecording, _>(routes, calls::recording::recording);
+    let routes = endpoint::<ReadMessageAudio, _>(routes, calls::stages::messages::audio::audio);
     surround(routes, &http).with_state(http)
 }
 

@@ -151,6 +151,8 @@ pub trait CallStore: Send + Sync {
         choice: MessageChoice,
         window: Window<MessagePlace>,
     ) -> Pending<'_, Slice<(MessagePlace, StoredMessage)>>;
+    /// The message at an index of a stage.
+    fn message(&self, call: CallId, stage: CallStageId, index: u32) -> Pending<'_, Option<StoredMessage>>;
     /// How many messages that choice has.
     fn count_messages(&self, call: CallId, choice: MessageChoice) -> Pending<'_, u64>;
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use antiphon_api::{CallId, Timestamp};
+use antiphon_api::{CallId, CallStageId, Timestamp};
 use antiphon_engine::output::EndReason;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
@@ -217,6 +217,14 @@ impl CallStore for Memory {
             };
             Ok(slice(&chosen, &window, own..first_behind)
                 .map(|(place, message)| (*place, StoredMessage::clone(message))))
+        })
+    }
+
+    fn message(&self, call: CallId, stage: CallStageId, index: u32) -> Pending<'_, Option<StoredMessage>> {
+        self.at_once(|contents| {
+            let messages = contents.calls.get(&call).map(|kept| &kept.messages);
+            let is_it = |message: &&StoredMessage| message.stage == stage && message.index == index;
+            Ok(messages.and_then(|messages| messages.iter().find(is_it)).cloned())
         })
     }
 

@@ -10,5 +10,6 @@ mod conversation;
 mod ends;
 mod journals;
 mod rates;
+mod recording;
 mod speech;
 mod stand;

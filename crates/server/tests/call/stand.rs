@@ -15,6 +15,7 @@ use antiphon_backends::voice_activity::earshot::Earshot;
 use antiphon_engine::input::Transcription;
 use antiphon_server::app::{App, Running};
 use antiphon_server::config::{Config, ConfiguredKey, Secret};
+use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -111,6 +112,18 @@ impl Stand {
         let status = response.status();
         let text = response.text().await.unwrap();
         (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// What is no JSON: status, headers and bytes. `range` is the header of that name.
+    pub(crate) async fn fetch(&self, path: &str, range: Option<&str>) -> (StatusCode, HeaderMap, Vec<u8>) {
+        let url = format!("http://{}{path}", self.running.local_addr());
+        let mut request = self.client.get(url).header("X-API-Key", KEY);
+        if let Some(range) = range {
+            request = request.header("Range", range);
+        }
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        (status, headers, response.bytes().await.unwrap().to_vec())
     }
 
     pub(crate) async fn get(&self, path: &str) -> Value {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use antiphon_api::{CallId, Timestamp};
+use antiphon_api::{CallId, CallStageId, Timestamp};
 use antiphon_engine::output::EndReason;
 use antiphon_server::call::leg::CloseCode;
 use antiphon_server::storage::{
@@ -96,6 +96,10 @@ impl CallStore for Unwell {
         window: Window<MessagePlace>,
     ) -> Pending<'_, Slice<(MessagePlace, StoredMessage)>> {
         self.behind.messages(call, choice, window)
+    }
+
+    fn message(&self, call: CallId, stage: CallStageId, index: u32) -> Pending<'_, Option<StoredMessage>> {
+        self.behind.message(call, stage, index)
     }
 
     fn count_messages(&self, call: CallId, choice: MessageChoice) -> Pending<'_, u64> {

@@ -8,5 +8,6 @@ mod bad_input;
 mod calls;
 mod lifecycle;
 mod lists;
+mod recording;
 mod server;
 mod surroundings;

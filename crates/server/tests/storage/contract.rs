@@ -208,6 +208,18 @@ pub(crate) async fn messages_keep_their_order_and_are_chosen_by_stage(storage: &
     assert_eq!(place, Some(MessagePlace(1)), "places count from 0 over the whole call");
 }
 
+pub(crate) async fn a_message_is_found_by_its_index_in_its_stage(storage: &Storage) {
+    let (call, other) = (inserted(storage, 1, at(1)).await, inserted(storage, 2, at(1)).await);
+    let kept = [message(1, 0, true, "before"), message(1, 1, false, "one"), message(2, 1, false, "two")];
+    storage.calls.append_messages(call.id, &kept).await.unwrap();
+    let found = async |call, number, index| storage.calls.message(call, stage(number), index).await.unwrap();
+    assert_eq!(found(call.id, 1, 0).await.as_ref(), Some(&kept[0]));
+    assert_eq!(found(call.id, 1, 1).await.as_ref(), Some(&kept[1]));
+    assert_eq!(found(call.id, 2, 1).await.as_ref(), Some(&kept[2]));
+    assert_eq!(found(call.id, 2, 0).await, None);
+    assert_eq!(found(other.id, 1, 1).await, None);
+}
+
 pub(crate) async fn events_are_chosen_by_severity(storage: &Storage) {
     let call = inserted(storage, 1, at(1)).await;
     let events = [

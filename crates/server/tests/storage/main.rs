@@ -43,6 +43,7 @@ contract! {
     a_list_is_walked_both_ways_without_a_gap_or_a_double,
     only_an_ended_call_of_the_account_is_deleted_with_all_it_left,
     messages_keep_their_order_and_are_chosen_by_stage,
+    a_message_is_found_by_its_index_in_its_stage,
     events_are_chosen_by_severity,
     writers_at_the_same_time_lose_nothing,
 }

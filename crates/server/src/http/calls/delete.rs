@@ -10,6 +10,7 @@ use super::super::answer::{Answer, Answered};
 use super::super::auth::Account;
 use super::super::error::ApiError;
 use super::super::request::Requested;
+use super::own_call;
 use crate::storage::Deletion;
 
 pub(in crate::http) async fn delete(
@@ -17,15 +18,23 @@ pub(in crate::http) async fn delete(
     account: Account,
     request: Requested<DeleteCall>,
 ) -> Answered<DeleteCall> {
+    let call = own_call(&http, &account, request.path).await?;
     // A call whose end is recorded may still have messages on their way to the database.
-    if http.calls.is_live(request.path) {
-        let own = http.storage.calls.find(request.path).await?.is_some_and(|call| call.account == account.0);
-        return Err(if own { too_early() } else { ApiError::no_call() });
+    if http.calls.is_live(call.id) || call.ended.is_none() {
+        return Err(too_early());
     }
+    // The recording first: if it cannot be removed, the call stays, and whoever asked can ask again.
+    http.recordings.delete(call.id).await.map_err(|error| {
+        tracing::error!(call = %call.id, %error, "a recording cannot be removed");
+        ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the recording of the call cannot be removed; try again",
+        )
+    })?;
     let now = jiff::Timestamp::now().into();
-    match http.storage.calls.delete(account.0, request.path, now).await? {
+    match http.storage.calls.delete(account.0, call.id, now).await? {
         Deletion::Deleted => {
-            http.calls.forget(request.path).await;
+            http.calls.forget(call.id).await;
             Ok(Answer(NoBody))
         }
         Deletion::Live => Err(too_early()),

@@ -1,6 +1,6 @@
 //! Calls in SQLite.
 
-use antiphon_api::{CallId, Timestamp};
+use antiphon_api::{CallId, CallStageId, Timestamp};
 use antiphon_engine::output::EndReason;
 use futures::FutureExt;
 use sqlx::Row;
@@ -180,6 +180,10 @@ impl CallStore for Sqlite {
         window: Window<MessagePlace>,
     ) -> Pending<'_, Slice<(MessagePlace, StoredMessage)>> {
         self.call_messages(call, choice, window).boxed()
+    }
+
+    fn message(&self, call: CallId, stage: CallStageId, index: u32) -> Pending<'_, Option<StoredMessage>> {
+        self.call_message(call, stage, index).boxed()
     }
 
     fn count_messages(&self, call: CallId, choice: MessageChoice) -> Pending<'_, u64> {

@@ -1,6 +1,6 @@
 //! What was said and what happened in calls, in SQLite.
 
-use antiphon_api::CallId;
+use antiphon_api::{CallId, CallStageId};
 use sqlx::sqlite::SqliteRow;
 
 use super::super::{
@@ -73,6 +73,23 @@ impl Sqlite {
             .fetch_all(&self.pool)
             .await?;
         slice(&rows, &window, read_message)
+    }
+
+    pub(super) async fn call_message(
+        &self,
+        call: CallId,
+        stage: CallStageId,
+        index: u32,
+    ) -> Result<Option<StoredMessage>, StorageError> {
+        let sql = "SELECT * FROM messages WHERE call_id = $1 AND stage_id = $2 AND stage_index = $3 \
+                   ORDER BY position LIMIT 1";
+        let row = sqlx::query(sql)
+            .bind(call.to_string())
+            .bind(stage.to_string())
+            .bind(i64::from(index))
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(row.as_ref().map(read_message).transpose()?.map(|(_, message)| message))
     }
 
     pub(super) async fn count_call_messages(

@@ -1,0 +1,79 @@
+//! `GET /api/calls/{call_id}/recording`: reads what a call sounded like (protocol.md 7.8, A-53).
+
+use antiphon_api::endpoint::WavFile;
+use antiphon_api::rest::calls::ReadCallRecording;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+
+use super::super::Http;
+use super::super::auth::Account;
+use super::super::error::{ApiError, internal};
+use super::super::range::{Wanted, wanted};
+use super::super::request::Requested;
+use super::own_call;
+use crate::call::recording::Recorded;
+use crate::storage::StoredCall;
+
+pub(in crate::http) async fn recording(
+    State(http): State<Http>,
+    account: Account,
+    headers: HeaderMap,
+    request: Requested<ReadCallRecording>,
+) -> Result<Response, ApiError> {
+    let call = own_call(&http, &account, request.path).await?;
+    let recorded = recorded(&http, &call).await?;
+    let size = recorded.size();
+    let (status, part) = match wanted(&headers, size) {
+        Wanted::Whole => (StatusCode::OK, 0..size),
+        Wanted::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
+        Wanted::Nothing => {
+            let detail = format!("the recording has {size} bytes, and the range lies behind them");
+            let error = ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, detail);
+            return Ok(([(header::CONTENT_RANGE, format!("bytes */{size}"))], error).into_response());
+        }
+    };
+    let range = format!("bytes {}-{}/{size}", part.start, part.end.saturating_sub(1));
+    let length = part.end - part.start;
+    let body = Body::from_stream(recorded.bytes(part).await.map_err(|error| unreadable(&call, &error))?);
+    let mut response = (status, wav(length), [(header::ACCEPT_RANGES, "bytes")], body).into_response();
+    if status == StatusCode::PARTIAL_CONTENT {
+        let range = range.parse().expect("numbers make a header");
+        response.headers_mut().insert(header::CONTENT_RANGE, range);
+    }
+    Ok(response)
+}
+
+/// The recording of a call that has ended.
+pub(super) async fn recorded(http: &Http, call: &StoredCall) -> Result<Recorded, ApiError> {
+    if !call.request.recording_enabled.unwrap_or(false) {
+        return Err(ApiError::new(
+            StatusCode::NOT_FOUND,
+            "the call was not recorded; create calls with \"recordingEnabled\": true",
+        ));
+    }
+    if http.calls.is_live(call.id) {
+        return Err(ApiError::new(
+            StatusCode::TOO_EARLY,
+            "the call has not ended; its recording can be had when it has",
+        ));
+    }
+    let recorded = http.recordings.open(call.id).await.map_err(|error| unreadable(call, &error))?;
+    recorded.ok_or_else(|| {
+        ApiError::new(
+            StatusCode::NOT_FOUND,
+            "there is no recording of the call: nobody joined it, or it could not be written",
+        )
+    })
+}
+
+/// The headers of a WAV file of so many bytes.
+pub(super) fn wav(length: u64) -> [(HeaderName, String); 2] {
+    [(header::CONTENT_TYPE, WavFile::CONTENT_TYPE.to_owned()), (header::CONTENT_LENGTH, length.to_string())]
+}
+
+pub(super) fn unreadable(call: &StoredCall, error: &std::io::Error) -> ApiError {
+    tracing::error!(call = %call.id, %error, "a recording cannot be read");
+    internal()
+}
