@@ -27,12 +27,12 @@ const SLOWEST_RETRY: Duration = Duration::from_secs(10);
 /// Entries written in one go.
 const BATCH: usize = 64;
 
-/// Something to keep.
+/// Something to keep. Small, because every call has a queue with room for many.
 #[derive(Debug)]
 enum Entry {
     Joined { at: Timestamp, client_version: Option<String> },
     Message(Box<StoredMessage>),
-    Event(StoredEvent),
+    Event(Box<StoredEvent>),
     Ended { at: Timestamp, reason: EndReason },
 }
 
@@ -88,7 +88,7 @@ impl Recorder {
         let event =
             StoredEvent { stage: Some(self.stage), at, severity, kind: kind.to_owned(), text, extras };
         // An event that finds no room is dropped.
-        let _ = self.put(Entry::Event(event));
+        let _ = self.put(Entry::Event(Box::new(event)));
     }
 
     pub(super) fn ended(&self, at: Timestamp, reason: EndReason) {
@@ -110,13 +110,14 @@ pub(super) async fn end(call: CallId, storage: &Storage, at: Timestamp, reason: 
 }
 
 async fn write(call: CallId, storage: Storage, mut receiver: mpsc::Receiver<Entry>) {
-    let mut batch = Vec::with_capacity(BATCH);
+    // Grows when there is something to write: most calls have little most of the time.
+    let mut batch = Vec::new();
     while receiver.recv_many(&mut batch, BATCH).await > 0 {
         let (mut messages, mut events, mut rest) = (Vec::new(), Vec::new(), Vec::new());
         for entry in batch.drain(..) {
             match entry {
                 Entry::Message(message) => messages.push(*message),
-                Entry::Event(event) => events.push(event),
+                Entry::Event(event) => events.push(*event),
                 Entry::Joined { .. } | Entry::Ended { .. } => rest.push(entry),
             }
         }
