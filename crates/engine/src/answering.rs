@@ -322,6 +322,7 @@ impl Answering {
         let spoke = answer.spoke;
         let pays = answer.pays.take();
         self.activity = Activity::Idle;
+        self.tools.forget_early(cx);
         let heard = self.speaking.cut(cx);
         if heard || spoke {
             return Interrupted::Heard;
@@ -351,6 +352,7 @@ impl Answering {
             ModelEvent::Text(text) => self.push_text(cx, &text),
             ModelEvent::ToolCall(call) => {
                 if answer.calls.len() < cx.config.limits.tool_calls {
+                    self.tools.precompute(cx, &call);
                     answer.calls.push(call);
                 } else {
                     cx.notice(

@@ -14,7 +14,6 @@ mod record;
 pub mod recording;
 mod run;
 pub(crate) mod setup;
-pub(crate) mod tools;
 pub mod waterfall;
 pub(crate) mod wire;
 mod witness;

@@ -10,13 +10,13 @@ mod error;
 mod policy;
 mod resolver;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
 use reqwest::header::{self, HeaderMap};
-use reqwest::{Client, Method, StatusCode, redirect};
+use reqwest::{Client, ClientBuilder, Method, StatusCode, redirect};
 use tokio::time::{Instant, timeout_at};
 use url::{Host, Url};
 
@@ -44,8 +44,8 @@ struct Inner {
     policy: Arc<Policy>,
     lookup: Arc<dyn Lookup>,
     plain: Client,
-    /// The client for `https`, or why there is none.
-    secure: Result<Client, String>,
+    /// The client for `https`, or why there is none. Made when it is first used, since it reads the machine's certificates.
+    secure: OnceLock<Result<Client, String>>,
     max_response_bytes: usize,
 }
 
@@ -97,22 +97,13 @@ impl Outbound {
         // The process may have chosen a provider already; any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let policy = Arc::new(Policy::new(settings));
-        let client = || {
-            Client::builder()
-                .user_agent(USER_AGENT)
-                .connect_timeout(CONNECT)
-                .redirect(redirect::Policy::none())
-                .no_proxy()
-                .dns_resolver(Arc::new(Checked::new(Arc::clone(&policy), Arc::clone(&lookup))))
-        };
         // Without encryption no certificates are needed, so a machine that has none can still dial its neighbours.
-        let plain = client().tls_certs_only([]).build().expect("a client without certificates needs nothing");
-        let secure = client().build().map_err(|error| error::chain(&error));
+        let plain = client(&policy, &lookup).tls_certs_only([]).build();
         Self(Arc::new(Inner {
+            plain: plain.expect("a client without certificates needs nothing"),
+            secure: OnceLock::new(),
             policy,
             lookup,
-            plain,
-            secure,
             max_response_bytes: settings.max_response_bytes,
         }))
     }
@@ -162,14 +153,14 @@ impl Outbound {
     }
 
     async fn once(&self, request: &Request) -> Result<reqwest::Response, OutboundError> {
-        let Inner { policy, plain, secure, .. } = self.0.as_ref();
+        let Inner { policy, lookup, plain, secure, .. } = self.0.as_ref();
         // The client dials literal addresses without asking the resolver.
         policy.check_url(&request.url)?;
-        let client = match (request.url.scheme(), secure) {
-            ("https", Ok(client)) => client,
-            ("https", Err(why)) => return Err(OutboundError::NoTls(why.clone())),
-            ("http", _) => plain,
-            (other, _) => return Err(OutboundError::Scheme(other.to_owned())),
+        let make = || client(policy, lookup).build().map_err(|error| error::chain(&error));
+        let client = match request.url.scheme() {
+            "https" => secure.get_or_init(make).as_ref().map_err(|why| OutboundError::NoTls(why.clone()))?,
+            "http" => plain,
+            other => return Err(OutboundError::Scheme(other.to_owned())),
         };
         let mut builder =
             client.request(request.method.clone(), request.url.clone()).headers(request.headers.clone());
@@ -178,6 +169,15 @@ impl Outbound {
         }
         builder.send().await.map_err(|error| error::from_client(&request.url, error))
     }
+}
+
+fn client(policy: &Arc<Policy>, lookup: &Arc<dyn Lookup>) -> ClientBuilder {
+    Client::builder()
+        .user_agent(USER_AGENT)
+        .connect_timeout(CONNECT)
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .dns_resolver(Arc::new(Checked::new(Arc::clone(policy), Arc::clone(lookup))))
 }
 
 /// The request that an answer redirects to, if it does (RFC 9110, 15.4).

@@ -29,7 +29,8 @@ use super::run::{Command, Driver, Join, Subject};
 use super::setup::{self, Remark, Setup, SetupError};
 use super::wire::{Meaning, Wire};
 use super::witness::Witness;
-use crate::config::{Calls as Settings, DefaultMedium};
+use crate::config::{self, Calls as Settings, DefaultMedium};
+use crate::outbound::Outbound;
 use crate::storage::{AccountId, Direction, MessageChoice, Storage, StorageError, StoredCall, Window};
 
 /// Commands that may wait for a call. Whoever sends one waits when it is full.
@@ -46,6 +47,7 @@ pub struct Calls(Arc<Inner>);
 struct Inner {
     settings: Settings,
     files: Files,
+    outbound: Outbound,
     backends: Arc<Backends>,
     storage: Storage,
     live: Mutex<HashMap<CallId, Handle>>,
@@ -122,15 +124,23 @@ impl Calls {
     /// No calls yet. They will leave no files.
     #[must_use]
     pub fn new(settings: Settings, backends: Arc<Backends>, storage: Storage) -> Self {
-        Self::with_files(settings, Files::default(), backends, storage)
+        let outbound = Outbound::new(&config::Outbound::default());
+        Self::with_files(settings, Files::default(), outbound, backends, storage)
     }
 
-    /// The same with files of their own, where it is said how.
+    /// The same with files of their own, where it is said how, and another way to whatever users have them dial.
     #[must_use]
-    pub fn with_files(settings: Settings, files: Files, backends: Arc<Backends>, storage: Storage) -> Self {
+    pub fn with_files(
+        settings: Settings,
+        files: Files,
+        outbound: Outbound,
+        backends: Arc<Backends>,
+        storage: Storage,
+    ) -> Self {
         Self(Arc::new(Inner {
             settings,
             files,
+            outbound,
             backends,
             storage,
             live: Mutex::new(HashMap::new()),
@@ -361,6 +371,7 @@ impl Calls {
             created: call.created,
             request: Arc::new(call.request.clone()),
             recordings: self.0.files.recordings.clone().filter(|_| recorded),
+            outbound: self.0.outbound.clone(),
         };
         let (scribe, journaling) = self.journal(call, &setup).unzip();
         let witness = Witness::new(scribe);

@@ -25,9 +25,9 @@ use super::speech::Sounds;
 use super::story::{Happening, State, Story};
 use super::user::{Act, User, View};
 use super::verdict::Failure;
-use crate::call::tools::KnownValues;
 use crate::call::wire::{Meaning, Wire};
 use crate::call::{first_stage, messages};
+use crate::tools::KnownValues;
 
 /// Things that may happen in one call; more is a conversation that does not end.
 const MOST_MOMENTS: u64 = 20_000_000;
@@ -344,7 +344,7 @@ impl<'s> World<'s> {
             history: self.history(history),
         };
         let tool = self.scenario.call_tools.get(invocation.tool).cloned().unwrap_or_default();
-        let parameters = tool.parameters(&invocation.arguments, &known);
+        let parameters = tool.object(&invocation.arguments, &known);
         let arguments = Value::Object(parameters.clone());
         self.story.tool_called(self.now, invocation.id, &invocation.name, arguments);
         self.view.tools.push(invocation.name.to_string());

@@ -1,14 +1,19 @@
 //! An HTTP endpoint that answers with given bytes and remembers what it was asked.
 
+#![allow(dead_code, reason = "each suite that uses it needs another part of it")]
+
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 pub(crate) struct Endpoint {
     port: u16,
     requests: Arc<Mutex<Vec<String>>>,
+    /// How many connections of a silent endpoint were asked something, and how many were left then.
+    asked: watch::Receiver<(u32, u32)>,
     task: AbortHandle,
 }
 
@@ -48,8 +53,20 @@ impl Endpoint {
 
     /// Takes requests and says nothing.
     pub(crate) async fn silent() -> Self {
-        Self::serving(Arc::default(), |mut stream| async move { while read(&mut stream).await.is_some() {} })
-            .await
+        let (tell, asked) = watch::channel((0, 0));
+        let tell = Arc::new(tell);
+        let mut endpoint = Self::serving(Arc::default(), move |mut stream| {
+            let tell = Arc::clone(&tell);
+            async move {
+                while read(&mut stream).await.is_some() {
+                    tell.send_modify(|(asked, _)| *asked += 1);
+                }
+                tell.send_modify(|(_, left)| *left += 1);
+            }
+        })
+        .await;
+        endpoint.asked = asked;
+        endpoint
     }
 
     /// The URL of an endpoint that is not there.
@@ -69,7 +86,17 @@ impl Endpoint {
                 serve(stream).await;
             }
         });
-        Self { port, requests, task: task.abort_handle() }
+        Self { port, requests, asked: watch::channel((0, 0)).1, task: task.abort_handle() }
+    }
+
+    /// Waits until a silent endpoint was asked something.
+    pub(crate) async fn until_asked(&self) {
+        self.asked.clone().wait_for(|(asked, _)| *asked > 0).await.unwrap();
+    }
+
+    /// Waits until whoever asked a silent endpoint has gone.
+    pub(crate) async fn until_left(&self) {
+        self.asked.clone().wait_for(|(_, left)| *left > 0).await.unwrap();
     }
 
     pub(crate) fn port(&self) -> u16 {
