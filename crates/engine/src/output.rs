@@ -40,6 +40,9 @@ pub enum Effect {
         /// How many samples at the call's output rate.
         samples: u32,
     },
+    /// Find out how likely it is that this turn is over, while the user pauses. Takes no longer than a pause and is not
+    /// cancelled: a verdict that comes too late names a turn that nobody asks about any more.
+    JudgeTurn(AudioSpan),
     /// Run the language model.
     StartModel {
         /// The id its events must carry.
@@ -54,7 +57,8 @@ pub enum Effect {
         /// What to speak.
         text: Arc<str>,
     },
-    /// Find out the words in this audio.
+    /// Find out the words in this audio. While the user pauses, the same audio may come again, and more of it, as another turn;
+    /// the turn before is cancelled then.
     Transcribe(AudioSpan),
 }
 

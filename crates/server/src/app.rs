@@ -83,7 +83,7 @@ impl App {
 
     /// The same with backends of the caller's own in the place of the configured ones.
     pub async fn start_with(config: Config, backends: Backends) -> Result<Running, StartError> {
-        let Config { server, auth, storage, recordings, calls, journal, .. } = config;
+        let Config { server, auth, storage, recordings, calls, turn_taking, journal, .. } = config;
         let journals = journals(&journal, &storage);
         let recordings = Recordings::new(recordings.directory(&storage), recordings.rate());
         let mut configured_keys = Vec::with_capacity(auth.api_keys.len());
@@ -109,7 +109,7 @@ impl App {
         let public_url = server.public_url.clone().unwrap_or_else(|| PublicUrl::listening_on(local_addr));
         let drain_deadline = server.drain_deadline;
         let files = Files { journals, recordings: Some(recordings.clone()) };
-        let running_calls = Calls::with_files(calls, files, Arc::new(backends), storage.clone());
+        let running_calls = Calls::with_files(calls, turn_taking, files, Arc::new(backends), storage.clone());
         running_calls.recover().await?;
         let http = Http::new(Shared {
             calls: running_calls.clone(),

@@ -4,12 +4,15 @@
 //! means one turn, not two (inference.md 5.5, rule 2).
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::pauses::Words;
 use super::{Conversation, Phase};
 use crate::answering::{Interrupted, Owed};
-use crate::config::Hearing;
+use crate::config::{Hearing, InterruptionPolicy, TurnTaking};
 use crate::ids::TurnId;
 use crate::input::Transcription;
+use crate::interruption::{self, Verdict};
 use crate::listening::{Beginning, EndOfTurn, PendingTurn, Turn};
 use crate::message::{Medium, Message, MessageBody, Speaker};
 use crate::notices;
@@ -22,9 +25,12 @@ impl Conversation {
         if !self.listening.is_mid_turn() {
             self.cx.event(Event::UserStartedSpeaking);
         }
+        self.revoke();
         let beginning =
             if self.answering.is_interruptible() { Beginning::OverAgent } else { Beginning::InSilence };
-        self.listening.speech_started(&mut self.cx, at, received, beginning);
+        let needed = self.speech_needed();
+        self.listening.speech_started(&mut self.cx, at, received, beginning, needed);
+        self.interruption.look_again(&mut self.cx, &self.listening);
         // The detector's delay may be longer than the speech that it takes to interrupt.
         self.handle_timeouts();
     }
@@ -36,11 +42,74 @@ impl Conversation {
         if self.listening.speech_stopped(&mut self.cx, at, received) {
             self.user_cuts_in();
         }
+        if self.interruption.is_open() {
+            let InterruptionPolicy { certain_speech, words, .. } = self.cx.config.turn_taking.interruption;
+            if words && self.listening.counted() < certain_speech {
+                self.anticipate();
+            }
+            self.interruption.look_again(&mut self.cx, &self.listening);
+        }
         self.handle_timeouts();
     }
 
-    /// The user has spoken for long enough to interrupt whatever can be interrupted.
+    /// How much speech it takes now to interrupt the agent.
+    fn speech_needed(&self) -> Duration {
+        let TurnTaking { minimum_interruption, interruption, .. } = self.cx.config.turn_taking;
+        let at_first = self
+            .answering
+            .playing_for(self.cx.now)
+            .is_some_and(|playing| playing < interruption.first_moments);
+        if at_first { minimum_interruption.max(interruption.minimum_at_first) } else { minimum_interruption }
+    }
+
+    /// The user has spoken for long enough to interrupt whatever can be interrupted: the playout pauses until it is clear
+    /// whether that is meant, or is cut at once.
     pub(super) fn user_cuts_in(&mut self) {
+        let InterruptionPolicy { pause_below, certain_speech, .. } = self.cx.config.turn_taking.interruption;
+        if self.interruption.is_open() {
+            return;
+        }
+        let pauses = self.cx.config.client_buffer < pause_below && self.listening.counted() < certain_speech;
+        if pauses && self.answering.pause(&mut self.cx) {
+            self.interruption.open(&mut self.cx, &self.listening);
+        } else {
+            self.cut_in();
+        }
+    }
+
+    /// Judges the pause by the length of the speech that caused it.
+    pub(super) fn judge_length(&mut self) {
+        let verdict = interruption::by_length(&self.cx, &self.listening);
+        self.judged(verdict, "by its length");
+    }
+
+    /// Judges the pause by the words that caused it.
+    pub(super) fn judge_words(&mut self, words: &str) {
+        self.judged(interruption::by_words(words), "by its words");
+    }
+
+    fn judged(&mut self, verdict: Verdict, how: &str) {
+        let Some(since) = self.interruption.since() else { return };
+        self.interruption.close(&mut self.cx);
+        match verdict {
+            Verdict::Interruption => self.cut_in(),
+            Verdict::Nothing => {
+                self.listening.dismiss();
+                let paused = self.cx.now.since(since).as_millis();
+                let spoken = self.listening.spoken().as_millis();
+                self.cx.notice(
+                    Severity::Debug,
+                    notices::RESUMED,
+                    format!("{spoken} ms of speech were no interruption {how}; the agent goes on after {paused} ms"),
+                );
+                self.answering.resume(&mut self.cx);
+            }
+        }
+    }
+
+    /// The user interrupts.
+    pub(super) fn cut_in(&mut self) {
+        self.interruption.close(&mut self.cx);
         match self.answering.interrupt(&mut self.cx) {
             Interrupted::Heard => {
                 self.cx.report(AgentState::Listening);
@@ -76,22 +145,37 @@ impl Conversation {
         self.listening.take_up(last);
     }
 
-    /// The user has been silent for long enough.
+    /// The user has been silent for long enough, unless it is still open whether that was speech at all.
+    pub(super) fn silence_ends_turn(&mut self) {
+        match self.interruption.until() {
+            Some(until) => self.cx.timers.set(Timer::EndOfTurn, until),
+            None => self.end_turn(),
+        }
+    }
+
     pub(super) fn end_turn(&mut self) {
         let Some(end) = self.listening.end_turn(&mut self.cx) else { return };
         self.cx.event(Event::UserStoppedSpeaking);
         match end {
-            EndOfTurn::Discarded => {}
-            // Too short to interrupt: a word thrown in while the agent speaks is not a turn.
-            EndOfTurn::Ended(turn)
-                if turn.beginning == Beginning::OverAgent
-                    && turn.spoken < self.cx.config.turn_taking.minimum_interruption => {}
-            EndOfTurn::Ended(turn) => self.take_turn(turn),
+            EndOfTurn::Discarded => self.revoke(),
+            EndOfTurn::Ended(turn) if self.was_thrown_in(&turn) => self.set_aside(),
+            EndOfTurn::Ended(turn) => self.take_turn(turn, None),
         }
     }
 
-    /// Enters a turn into the record, asks for its words, and owes it an answer.
-    fn take_turn(&mut self, turn: Turn) {
+    /// Whether a turn is but a word thrown in while the agent speaks: too short to interrupt, or judged to be no interruption. Of
+    /// the latter kind, an agent that has finished meanwhile may have been answered.
+    pub(super) fn was_thrown_in(&self, turn: &Turn) -> bool {
+        let short = turn.counted() < turn.needed;
+        if turn.dismissed.is_zero() {
+            short && turn.beginning == Beginning::OverAgent
+        } else {
+            short && !self.answering.is_idle()
+        }
+    }
+
+    /// Enters a turn into the record, asks for its words unless they are known, and owes it an answer.
+    pub(super) fn take_turn(&mut self, turn: Turn, words: Option<Transcription>) {
         if self.cx.config.hearing != Hearing::Transcript {
             self.user_took_part();
         }
@@ -103,22 +187,53 @@ impl Conversation {
             );
             return;
         }
-        if !turn.overridden {
+        if !turn.overridden && !self.answering.is_tentative() {
             self.answering.interrupt(&mut self.cx);
         }
+        let tentative = self.tentative.take();
         let ordinal = turn.ordinal.unwrap_or_else(|| self.cx.history.next_ordinal());
-        let entry = self.cx.history.open(Message {
-            body: MessageBody::User { text: Arc::from(""), audio: Some(turn.span) },
-            medium: Medium::Voice,
-            ordinal: Some(ordinal),
-            span: Some((turn.began, turn.ended)),
+        let entry = tentative.as_ref().and_then(|tentative| tentative.entry);
+        let entry = entry.unwrap_or_else(|| {
+            self.cx.history.open(Message {
+                body: MessageBody::User { text: Arc::from(""), audio: Some(turn.span) },
+                medium: Medium::Voice,
+                ordinal: None,
+                span: Some((turn.began, turn.ended)),
+            })
         });
+        self.cx.history.amend(entry, |message| message.ordinal = Some(ordinal));
         let deadline = self.cx.now + self.cx.config.limits.transcript;
         self.pending.push(PendingTurn { turn, entry, ordinal, deadline });
         self.set_transcript_timer();
-        self.cx.effect(Effect::Transcribe(turn.span));
+        let words = match tentative.map(|tentative| tentative.words) {
+            Some(Words::Known(early)) => Some(early),
+            Some(Words::Awaited) => None,
+            None => {
+                if words.is_none() {
+                    self.cx.effect(Effect::Transcribe(turn.span));
+                }
+                words
+            }
+        };
+        if let Some(words) = words {
+            self.transcribed(turn.span.turn, words);
+        }
         if self.cx.config.hearing == Hearing::Audio {
+            self.owe_answer();
+        }
+    }
+
+    /// The turn is over and wants an answer: the one that was begun in the pause, or a new one.
+    fn owe_answer(&mut self) {
+        if !self.answering.confirm(&mut self.cx) {
             self.answering.owe(Owed::default());
+        }
+    }
+
+    /// Somebody found out the words of a turn.
+    pub(super) fn words_came(&mut self, id: TurnId, words: Transcription) {
+        if let Some(words) = self.anticipated(id, words) {
+            self.transcribed(id, words);
         }
     }
 
@@ -166,7 +281,7 @@ impl Conversation {
         if reads && self.phase == Phase::Live {
             // Only now it is certain that this was somebody, and not noise.
             self.user_took_part();
-            self.answering.owe(Owed::default());
+            self.owe_answer();
         }
     }
 

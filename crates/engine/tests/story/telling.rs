@@ -13,6 +13,7 @@ pub(crate) fn effect_line(effect: &Effect) -> Option<String> {
         Effect::ClearPlayback => "clear".to_owned(),
         Effect::CloseLeg(reason) => format!("close {reason:?}"),
         Effect::InvokeTool(invocation) => format!("tool {} {}", invocation.name, invocation.arguments),
+        Effect::JudgeTurn(span) => format!("judge {}..{} ms", millis(span.from), millis(span.to)),
         Effect::Play { .. } => return None,
         Effect::StartModel { .. } => "model".to_owned(),
         Effect::StartSpeech { text, .. } => format!("voice {text:?}"),

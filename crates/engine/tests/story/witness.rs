@@ -108,7 +108,7 @@ impl Witness {
             }
             Input::Joined | Input::LegClosed(_) | Input::Model(..) | Input::ShutDown => {}
             Input::SpeechStarted { .. } | Input::SpeechStopped { .. } => {}
-            Input::Request(_) | Input::Timeout => {}
+            Input::Request(_) | Input::Timeout | Input::TurnJudged(..) => {}
         }
     }
 
@@ -127,6 +127,7 @@ impl Witness {
                 self.insist_agent_is_silent(now, "a tool runs");
                 assert!(invocation.arguments.is_object(), "a tool gets an object");
             }
+            Effect::JudgeTurn(span) => assert!(span.from <= span.to, "{span:?} runs backwards"),
             Effect::Play { utterance, samples } => self.sees_audio(now, *utterance, *samples),
             Effect::StartModel { generation, .. } => {
                 self.insist_agent_is_silent(now, "the model starts");

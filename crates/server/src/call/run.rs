@@ -10,11 +10,10 @@ use std::time::Duration;
 use antiphon_api::realtime::ServerMessage;
 use antiphon_api::rest::calls::StartCallRequest;
 use antiphon_api::{CallId, CallStageId, Timestamp};
-use antiphon_backends::language_model::{self, Clips};
+use antiphon_backends::language_model;
 use antiphon_backends::registry::Backends;
 use antiphon_backends::{speech_to_text, text_to_speech};
 use antiphon_engine::config::Hearing;
-use antiphon_engine::ids::TurnId;
 use antiphon_engine::input::{LegClosed, ModelEvent, Request, Transcription, VoiceEvent};
 use antiphon_engine::message::{AudioSpan, Message, MessageBody};
 use antiphon_engine::notices;
@@ -25,6 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
+use super::clips::TurnClips;
 use super::ear::{Ear, Trouble};
 use super::leg::{CallEnd, CarrierEnd, CloseCode, FromClient, LegEvent, ToClient, leg};
 use super::mouth::Mouth;
@@ -37,8 +37,6 @@ use super::witness::{self, Witness};
 use super::work::{WorkResult, Works};
 use super::{messages, severity};
 
-/// Turns whose audio is kept for a model that hears it; more than any adapter sends.
-const CLIPS: usize = 8;
 /// Audio goes out in pieces of this length while the client's buffer is small.
 const SMALL_FRAME: Duration = Duration::from_millis(20);
 /// And in pieces of this length where the client holds seconds: a fifth of the messages, and no client notices.
@@ -93,7 +91,7 @@ pub(super) struct Driver {
     ear: Option<Ear>,
     mouth: Mouth,
     works: Works,
-    clips: VecDeque<(TurnId, Arc<[i16]>)>,
+    clips: TurnClips,
     wire: Wire,
     recorder: Recorder,
     recording: Recording,
@@ -150,7 +148,7 @@ impl Driver {
             ear: None,
             mouth: Mouth::default(),
             works: Works::new(),
-            clips: VecDeque::new(),
+            clips: TurnClips::default(),
             recorder,
             recording: Recording::off(),
             witness,
@@ -353,6 +351,7 @@ impl Driver {
                 self.tell(Input::Model(id, event));
             }
             WorkResult::Transcribed(turn, words) => self.tell(Input::Transcribed(turn, words)),
+            WorkResult::TurnJudged(turn, probability) => self.tell(Input::TurnJudged(turn, probability)),
             WorkResult::Audio(id, audio) => {
                 let samples = u32::try_from(audio.len() / 2).unwrap_or(u32::MAX);
                 if self.mouth.add(id, audio) {
@@ -436,13 +435,10 @@ impl Driver {
                 let message = self.wire.invocation(&invocation, parameters);
                 self.send(ToClient::Message(Box::new(message)));
             }
+            Effect::JudgeTurn(span) => self.judge_turn(span),
             Effect::Play { utterance, samples } => self.play(utterance, samples),
             Effect::StartModel { generation, prompt } => {
-                let mut clips = Clips::default();
-                for (turn, samples) in &self.clips {
-                    clips.insert(*turn, Arc::clone(samples));
-                }
-                let request = language_model::Request { prompt: *prompt, clips };
+                let request = language_model::Request { prompt: *prompt, clips: self.clips.for_model() };
                 self.works.start_model(generation, &self.setup.model, request);
             }
             Effect::StartSpeech { utterance, text } => {
@@ -471,12 +467,9 @@ impl Driver {
     }
 
     fn transcribe(&mut self, span: AudioSpan) {
-        let samples = self.ear.as_ref().map_or_else(|| Arc::from([]), |ear| ear.clip(span));
+        let samples = self.clip(span);
         if self.setup.engine.hearing == Hearing::Audio {
-            self.clips.push_back((span.turn, Arc::clone(&samples)));
-            if self.clips.len() > CLIPS {
-                self.clips.pop_front();
-            }
+            self.clips.keep(span, Arc::clone(&samples));
         }
         match &self.backends.speech_to_text {
             Some(recognizer) => {
@@ -487,6 +480,17 @@ impl Driver {
             // A model that hears audio does without; there is just no transcript for people.
             None => self.inputs.push_back(Input::Transcribed(span.turn, Transcription::Words(Arc::from("")))),
         }
+    }
+
+    fn judge_turn(&mut self, span: AudioSpan) {
+        if let Some(detector) = &self.backends.turn_detector {
+            let samples = self.clip(span);
+            self.works.start_judgement(span.turn, detector, samples);
+        }
+    }
+
+    fn clip(&self, span: AudioSpan) -> Arc<[i16]> {
+        self.ear.as_ref().map_or_else(|| Arc::from([]), |ear| ear.clip(span))
     }
 
     fn do_event(&mut self, event: Event) {
