@@ -26,6 +26,8 @@ use tracing::{debug, error, info, warn};
 
 use super::clips::TurnClips;
 use super::ear::{Ear, Trouble};
+use super::echo::Echo;
+use super::echo::gate::EchoGate;
 use super::leg::{CallEnd, CarrierEnd, CloseCode, FromClient, LegEvent, ToClient, leg};
 use super::mouth::Mouth;
 use super::record::Recorder;
@@ -101,6 +103,8 @@ pub(super) struct Driver {
     media: Instant,
     state: Option<AgentState>,
     user_mid_turn: bool,
+    /// An echo of the agent's present message was told.
+    echo_told: bool,
     shutting_down: bool,
     /// Inputs that arose while another one was being followed up.
     inputs: VecDeque<Input>,
@@ -156,6 +160,7 @@ impl Driver {
             media: now,
             state: None,
             user_mid_turn: false,
+            echo_told: false,
             shutting_down: false,
             inputs: VecDeque::new(),
             ended: None,
@@ -250,7 +255,8 @@ impl Driver {
         self.media = Instant::now();
         self.wire.joined(now, join.debug);
         let detector = self.backends.voice_activity.detector();
-        self.ear = Some(Ear::new(self.setup.input_rate, detector, self.setup.threshold, self.media));
+        let gate = self.setup.echo_guard.then(|| EchoGate::new(Echo::new(self.setup.output_rate)));
+        self.ear = Some(Ear::new(self.setup.input_rate, detector, self.setup.threshold, gate, self.media));
         if let Some(recordings) = &self.subject.recordings {
             let (user, agent) = (self.setup.input_rate, self.setup.output_rate);
             self.recording = Recording::start(recordings, self.subject.id, now, user, agent);
@@ -299,6 +305,10 @@ impl Driver {
         let Some(ear) = &mut self.ear else { return };
         let inputs = &mut self.inputs;
         let trouble = ear.take(audio, now, |input| inputs.push_back(input));
+        if ear.echoed() && !std::mem::replace(&mut self.echo_told, true) {
+            let text = "the agent's own voice comes back from the user's side; it is not taken for speech";
+            self.event(Severity::Info, "audio.echo", text.to_owned());
+        }
         self.recording.hear(call_time(self.zero, now), ear.taken());
         self.audio_trouble(trouble);
         self.recording_trouble();
@@ -416,6 +426,9 @@ impl Driver {
                 if let Some(leg) = &self.leg {
                     leg.clear();
                 }
+                if let Some(ear) = &mut self.ear {
+                    ear.cleared(Instant::now());
+                }
                 if let Some(message) = self.wire.clear_buffer() {
                     self.send(ToClient::Message(Box::new(message)));
                 }
@@ -456,9 +469,12 @@ impl Driver {
         let length = if large { LARGE_FRAME } else { SMALL_FRAME };
         let frame = usize::try_from(self.setup.output_rate.samples_in(length)).unwrap_or(usize::MAX);
         let Some(leg) = &self.leg else { return };
-        let mut stuck = false;
+        let (mut stuck, now) = (false, Instant::now());
         self.mouth.take(utterance, samples, frame, |audio| {
             self.recording.play(self.told, &audio);
+            if let Some(ear) = &mut self.ear {
+                ear.sent(&audio, now);
+            }
             stuck |= leg.send(ToClient::Audio(audio)).is_err();
         });
         if stuck {
@@ -499,7 +515,10 @@ impl Driver {
             self.send(ToClient::Message(Box::new(message)));
         }
         match event {
-            Event::StateChanged(state) => self.state = Some(state),
+            Event::StateChanged(state) => {
+                self.state = Some(state);
+                self.echo_told &= state != AgentState::Speaking;
+            }
             Event::UserStartedSpeaking => self.user_mid_turn = true,
             Event::UserStoppedSpeaking => self.user_mid_turn = false,
             Event::MessageCommitted { index, message } => self.commit(index, &message),

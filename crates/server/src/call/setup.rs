@@ -52,6 +52,8 @@ pub(crate) struct Setup {
     pub(crate) media_idle: Option<Duration>,
     pub(crate) messages: EnabledDataMessages,
     pub(crate) threshold: f32,
+    /// Whether the agent's own voice is kept from interrupting it.
+    pub(crate) echo_guard: bool,
     pub(crate) tools: Vec<CallTool>,
     /// What was asked for and is given differently; becomes events of the call.
     pub(crate) remarks: Vec<Remark>,
@@ -129,6 +131,7 @@ pub(crate) fn prepare(
         media_idle: socket.media_idle,
         messages: socket.messages,
         threshold: threshold.unwrap_or(DEFAULT_THRESHOLD) as f32,
+        echo_guard: usual.echo_guard,
         tools,
         remarks,
     })
