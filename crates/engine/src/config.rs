@@ -208,8 +208,10 @@ pub struct InterruptionPolicy {
     pub pause_below: Duration,
     /// The longest that a pause may last before it is judged.
     pub longest_pause: Duration,
-    /// Speech of this length is no backchannel, whatever its words.
+    /// Speech of this length is no backchannel, whatever its words. Pieces with less than the endpoint delay between them add up.
     pub certain_speech: Duration,
+    /// Silence after shorter speech that lets the agent go on, where words are not asked for.
+    pub settled: Duration,
     /// Whether shorter speech is judged by its words, which are asked for as soon as the user falls silent.
     pub words: bool,
     /// The first moments of the agent's message, in which echo cancellers are still learning.
@@ -224,6 +226,7 @@ impl Default for InterruptionPolicy {
             pause_below: Duration::from_millis(250),
             longest_pause: Duration::from_millis(500),
             certain_speech: Duration::from_millis(600),
+            settled: Duration::from_millis(240),
             words: false,
             first_moments: Duration::from_millis(500),
             minimum_at_first: Duration::from_millis(200),
@@ -237,6 +240,7 @@ impl InterruptionPolicy {
         pause_below: Duration::ZERO,
         longest_pause: Duration::ZERO,
         certain_speech: Duration::ZERO,
+        settled: Duration::ZERO,
         words: false,
         first_moments: Duration::ZERO,
         minimum_at_first: Duration::ZERO,

@@ -58,14 +58,13 @@ impl Interruption {
     /// Sets the deadline anew after the user began or ceased to speak: by certain speech, by silence, or by the end of patience.
     pub(crate) fn look_again(&self, cx: &mut Context, listening: &Listening) {
         let Some(Pause { until, .. }) = self.pause else { return };
-        let InterruptionPolicy { certain_speech, words, .. } = cx.config.turn_taking.interruption;
-        let lull = cx.config.turn_taking.pauses.lull;
+        let InterruptionPolicy { certain_speech, settled, words, .. } = cx.config.turn_taking.interruption;
         let due = match listening.silent_since() {
-            Some(_) if listening.counted() >= certain_speech => cx.now,
+            Some(_) if listening.spoken() >= certain_speech => cx.now,
             // The words of short speech are worth waiting for.
             Some(_) if words => until,
-            Some(since) => since + lull,
-            None => listening.counts_from(cx.now).map_or(until, |from| from + certain_speech),
+            Some(since) => since + settled,
+            None => listening.speaks_from(cx.now).map_or(until, |from| from + certain_speech),
         };
         cx.timers.set(Timer::Verdict, until.min(due));
     }
@@ -80,7 +79,7 @@ impl Interruption {
 
 /// Judges by length alone: somebody who still speaks, or has spoken for long, means it.
 pub(crate) fn by_length(cx: &Context, listening: &Listening) -> Verdict {
-    let long = listening.counted() >= cx.config.turn_taking.interruption.certain_speech;
+    let long = listening.spoken() >= cx.config.turn_taking.interruption.certain_speech;
     if long || listening.silent_since().is_none() { Verdict::Interruption } else { Verdict::Nothing }
 }
 

@@ -172,12 +172,12 @@ impl Listening {
         self.open.as_ref().map_or(Duration::ZERO, |turn| turn.spoken)
     }
 
-    /// When the speech that counts would have begun, had it been spoken without a pause. Only while the user speaks.
-    pub(crate) fn counts_from(&self, now: CallTime) -> Option<CallTime> {
+    /// When the speech would have begun, had it been spoken without a pause. Only while the user speaks.
+    pub(crate) fn speaks_from(&self, now: CallTime) -> Option<CallTime> {
         let turn = self.open.as_ref()?;
         let (received, noted) = turn.heard;
         let onset = noted.min(now) - received.since(turn.active_since?);
-        Some(onset - turn.counted())
+        Some(onset - turn.spoken)
     }
 
     /// What was said so far was judged to be no interruption.

@@ -6,7 +6,6 @@
 
 mod clips;
 mod ear;
-mod echo;
 pub mod journal;
 pub mod leg;
 pub mod live;

@@ -44,7 +44,7 @@ impl Conversation {
         }
         if self.interruption.is_open() {
             let InterruptionPolicy { certain_speech, words, .. } = self.cx.config.turn_taking.interruption;
-            if words && self.listening.counted() < certain_speech {
+            if words && self.listening.spoken() < certain_speech {
                 self.anticipate();
             }
             self.interruption.look_again(&mut self.cx, &self.listening);
@@ -69,7 +69,7 @@ impl Conversation {
         if self.interruption.is_open() {
             return;
         }
-        let pauses = self.cx.config.client_buffer < pause_below && self.listening.counted() < certain_speech;
+        let pauses = self.cx.config.client_buffer < pause_below && self.listening.spoken() < certain_speech;
         if pauses && self.answering.pause(&mut self.cx) {
             self.interruption.open(&mut self.cx, &self.listening);
         } else {

@@ -10,12 +10,11 @@ use std::time::Duration;
 
 use antiphon_audio::{PcmReader, Resampler, SampleRate};
 use antiphon_backends::voice_activity::VoiceActivity;
+use antiphon_backends::voice_activity::echo::EchoGate;
 use antiphon_backends::voice_activity::edges::{Edge, SpeechEdges};
 use antiphon_engine::message::AudioSpan;
 use antiphon_engine::{AudioTime, Input};
 use tokio::time::Instant;
-
-use super::echo::gate::{EchoGate, STEP};
 
 /// How far the user's audio may run ahead of the wall clock before it is dropped. Clients that stall and catch up stay below.
 const MOST_AHEAD: Duration = Duration::from_secs(10);
@@ -229,19 +228,12 @@ impl Ear {
     }
 
     /// Finds the edges of speech in audio that came just now, and lets those of the user pass.
-    fn find_edges(&mut self, heard: &[i16], now: Duration, mut report: impl FnMut(Edge)) {
+    fn find_edges(&mut self, heard: &[i16], now: Duration, report: impl FnMut(Edge)) {
         let Some(gate) = &mut self.gate else {
             self.edges.push(heard, report);
             return;
         };
-        let mut left = heard.len() as u64;
-        for step in heard.chunks(STEP) {
-            left -= step.len() as u64;
-            // What comes in one large piece was spoken one after the other.
-            let now = now.saturating_sub(SampleRate::EAR.duration_of(left));
-            self.edges.push(step, |edge| gate.edge(edge, now, &mut report));
-            self.echoed |= gate.heard(step, self.edges.received(), now, &mut report);
-        }
+        self.echoed = gate.take(&mut self.edges, heard, now, report);
     }
 
     /// Whether the user speaks, as far as was reported.

@@ -12,6 +12,7 @@ use antiphon_api::rest::calls::StartCallRequest;
 use antiphon_api::{CallId, CallStageId, Timestamp};
 use antiphon_backends::language_model;
 use antiphon_backends::registry::Backends;
+use antiphon_backends::voice_activity::echo::{Echo, EchoGate};
 use antiphon_backends::{speech_to_text, text_to_speech};
 use antiphon_engine::config::Hearing;
 use antiphon_engine::input::{LegClosed, ModelEvent, Request, Transcription, VoiceEvent};
@@ -26,8 +27,6 @@ use tracing::{debug, error, info, warn};
 
 use super::clips::TurnClips;
 use super::ear::{Ear, Trouble};
-use super::echo::Echo;
-use super::echo::gate::EchoGate;
 use super::leg::{CallEnd, CarrierEnd, CloseCode, FromClient, LegEvent, ToClient, leg};
 use super::mouth::Mouth;
 use super::record::Recorder;

@@ -26,6 +26,9 @@ pub struct TurnTaking {
     /// Speech of this length interrupts, whatever its words. Default 600 ms.
     #[serde(with = "period")]
     pub certain_speech: Duration,
+    /// Silence after shorter speech that lets the agent go on, where speech is not judged by its words. Default 240 ms.
+    #[serde(with = "period")]
+    pub settled: Duration,
     /// Whether shorter speech is judged by its words, where something makes transcripts; else by its length. Default true.
     pub judge_words: bool,
     /// How long the first moments of the agent's message are, in which it takes more speech to interrupt. Default 500 ms.
@@ -70,6 +73,7 @@ impl Default for TurnTaking {
             pause_below: interruption.pause_below,
             longest_pause: interruption.longest_pause,
             certain_speech: interruption.certain_speech,
+            settled: interruption.settled,
             judge_words: true,
             first_moments: interruption.first_moments,
             minimum_at_first: interruption.minimum_at_first,
@@ -88,6 +92,7 @@ impl TurnTaking {
             ("pause_below", self.pause_below),
             ("longest_pause", self.longest_pause),
             ("certain_speech", self.certain_speech),
+            ("settled", self.settled),
             ("first_moments", self.first_moments),
             ("minimum_at_first", self.minimum_at_first),
             ("lull", self.lull),

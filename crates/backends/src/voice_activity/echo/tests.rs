@@ -1,12 +1,14 @@
 //! Echoes made from synthesized speech: delayed, attenuated, reverberated, with noise, and with somebody speaking over them.
 
-use antiphon_backends::text_to_speech::flite::Flite;
-use antiphon_backends::text_to_speech::{Request, SpeechEvent, TextToSpeech as _};
-use antiphon_backends::voice_activity::{Edge, SpeechEdges, VoiceActivityFactory as _, earshot::Earshot};
+use crate::text_to_speech::flite::Flite;
+use crate::text_to_speech::{Request, SpeechEvent, TextToSpeech as _};
+use crate::voice_activity::{Edge, SpeechEdges, VoiceActivityFactory as _, earshot::Earshot};
 use futures::StreamExt as _;
 
-use super::gate::{EchoGate, STEP};
 use super::*;
+
+/// What a client sends at once: 32 ms.
+const STEP: usize = 512;
 
 const AGENT: &str =
     "Once upon a time there was a baker. He had a very old oven, and every morning he lit it.";
@@ -93,12 +95,7 @@ fn run(far: &[i16], near: &[i16]) -> (Vec<(char, u64)>, usize) {
                 Edge::Stopped { at_sample } => ('<', at_sample / 16),
             });
         };
-        let mut raw = Vec::new();
-        edges.push(chunk, |edge| raw.push(edge));
-        for edge in raw {
-            gate.edge(edge, now, &mut report);
-        }
-        echoes += usize::from(gate.heard(chunk, end, now, &mut report));
+        echoes += usize::from(gate.take(&mut edges, chunk, now, &mut report));
     }
     (found, echoes)
 }
@@ -157,6 +154,19 @@ fn a_user_who_speaks_over_the_echo_is_heard() {
         let at = heard.unwrap_or_else(|| panic!("{times} times as loud is not heard: {edges:?}")).1;
         assert!(at <= 2_000 + latest, "{times} times as loud is heard at {at}: {edges:?}");
     }
+}
+
+#[test]
+fn an_echo_that_comes_up_in_the_middle_of_a_call_gets_through_once() {
+    let agent: Vec<i16> = spoken(AGENT).into_iter().chain(vec![0; 8_000]).collect();
+    let twice = [agent.clone(), agent.clone(), agent.clone()].concat();
+    let echo = echoed(&twice, 100, 0.3);
+    let near = microphone(twice.len() + 24_000, 20.0, &[(&echo[agent.len()..], 16_000 + agent.len())]);
+    let (edges, echoes) = run(&twice, &near);
+    assert!(echoes > 0);
+    let third = (16_000 + 2 * agent.len()) as u64 / 16;
+    let late = edges.iter().filter(|(edge, at)| *edge == '>' && *at > third + 200);
+    assert_eq!(late.count(), 0, "{edges:?}, the third time begins at {third}");
 }
 
 #[test]

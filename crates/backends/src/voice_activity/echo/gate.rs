@@ -1,20 +1,27 @@
 //! Lets the edges of the user's speech pass and keeps those of the agent's own voice back.
 //!
-//! Speech that begins while something is played waits for a tenth of a second, in which it nearly always shows that it is
-//! nobody's echo; an interruption takes as long anyway. What is an echo passes only once somebody speaks over it.
+//! At the beginning of a call, and ever after an echo, speech that begins while something is played waits for a tenth or two of a
+//! second, until it is clear whether it is one. What is an echo passes only once somebody speaks over it. A call in which the
+//! agent was played for two seconds and nothing came back has no echo: speech passes at once there, and is looked at all the
+//! same, in case the user has changed to a loudspeaker.
 
 use std::time::Duration;
 
-use antiphon_backends::voice_activity::Edge;
+use antiphon_audio::SampleRate;
 
 use super::Echo;
+use crate::voice_activity::edges::{Edge, SpeechEdges};
 
 /// Samples at 16 kHz between two looks: 32 ms.
-pub(in crate::call) const STEP: usize = 512;
+const STEP: usize = 512;
 /// How long speech must have been heard before the first look counts: 96 ms.
 const FIRST_LOOK: u64 = 3 * STEP as u64;
 /// And before the last: 192 ms, all of the window.
 const LAST_LOOK: u64 = 6 * STEP as u64;
+/// How long something must have been played without an echo for speech to pass at once, in samples: 2 s.
+const TRUST: u64 = 32_000;
+/// As much likeness as this is an echo where none was before.
+const SURPRISING: f32 = 0.55;
 /// Less likeness than this is nobody's echo.
 const UNLIKE: f32 = 0.4;
 /// As much likeness as this is an echo.
@@ -27,16 +34,24 @@ const SOFTER: f32 = 0.5;
 const LOOKS: u32 = 3;
 
 /// Stands between the detector and the call.
-#[derive(Debug)]
-pub(in crate::call) struct EchoGate {
+pub struct EchoGate {
     echo: Echo,
     state: State,
+    /// How long something has been played, in samples at 16 kHz.
+    played: u64,
+    /// An echo has been heard in this call.
+    echoes: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum State {
     /// What comes is reported: silence, or the user's speech.
     Open,
+    /// What comes is reported, and is looked at once more.
+    Trusting {
+        /// Its first sample.
+        began: u64,
+    },
     /// Speech began and may be an echo.
     Waiting {
         /// Its first sample.
@@ -56,32 +71,68 @@ enum State {
 }
 
 impl EchoGate {
-    pub(in crate::call) fn new(echo: Echo) -> Self {
-        Self { echo, state: State::Open }
+    /// A gate that nothing has gone through.
+    #[must_use]
+    pub fn new(echo: Echo) -> Self {
+        Self { echo, state: State::Open, played: 0, echoes: false }
     }
 
-    /// See [`Echo::sent`].
-    pub(in crate::call) fn sent(&mut self, audio: &[u8], now: Duration) {
+    /// Audio was sent to the client, which plays it at once, or after what it has not played yet. `now` counts from the join, here
+    /// and everywhere.
+    pub fn sent(&mut self, audio: &[u8], now: Duration) {
         self.echo.sent(audio, now);
     }
 
-    /// See [`Echo::cleared`].
-    pub(in crate::call) fn cleared(&mut self, now: Duration) {
+    /// The client drops what it has not played.
+    pub fn cleared(&mut self, now: Duration) {
         self.echo.cleared(now);
     }
 
     /// Whether what the detector says of speech is what was reported.
-    pub(in crate::call) fn is_open(&self) -> bool {
-        self.state == State::Open
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        match self.state {
+            State::Open | State::Trusting { .. } => true,
+            State::Waiting { .. } | State::Closed { .. } => false,
+        }
+    }
+
+    /// Takes what the microphone picked up, at 16 kHz, through the detector `edges`, and reports the edges of the user's speech.
+    /// `now` is when the last of it came. Returns whether an echo was recognised just now. Allocates nothing.
+    pub fn take(
+        &mut self,
+        edges: &mut SpeechEdges,
+        samples: &[i16],
+        now: Duration,
+        mut report: impl FnMut(Edge),
+    ) -> bool {
+        let mut left = samples.len() as u64;
+        let mut recognised = false;
+        for step in samples.chunks(STEP) {
+            left -= step.len() as u64;
+            // What comes in one large piece was spoken one after the other.
+            let now = now.saturating_sub(SampleRate::EAR.duration_of(left));
+            edges.push(step, |edge| self.edge(edge, now, &mut report));
+            recognised |= self.look(step, edges.received(), now, &mut report);
+        }
+        recognised
     }
 
     /// The detector found an edge in the samples that come next.
-    pub(in crate::call) fn edge(&mut self, edge: Edge, now: Duration, mut report: impl FnMut(Edge)) {
+    fn edge(&mut self, edge: Edge, now: Duration, mut report: impl FnMut(Edge)) {
         match (edge, self.state) {
             (Edge::Started { at_sample }, State::Open) if self.echo.is_possible(now) => {
-                self.state = State::Waiting { began: at_sample };
+                if self.played >= TRUST && !self.echoes {
+                    self.state = State::Trusting { began: at_sample };
+                    report(edge);
+                } else {
+                    self.state = State::Waiting { began: at_sample };
+                }
             }
-            (Edge::Started { .. } | Edge::Stopped { .. }, State::Open) => report(edge),
+            (Edge::Started { .. } | Edge::Stopped { .. }, State::Open | State::Trusting { .. }) => {
+                self.state = State::Open;
+                report(edge);
+            }
             (Edge::Started { .. }, State::Waiting { .. } | State::Closed { .. }) => {}
             (Edge::Stopped { .. }, State::Waiting { began }) => {
                 // Too short to be sure: what is not like an echo counts.
@@ -95,18 +146,24 @@ impl EchoGate {
         }
     }
 
-    /// Takes at most [`STEP`] samples at 16 kHz, the last of which stands before `end` and came at `now`. Returns whether an echo
-    /// was recognised just now.
-    pub(in crate::call) fn heard(
-        &mut self,
-        samples: &[i16],
-        end: u64,
-        now: Duration,
-        mut report: impl FnMut(Edge),
-    ) -> bool {
+    /// Takes at most [`STEP`] samples, the last of which stands before `end`.
+    fn look(&mut self, samples: &[i16], end: u64, now: Duration, mut report: impl FnMut(Edge)) -> bool {
         self.echo.heard(samples);
         match self.state {
-            State::Open => false,
+            State::Open => {
+                if self.played < TRUST && self.echo.is_possible(now) {
+                    self.played += samples.len() as u64;
+                }
+                false
+            }
+            State::Trusting { began } => {
+                if end.saturating_sub(began) < LAST_LOOK {
+                    return false;
+                }
+                self.state = State::Open;
+                self.echoes = self.echo.compare(now).correlation >= SURPRISING;
+                self.echoes
+            }
             State::Waiting { began } => {
                 let length = end.saturating_sub(began);
                 if length < FIRST_LOOK {
@@ -119,6 +176,7 @@ impl EchoGate {
                     self.state = State::Open;
                 } else if sure {
                     let loudness = self.echo.near_loudness();
+                    self.echoes = true;
                     self.state = State::Closed { gain: found.gain, place: found.place, loudness, looks: 0 };
                     return true;
                 }
