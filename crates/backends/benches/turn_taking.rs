@@ -100,18 +100,13 @@ fn policies() -> Vec<Policy> {
     };
     let judged = TurnTaking { pauses: PausePolicy { detector: true, ..pauses }, ..words };
     let quick = Some(Duration::from_millis(200));
-    let policy = |name, turn_taking, echo_guard, transcriber, detector| Policy {
-        name,
-        turn_taking,
-        echo_guard,
-        transcriber,
-        detector,
-    };
+    let policy =
+        |name, turn_taking, echo_guard, transcriber| Policy { name, turn_taking, echo_guard, transcriber };
     vec![
-        policy("voice activity alone", plain, false, None, false),
-        policy("default, no words", length, true, None, false),
-        policy("default, words", words, true, quick, false),
-        policy("and a turn detector", judged, true, quick, true),
+        policy("voice activity alone", plain, false, None),
+        policy("default, no words", length, true, None),
+        policy("default, words", words, true, quick),
+        policy("and a turn detector", judged, true, quick),
     ]
 }
 

@@ -6,18 +6,10 @@
 use crate::config::InterruptionPolicy;
 use crate::context::Context;
 use crate::listening::Listening;
+use crate::output::Verdict;
 use crate::time::CallTime;
 use crate::timers::Timer;
 use crate::wording::is_backchannel;
-
-/// What speech over the agent was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// Somebody wants the floor.
-    Interruption,
-    /// A sign of listening, a cough, a noise.
-    Nothing,
-}
 
 /// The pause that speech made in the playout.
 #[derive(Debug, Default)]

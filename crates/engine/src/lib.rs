@@ -24,7 +24,7 @@ mod playout;
 mod sentences;
 mod speaking;
 mod tools;
-mod wording;
+pub mod wording;
 
 pub use config::Config;
 pub use conversation::Conversation;

@@ -162,14 +162,14 @@ impl Listening {
         self.open.as_ref().filter(|turn| turn.active_since.is_none()).map(|turn| turn.ended)
     }
 
-    /// Speech in the open turn that counts towards an interruption, the piece that goes on aside.
-    pub(crate) fn counted(&self) -> Duration {
-        self.open.as_ref().map_or(Duration::ZERO, OpenTurn::counted)
-    }
-
     /// All active speech in the open turn, the piece that goes on aside.
     pub(crate) fn spoken(&self) -> Duration {
         self.open.as_ref().map_or(Duration::ZERO, |turn| turn.spoken)
+    }
+
+    /// All active speech in the open turn, the piece that goes on included.
+    pub(crate) fn spoken_by(&self, now: CallTime) -> Duration {
+        self.speaks_from(now).map_or_else(|| self.spoken(), |from| now.since(from))
     }
 
     /// When the speech would have begun, had it been spoken without a pause. Only while the user speaks.

@@ -38,6 +38,8 @@ pub const FORCED_MESSAGE_DROPPED: &str = "forced_message.dropped";
 pub const INTERRUPTED: &str = "turn.interrupted";
 /// The user's speech paused the agent and was found to be no interruption.
 pub const RESUMED: &str = "turn.resumed";
+/// The user paused and something says that they are not finished: the turn may hold more silence than usual.
+pub const TURN_HELD: &str = "turn.held";
 /// An answer was dropped before anybody heard it, because the user went on.
 pub const ANSWER_DROPPED: &str = "turn.answer_dropped";
 /// The call reached its maximum duration.

@@ -221,7 +221,9 @@ impl Story {
     pub(crate) fn run_until(&mut self, end: CallTime) {
         loop {
             let planned = self.plan.first_key_value().map(|((at, _), _)| *at);
-            let wake = self.timeout.map(|at| (at + (self.world.wakes_late)(self.seen.wakeups)).max(self.now));
+            let late = (self.world.wakes_late)(self.seen.wakeups);
+            self.witness.late = self.witness.late.max(late);
+            let wake = self.timeout.map(|at| (at + late).max(self.now));
             let next = match (planned, wake) {
                 (Some(planned), Some(wake)) => planned.min(wake),
                 (Some(at), None) | (None, Some(at)) => at,

@@ -59,15 +59,16 @@ fn a_cough_pauses_the_agent_and_nothing_is_told() {
         0.270s agent #0 +" two"
         0.520s agent #0 +" three"
         0.795s agent #0 +" four"
-        1.260s notice turn.resumed
-        1.265s agent #0 +" five"
-        1.490s agent #0 +" six"
-        1.740s agent #0 +" seven"
-        2.040s agent #0 +" eight"
-        2.315s agent #0 +" nine"
-        2.540s agent #0 +" ten"
-        2.640s agent #0 ="one two three four five six seven eight nine ten"
-        2.640s state Listening
+        1.340s judged Nothing by Length: 200 ms of speech, after 350 ms
+        1.340s notice turn.resumed
+        1.345s agent #0 +" five"
+        1.570s agent #0 +" six"
+        1.820s agent #0 +" seven"
+        2.120s agent #0 +" eight"
+        2.395s agent #0 +" nine"
+        2.620s agent #0 +" ten"
+        2.720s agent #0 ="one two three four five six seven eight nine ten"
+        2.720s state Listening
         "#,
     );
     assert_eq!(story.record(), [format!("agent: {WORDS}")]);
@@ -83,15 +84,15 @@ fn the_agent_goes_on_from_the_sample_at_which_it_stopped() {
     let sent = sent(&story);
     let pause = sent.windows(2).find(|pair| pair[1].0.since(pair[0].0) > Duration::from_millis(100));
     let [before, after] = pause.expect("there was a pause") else { unreachable!("windows of two") };
-    // Speech of 90 ms pauses at 990 ms; 160 ms of silence after its end, at 1260 ms, it is clear that it was a cough.
+    // Speech of 90 ms pauses at 990 ms; 240 ms of silence after its end, at 1340 ms, it is clear that it was a cough.
     assert!(before.0 < CallTime::from_millis(990), "nothing is sent in the pause: {before:?}");
-    assert_eq!(after.0, CallTime::from_millis(1_260));
+    assert_eq!(after.0, CallTime::from_millis(1_340));
     // The buffer of 60 ms was played out in the pause; it is filled again at once, and not a sample is lost or said twice.
     assert_eq!(after.1 - before.1, u64::from(RATE) * 60 / 1_000);
     assert_eq!(sent.last().expect("it was sent").1, WORDS.len() as u64 * u64::from(RATE) * 50 / 1_000);
     // 48 characters of 50 ms, and the time for which nothing was played: what was sent lasted until 1.040 s.
     let ended = story.seen.events.last().expect("it ended").0;
-    assert_eq!(ended, CallTime::from_millis(20 + 48 * 50 + (1_260 - 1_040)));
+    assert_eq!(ended, CallTime::from_millis(20 + 48 * 50 + (1_340 - 1_040)));
 }
 
 #[test]
@@ -114,6 +115,7 @@ fn speech_that_goes_on_cuts_the_agent_off_where_it_was_heard() {
         1.490s clear
         1.490s agent #0 ="one two three four"
         1.490s state Listening
+        1.490s judged Interruption by Length: 590 ms of speech, after 500 ms
         1.490s notice turn.interrupted
         "#,
     );
@@ -153,11 +155,27 @@ fn noises_after_a_dismissed_one_are_judged_by_themselves() {
     story.run_ms(500);
     for _ in 0..3 {
         story.user_speaks(250);
-        story.run_ms(200);
+        story.run_ms(500);
     }
     story.run_secs(4);
     assert_eq!(story.record(), [format!("agent: {WORDS}")]);
     assert!(story.seen.turns.is_empty());
+}
+
+#[test]
+fn pieces_of_speech_add_up_until_they_are_an_interruption() {
+    let mut story = counting();
+    story.run_ms(500);
+    for _ in 0..3 {
+        story.user_speaks(250);
+        story.run_ms(300);
+    }
+    story.run_ms(100);
+    // Each is dismissed after 240 ms of silence; with the third there are 600 ms, and nobody says "mm-hmm" for so long.
+    let verdicts: Vec<&str> =
+        story.told().iter().filter_map(|line| line.split_once(" judged ")?.1.split(' ').next()).collect();
+    assert_eq!(verdicts, ["Nothing", "Nothing", "Interruption"]);
+    assert_eq!(story.seen.turns.len(), 1);
 }
 
 #[test]
@@ -191,6 +209,7 @@ fn words_of_listening_let_the_agent_go_on() {
         0.520s agent #0 +" three"
         0.795s agent #0 +" four"
         1.200s transcribe 600..1200 ms
+        1.300s judged Nothing by Words: 300 ms of speech, after 310 ms
         1.300s notice turn.resumed
         1.305s agent #0 +" five"
         1.530s agent #0 +" six"

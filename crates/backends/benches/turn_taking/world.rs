@@ -32,8 +32,6 @@ pub(crate) struct Policy {
     pub(crate) echo_guard: bool,
     /// How long a transcriber that understands everything takes; none: there is none.
     pub(crate) transcriber: Option<Duration>,
-    /// Whether a turn detector is asked, one that is never wrong and takes 60 ms.
-    pub(crate) detector: bool,
 }
 
 /// What the user's microphone picks up, and when.
@@ -320,6 +318,8 @@ impl World<'_> {
             }
             Event::Ended(_)
             | Event::MessageCommitted { .. }
+            | Event::TurnTaken(_)
+            | Event::SpeechJudged(_)
             | Event::Notice(_)
             | Event::Started
             | Event::StateChanged(_)

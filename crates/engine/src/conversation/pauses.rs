@@ -11,10 +11,10 @@ use crate::config::Hearing;
 use crate::history::EntryId;
 use crate::ids::TurnId;
 use crate::input::Transcription;
-use crate::interruption::Verdict;
 use crate::listening::Turn;
 use crate::message::{Medium, Message, MessageBody};
-use crate::output::{Effect, Work};
+use crate::notices;
+use crate::output::{Effect, JudgedBy, Severity, Verdict, Work};
 use crate::wording::is_unfinished;
 
 /// A turn that may not be over, and what was begun for it.
@@ -52,6 +52,13 @@ impl Conversation {
         if self.listening.is_candidate(id) {
             let turn_taking = self.cx.config.turn_taking;
             let silence = turn_taking.pauses.delay(turn_taking.endpoint_delay, probability);
+            if silence > turn_taking.endpoint_delay {
+                let text = format!(
+                    "the turn detector gives it {probability:.2} to be over: it may hold {} ms of silence",
+                    silence.as_millis()
+                );
+                self.cx.notice(Severity::Debug, notices::TURN_HELD, text);
+            }
             self.listening.wait_for(&mut self.cx, silence);
         }
     }
@@ -167,12 +174,17 @@ impl Conversation {
                 } else if self.answering.is_interruptible() && self.interrupts(words) {
                     // They were judged without their words, wrongly.
                     if self.listening.reinstate() {
-                        self.cut_in();
+                        self.cut_in(JudgedBy::Words);
                     }
                 }
                 let pauses = self.cx.config.turn_taking.pauses;
                 if pauses.words && !pauses.detector && is_unfinished(words) {
                     let longest = pauses.longest_delay.max(self.cx.config.turn_taking.endpoint_delay);
+                    let text = format!(
+                        "the words leave a sentence open: the turn may hold {} ms of silence",
+                        longest.as_millis()
+                    );
+                    self.cx.notice(Severity::Debug, notices::TURN_HELD, text);
                     self.listening.wait_for(&mut self.cx, longest);
                 }
                 self.speculate();

@@ -12,12 +12,14 @@ use crate::answering::{Interrupted, Owed};
 use crate::config::{Hearing, InterruptionPolicy, TurnTaking};
 use crate::ids::TurnId;
 use crate::input::Transcription;
-use crate::interruption::{self, Verdict};
+use crate::interruption;
 use crate::listening::{Beginning, EndOfTurn, PendingTurn, Turn};
 use crate::message::{Medium, Message, MessageBody, Speaker};
 use crate::notices;
-use crate::output::{AgentState, Effect, Event, Severity, TranscriptWords, Work};
-use crate::time::AudioTime;
+use crate::output::{
+    AgentState, Effect, Event, JudgedBy, Judgement, Severity, TranscriptWords, Verdict, Work,
+};
+use crate::time::{AudioTime, CallTime};
 use crate::timers::Timer;
 
 impl Conversation {
@@ -73,47 +75,69 @@ impl Conversation {
         if pauses && self.answering.pause(&mut self.cx) {
             self.interruption.open(&mut self.cx, &self.listening);
         } else {
-            self.cut_in();
+            self.cut_in(JudgedBy::Threshold);
         }
     }
 
     /// Judges the pause by the length of the speech that caused it.
     pub(super) fn judge_length(&mut self) {
         let verdict = interruption::by_length(&self.cx, &self.listening);
-        self.judged(verdict, "by its length");
+        self.judged(verdict, JudgedBy::Length);
     }
 
     /// Judges the pause by the words that caused it.
     pub(super) fn judge_words(&mut self, words: &str) {
-        self.judged(interruption::by_words(words), "by its words");
+        self.judged(interruption::by_words(words), JudgedBy::Words);
     }
 
-    fn judged(&mut self, verdict: Verdict, how: &str) {
+    fn judged(&mut self, verdict: Verdict, by: JudgedBy) {
         let Some(since) = self.interruption.since() else { return };
-        self.interruption.close(&mut self.cx);
         match verdict {
-            Verdict::Interruption => self.cut_in(),
+            Verdict::Interruption => self.cut_in(by),
             Verdict::Nothing => {
+                self.interruption.close(&mut self.cx);
                 self.listening.dismiss();
-                let paused = self.cx.now.since(since).as_millis();
-                let spoken = self.listening.spoken().as_millis();
+                let judgement = self.judgement(verdict, by, since);
+                self.cx.event(Event::SpeechJudged(judgement));
+                let Judgement { spoken, paused, .. } = judgement;
                 self.cx.notice(
                     Severity::Debug,
                     notices::RESUMED,
-                    format!("{spoken} ms of speech were no interruption {how}; the agent goes on after {paused} ms"),
+                    format!(
+                        "{} ms of speech were no interruption {}; the agent goes on after {} ms",
+                        spoken.as_millis(),
+                        by_its(by),
+                        paused.as_millis()
+                    ),
                 );
                 self.answering.resume(&mut self.cx);
             }
         }
     }
 
+    fn judgement(&self, verdict: Verdict, by: JudgedBy, paused_since: CallTime) -> Judgement {
+        let now = self.cx.now;
+        Judgement { verdict, by, spoken: self.listening.spoken_by(now), paused: now.since(paused_since) }
+    }
+
     /// The user interrupts.
-    pub(super) fn cut_in(&mut self) {
+    pub(super) fn cut_in(&mut self, by: JudgedBy) {
+        let paused_since = self.interruption.since().unwrap_or(self.cx.now);
         self.interruption.close(&mut self.cx);
         match self.answering.interrupt(&mut self.cx) {
             Interrupted::Heard => {
                 self.cx.report(AgentState::Listening);
-                self.cx.notice(Severity::Debug, notices::INTERRUPTED, "the user interrupted the agent");
+                let judgement = self.judgement(Verdict::Interruption, by, paused_since);
+                self.cx.event(Event::SpeechJudged(judgement));
+                self.cx.notice(
+                    Severity::Debug,
+                    notices::INTERRUPTED,
+                    format!(
+                        "the user interrupted the agent: {} ms of speech, judged {}",
+                        judgement.spoken.as_millis(),
+                        by_its(by)
+                    ),
+                );
                 self.user_took_part();
             }
             Interrupted::Unheard => {
@@ -190,6 +214,7 @@ impl Conversation {
         if !turn.overridden && !self.answering.is_tentative() {
             self.answering.interrupt(&mut self.cx);
         }
+        self.cx.event(Event::TurnTaken(turn.span.turn));
         let tentative = self.tentative.take();
         let ordinal = turn.ordinal.unwrap_or_else(|| self.cx.history.next_ordinal());
         let entry = tentative.as_ref().and_then(|tentative| tentative.entry);
@@ -300,5 +325,13 @@ impl Conversation {
     fn set_transcript_timer(&mut self) {
         let next = self.pending.first().map(|pending| pending.deadline);
         self.cx.timers.replace(Timer::Transcript, next);
+    }
+}
+
+fn by_its(by: JudgedBy) -> &'static str {
+    match by {
+        JudgedBy::Threshold => "at once",
+        JudgedBy::Length => "by its length",
+        JudgedBy::Words => "by its words",
     }
 }

@@ -304,11 +304,11 @@ impl Driver {
         let Some(ear) = &mut self.ear else { return };
         let inputs = &mut self.inputs;
         let trouble = ear.take(audio, now, |input| inputs.push_back(input));
+        self.recording.hear(call_time(self.zero, now), ear.taken());
         if ear.echoed() && !std::mem::replace(&mut self.echo_told, true) {
             let text = "the agent's own voice comes back from the user's side; it is not taken for speech";
             self.event(Severity::Info, "audio.echo", text.to_owned());
         }
-        self.recording.hear(call_time(self.zero, now), ear.taken());
         self.audio_trouble(trouble);
         self.recording_trouble();
         if !self.inputs.is_empty() {
@@ -530,7 +530,8 @@ impl Driver {
                 }
             }
             Event::Ended(reason) => self.ended = Some(reason),
-            Event::Started | Event::Transcript(_) => {}
+            // What was judged is told by a notice.
+            Event::Started | Event::Transcript(_) | Event::TurnTaken(_) | Event::SpeechJudged(_) => {}
         }
     }
 

@@ -3,7 +3,7 @@
 //! Everything that makes no sense, or that this server cannot do, is refused here with the name of its field, before the call
 //! exists. Holds no state and does no IO.
 
-mod turn_taking;
+pub(crate) mod turn_taking;
 
 use std::sync::Arc;
 use std::time::Duration;

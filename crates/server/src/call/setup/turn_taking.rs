@@ -26,7 +26,23 @@ pub(super) fn prepare(
     hearing: Hearing,
     backends: &Backends,
 ) -> Result<TurnTaking, SetupError> {
-    let default = TurnTaking::default();
+    let mut turn_taking = TurnTaking::default();
+    publish(&mut turn_taking, vad)?;
+    let able = Able {
+        detector: backends.turn_detector.is_some(),
+        transcribes: backends.speech_to_text.is_some(),
+        hearing,
+    };
+    extend(&mut turn_taking, wanted, able);
+    Ok(turn_taking)
+}
+
+/// Sets what `vadSettings` set (protocol.md 5.2).
+///
+/// # Errors
+/// The setting that is out of range; nothing is changed then.
+pub(crate) fn publish(turn_taking: &mut TurnTaking, vad: Option<&VadSettings>) -> Result<(), SetupError> {
+    let default = *turn_taking;
     let read = |field: &str, value: Option<WireDuration>, default: Duration| match value {
         None => Ok(default),
         Some(value) => duration(value).ok_or_else(|| too_long(&format!("vadSettings.{field}"))),
@@ -37,33 +53,45 @@ pub(super) fn prepare(
     let minimum_interruption =
         read("minimumInterruptionDuration", vad.minimum_interruption_duration, default.minimum_interruption)?;
     let frames = endpoint_delay.as_micros().div_ceil(VAD_FRAME.as_micros()).max(1);
-    let transcribes = backends.speech_to_text.is_some();
-    Ok(TurnTaking {
-        endpoint_delay: VAD_FRAME * u32::try_from(frames).unwrap_or(u32::MAX),
-        minimum_turn,
-        minimum_interruption: minimum_interruption.max(minimum_turn),
-        pre_roll: default.pre_roll,
-        pauses: PausePolicy {
-            lull: wanted.lull,
-            longest_delay: wanted.longest_endpoint_delay,
-            detector: backends.turn_detector.is_some(),
-            words: wanted.open_sentences && transcribes,
-            speculative: match wanted.speculative {
-                Speculation::Auto => hearing == Hearing::Audio,
-                Speculation::Always => true,
-                Speculation::Never => false,
-            },
+    turn_taking.endpoint_delay = VAD_FRAME * u32::try_from(frames).unwrap_or(u32::MAX);
+    turn_taking.minimum_turn = minimum_turn;
+    turn_taking.minimum_interruption = minimum_interruption.max(minimum_turn);
+    Ok(())
+}
+
+/// What a call's backends can do for its turn-taking.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Able {
+    /// There is a turn detector.
+    pub(crate) detector: bool,
+    /// There is a transcriber.
+    pub(crate) transcribes: bool,
+    /// How the model takes speech.
+    pub(crate) hearing: Hearing,
+}
+
+/// Sets what `[turn_taking]` and its like in a call set.
+pub(crate) fn extend(turn_taking: &mut TurnTaking, wanted: &Section, able: Able) {
+    turn_taking.pauses = PausePolicy {
+        lull: wanted.lull,
+        longest_delay: wanted.longest_endpoint_delay,
+        detector: able.detector,
+        words: wanted.open_sentences && able.transcribes,
+        speculative: match wanted.speculative {
+            Speculation::Auto => able.hearing == Hearing::Audio,
+            Speculation::Always => true,
+            Speculation::Never => false,
         },
-        interruption: InterruptionPolicy {
-            pause_below: wanted.pause_below,
-            longest_pause: wanted.longest_pause,
-            certain_speech: wanted.certain_speech,
-            settled: wanted.settled,
-            words: wanted.judge_words && transcribes,
-            first_moments: wanted.first_moments,
-            minimum_at_first: wanted.minimum_at_first,
-        },
-    })
+    };
+    turn_taking.interruption = InterruptionPolicy {
+        pause_below: wanted.pause_below,
+        longest_pause: wanted.longest_pause,
+        certain_speech: wanted.certain_speech,
+        settled: wanted.settled,
+        words: wanted.judge_words && able.transcribes,
+        first_moments: wanted.first_moments,
+        minimum_at_first: wanted.minimum_at_first,
+    };
 }
 
 /// The server's settings with those that the call asks for in their place.
@@ -80,40 +108,50 @@ pub(super) fn wanted(
         return Err(SetupError::new(FIELD, "must be an object"));
     };
     for (key, value) in asked {
-        let field = || format!("{FIELD}.{key}");
-        let time = || {
-            let text = value.as_str().and_then(|text| text.parse::<WireDuration>().ok());
-            match text {
-                None => Err(SetupError::new(
-                    field(),
-                    "must be a duration: seconds with an s, for example \"0.5s\"",
-                )),
-                Some(time) => duration(time).ok_or_else(|| too_long(&field())),
-            }
-        };
-        let flag = || value.as_bool().ok_or_else(|| SetupError::new(field(), "must be true or false"));
-        match key.as_str() {
-            "pauseBelow" => section.pause_below = time()?,
-            "longestPause" => section.longest_pause = time()?,
-            "certainSpeech" => section.certain_speech = time()?,
-            "settled" => section.settled = time()?,
-            "judgeWords" => section.judge_words = flag()?,
-            "firstMoments" => section.first_moments = time()?,
-            "minimumAtFirst" => section.minimum_at_first = time()?,
-            "echoGuard" => section.echo_guard = flag()?,
-            "lull" => section.lull = time()?,
-            "longestEndpointDelay" => section.longest_endpoint_delay = time()?,
-            "openSentences" => section.open_sentences = flag()?,
-            "speculative" => {
-                section.speculative = if flag()? { Speculation::Always } else { Speculation::Never };
-            }
-            _ => remarks.push(Remark {
+        if !change(&mut section, key, value)? {
+            remarks.push(Remark {
                 kind: "request.ignored_fields",
-                text: format!("{} is not a setting of this server; it is ignored", field()),
-            }),
+                text: format!("{FIELD}.{key} is not a setting of this server; it is ignored"),
+            });
         }
     }
     Ok(section)
+}
+
+/// Changes one setting by its name on the wire. Returns whether there is one of that name.
+///
+/// # Errors
+/// The value makes no sense for it.
+pub(crate) fn change(section: &mut Section, key: &str, value: &Value) -> Result<bool, SetupError> {
+    let field = || format!("{FIELD}.{key}");
+    let time = || {
+        let text = value.as_str().and_then(|text| text.parse::<WireDuration>().ok());
+        match text {
+            None => {
+                Err(SetupError::new(field(), "must be a duration: seconds with an s, for example \"0.5s\""))
+            }
+            Some(time) => duration(time).ok_or_else(|| too_long(&field())),
+        }
+    };
+    let flag = || value.as_bool().ok_or_else(|| SetupError::new(field(), "must be true or false"));
+    match key {
+        "pauseBelow" => section.pause_below = time()?,
+        "longestPause" => section.longest_pause = time()?,
+        "certainSpeech" => section.certain_speech = time()?,
+        "settled" => section.settled = time()?,
+        "judgeWords" => section.judge_words = flag()?,
+        "firstMoments" => section.first_moments = time()?,
+        "minimumAtFirst" => section.minimum_at_first = time()?,
+        "echoGuard" => section.echo_guard = flag()?,
+        "lull" => section.lull = time()?,
+        "longestEndpointDelay" => section.longest_endpoint_delay = time()?,
+        "openSentences" => section.open_sentences = flag()?,
+        "speculative" => {
+            section.speculative = if flag()? { Speculation::Always } else { Speculation::Never };
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
 }
 
 fn duration(wire: WireDuration) -> Option<Duration> {
