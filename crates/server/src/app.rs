@@ -84,7 +84,7 @@ impl App {
 
     /// The same with backends of the caller's own in the place of the configured ones.
     pub async fn start_with(config: Config, backends: Backends) -> Result<Running, StartError> {
-        let Config { server, auth, storage, recordings, calls, journal, outbound, .. } = config;
+        let Config { server, auth, storage, recordings, calls, turn_taking, journal, outbound, .. } = config;
         let journals = journals(&journal, &storage);
         let recordings = Recordings::new(recordings.directory(&storage), recordings.rate());
         let mut configured_keys = Vec::with_capacity(auth.api_keys.len());
@@ -111,7 +111,8 @@ impl App {
         let drain_deadline = server.drain_deadline;
         let files = Files { journals, recordings: Some(recordings.clone()) };
         let outbound = Outbound::new(&outbound);
-        let running_calls = Calls::with_files(calls, files, outbound, Arc::new(backends), storage.clone());
+        let backends = Arc::new(backends);
+        let running_calls = Calls::with_files(calls, turn_taking, files, outbound, backends, storage.clone());
         running_calls.recover().await?;
         let http = Http::new(Shared {
             calls: running_calls.clone(),

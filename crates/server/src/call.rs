@@ -4,8 +4,10 @@
 //! (`ear`) and out (`mouth`), the work of backends, the words of the wire, the record. Knows no HTTP and no socket; clients
 //! arrive through a [`leg`].
 
+mod clips;
 mod ear;
 pub mod journal;
+mod lasting_tools;
 pub mod leg;
 pub mod live;
 pub(crate) mod messages;

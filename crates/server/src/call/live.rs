@@ -23,13 +23,13 @@ use tracing::{Instrument as _, error, info, info_span, warn};
 
 use super::journal::{self, Header, Journals};
 use super::leg::{CarrierEnd, CloseCode};
-use super::record;
 use super::recording::Recordings;
 use super::run::{Command, Driver, Join, Subject};
 use super::setup::{self, Remark, Setup, SetupError};
 use super::wire::{Meaning, Wire};
 use super::witness::Witness;
-use crate::config::{self, Calls as Settings, DefaultMedium};
+use super::{lasting_tools, record};
+use crate::config::{self, Calls as Settings, DefaultMedium, TurnTaking};
 use crate::outbound::Outbound;
 use crate::storage::{AccountId, Direction, MessageChoice, Storage, StorageError, StoredCall, Window};
 
@@ -46,6 +46,7 @@ pub struct Calls(Arc<Inner>);
 
 struct Inner {
     settings: Settings,
+    turn_taking: TurnTaking,
     files: Files,
     outbound: Outbound,
     backends: Arc<Backends>,
@@ -123,15 +124,21 @@ pub enum RequestError {
 impl Calls {
     /// No calls yet. They will leave no files.
     #[must_use]
-    pub fn new(settings: Settings, backends: Arc<Backends>, storage: Storage) -> Self {
+    pub fn new(
+        settings: Settings,
+        turn_taking: TurnTaking,
+        backends: Arc<Backends>,
+        storage: Storage,
+    ) -> Self {
         let outbound = Outbound::new(&config::Outbound::default());
-        Self::with_files(settings, Files::default(), outbound, backends, storage)
+        Self::with_files(settings, turn_taking, Files::default(), outbound, backends, storage)
     }
 
     /// The same with files of their own, where it is said how, and another way to whatever users have them dial.
     #[must_use]
     pub fn with_files(
         settings: Settings,
+        turn_taking: TurnTaking,
         files: Files,
         outbound: Outbound,
         backends: Arc<Backends>,
@@ -139,6 +146,7 @@ impl Calls {
     ) -> Self {
         Self(Arc::new(Inner {
             settings,
+            turn_taking,
             files,
             outbound,
             backends,
@@ -164,8 +172,8 @@ impl Calls {
         if let Some(prior) = options.prior_call {
             self.inherit(account, prior, &mut request).await?;
         }
-        let mut setup =
-            setup::prepare(&request, options.greeting_prompt, &self.0.settings, &self.0.backends)?;
+        let uses = lasting_tools::resolve(&self.0.storage, account, &mut request).await?;
+        let mut setup = self.prepare(&request, options.greeting_prompt)?;
         if !options.ignored_fields.is_empty() {
             let fields = options.ignored_fields.join(", ");
             setup.remarks.push(Remark {
@@ -185,7 +193,11 @@ impl Calls {
             request,
         };
         let commands = self.admit(call.id).ok_or(CreateError::Capacity { retry_after: RETRY_AFTER })?;
-        if let Err(error) = self.0.storage.calls.insert(&call).await {
+        let mut kept = self.0.storage.calls.insert(&call).await;
+        if kept.is_ok() && !uses.is_empty() {
+            kept = self.0.storage.tools.note_uses(call.id, &uses).await;
+        }
+        if let Err(error) = kept {
             self.live().remove(&call.id);
             return Err(error.into());
         }
@@ -201,8 +213,7 @@ impl Calls {
     pub async fn recover(&self) -> Result<(), StorageError> {
         let now = Timestamp::from(jiff::Timestamp::now());
         for call in self.0.storage.calls.unfinished().await? {
-            let prepared =
-                setup::prepare(&call.request, call.greeting_prompt, &self.0.settings, &self.0.backends);
+            let prepared = self.prepare(&call.request, call.greeting_prompt);
             match prepared {
                 Ok(setup) if call.joined.is_none() => {
                     let age = now.unix_micros().saturating_sub(call.created.unix_micros());
@@ -359,6 +370,11 @@ impl Calls {
         let (commands, receiver) = mpsc::channel(COMMANDS);
         self.live().insert(id, Handle { commands, joined: false });
         receiver
+    }
+
+    fn prepare(&self, request: &StartCallRequest, greeting_prompt: bool) -> Result<Setup, SetupError> {
+        let Inner { settings, turn_taking, backends, .. } = &*self.0;
+        setup::prepare(request, greeting_prompt, settings, turn_taking, backends)
     }
 
     fn start(&self, call: &StoredCall, setup: Setup, commands: mpsc::Receiver<Command>, age: Duration) {
