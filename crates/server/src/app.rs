@@ -112,10 +112,12 @@ impl App {
         let files = Files { journals, recordings: Some(recordings.clone()) };
         let outbound = Outbound::new(&outbound);
         let backends = Arc::new(backends);
-        let running_calls = Calls::with_files(calls, turn_taking, files, outbound, backends, storage.clone());
+        let running_calls =
+            Calls::with_files(calls, turn_taking, files, outbound.clone(), backends, storage.clone());
         running_calls.recover().await?;
         let http = Http::new(Shared {
             calls: running_calls.clone(),
+            outbound,
             storage,
             recordings,
             configured_keys,

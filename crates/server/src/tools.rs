@@ -7,11 +7,13 @@
 mod authentication;
 pub(crate) mod built_in;
 mod http;
+pub(crate) mod open_api;
 pub(crate) mod outcome;
 pub(crate) mod parameters;
 mod repair;
 mod schema;
 mod selection;
+mod trial;
 
 use antiphon_api::json::JsonObject;
 use antiphon_engine::input::ModelToolCall;
@@ -21,6 +23,7 @@ pub(crate) use authentication::CallToken;
 pub(crate) use http::{Finished, HttpCall};
 pub(crate) use parameters::KnownValues;
 pub(crate) use selection::{check_definition, prepare};
+pub(crate) use trial::Trial;
 
 use http::HttpTool;
 use parameters::Parameters;

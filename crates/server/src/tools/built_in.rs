@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_api::ToolId;
-use antiphon_api::rest::calls::{SelectedTool, ToolReference};
+use antiphon_api::rest::calls::{
+    BaseToolDefinition, BaseToolRun, ClientToolDetails, DynamicParameter, ParameterLocation, SelectedTool,
+    StaticParameter, ToolReference, ToolRequirements,
+};
 use antiphon_engine::config::{Tool, ToolRuns};
 use antiphon_engine::input::Reaction;
 use antiphon_engine::message::ToolForModel;
@@ -110,6 +113,41 @@ pub(crate) const ALL: [BuiltIn; 6] = [
         required: &["target"],
     },
 ];
+
+impl BuiltIn {
+    /// What it is, in the words of a definition.
+    pub(crate) fn definition(&self) -> BaseToolDefinition {
+        let dynamic = |(name, kind, required, description): &(&str, &str, bool, &str)| DynamicParameter {
+            name: (*name).to_owned(),
+            location: Some(ParameterLocation::Body),
+            schema: [("type", *kind), ("description", *description)]
+                .map(|(key, text)| (key.to_owned(), Value::from(text)))
+                .into_iter()
+                .collect(),
+            required: Some(*required),
+        };
+        let fixed = |(name, value): &(&str, &str)| StaticParameter {
+            name: (*name).to_owned(),
+            location: Some(ParameterLocation::Body),
+            value: serde_json::from_str(value).expect("a default is JSON"),
+        };
+        let required: Vec<String> = self.required.iter().map(|name| (*name).to_owned()).collect();
+        BaseToolDefinition {
+            model_tool_name: Some(self.name.to_owned()),
+            description: Some(self.description.to_owned()),
+            dynamic_parameters: self.dynamic.iter().map(dynamic).collect(),
+            static_parameters: self.fixed.iter().map(fixed).collect(),
+            automatic_parameters: Vec::new(),
+            requirements: (!required.is_empty())
+                .then(|| ToolRequirements { required_parameter_overrides: required, ..Default::default() }),
+            timeout: None,
+            precomputable: None,
+            default_reaction: None,
+            static_response: None,
+            run: BaseToolRun::Client(ClientToolDetails::default()),
+        }
+    }
+}
 
 /// The one that a selection refers to.
 pub(crate) fn find(reference: &ToolReference) -> Option<&'static BuiltIn> {

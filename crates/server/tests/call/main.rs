@@ -12,6 +12,7 @@ mod endpoint;
 mod ends;
 mod http_tools;
 mod journals;
+mod lasting_tools;
 mod puppet;
 mod rates;
 mod recording;
