@@ -540,7 +540,7 @@ impl Answering {
                 let index = known.iter().position(|(known_id, _)| known_id == id)?;
                 Some(known.swap_remove(index).1)
             });
-            self.tools.invoke(cx, call, result);
+            self.tools.invoke(cx, &call, result);
         }
         self.finish_tools(cx);
     }

@@ -95,8 +95,8 @@ impl ToolLedger {
     }
 
     /// Enters a call into the record and starts it, unless its result is known, it runs already, or it cannot run.
-    pub(crate) fn invoke(&mut self, cx: &mut Context, call: ModelToolCall, known: Option<ToolOutcome>) {
-        let early = self.early.iter().position(|(early, _)| *early == call);
+    pub(crate) fn invoke(&mut self, cx: &mut Context, call: &ModelToolCall, known: Option<ToolOutcome>) {
+        let early = self.early.iter().position(|(early, _)| early == call);
         let early = early.map(|index| self.early.remove(index).1);
         let id = early.as_ref().map_or_else(|| InvocationId(self.ids.next()), |run| run.id);
         let config = Arc::clone(&cx.config);
@@ -126,10 +126,10 @@ impl ToolLedger {
                 (None, None, _) => Stage::Settled(unknown_tool(cx, &call.name)),
                 (None, Some(_), Err(why)) => Stage::Settled(bad_arguments(cx, &call.name, &why)),
                 (None, Some((index, tool)), Ok((_, arguments))) => {
-                    self.start(cx, id, index, tool, &call, arguments)
+                    self.start(cx, id, index, tool, call, arguments)
                 }
             };
-            Run::new(id, &call, reaction, cx.now, stage)
+            Run::new(id, call, reaction, cx.now, stage)
         });
         self.batch.push(run);
         self.set_timer(cx);

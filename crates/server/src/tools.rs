@@ -68,7 +68,7 @@ pub(crate) enum Task {
     /// The client is sent these parameters.
     Client(JsonObject),
     /// This request is sent.
-    Http(HttpCall),
+    Http(Box<HttpCall>),
 }
 
 /// A call that is not made, and the text that lets the model make it properly.
@@ -83,7 +83,7 @@ impl CallTool {
             Runs::Engine | Runs::Client => Ok(Task::Client(self.parameters.object(arguments, known))),
             Runs::Http(tool) => {
                 let placed = self.parameters.placed(arguments, known);
-                tool.call(&placed).map(Task::Http).map_err(Refusal)
+                tool.call(&placed).map(|call| Task::Http(Box::new(call))).map_err(Refusal)
             }
         }
     }

@@ -254,24 +254,22 @@ fn no_doubles(definition: &BaseToolDefinition, defined: &str) -> Result<(), Tool
         BaseToolRun::Http(_) => true,
         BaseToolRun::Client(_) | BaseToolRun::DataConnection(_) => false,
     };
-    let mut seen: Vec<(&str, Option<ParameterLocation>)> = Vec::new();
-    let lists: [(&str, Vec<(&str, Option<ParameterLocation>)>); 3] = [
-        ("dynamicParameters", definition.dynamic_parameters.iter().map(|p| (&*p.name, p.location)).collect()),
-        ("staticParameters", definition.static_parameters.iter().map(|p| (&*p.name, p.location)).collect()),
-        (
-            "automaticParameters",
-            definition.automatic_parameters.iter().map(|p| (&*p.name, p.location)).collect(),
-        ),
-    ];
-    for (list, parameters) in lists {
-        for (index, (name, location)) in parameters.into_iter().enumerate() {
-            let place = (name, location.filter(|_| is_http));
-            if seen.contains(&place) {
-                let field = format!("{defined}.{list}[{index}].name");
-                return Err(ToolError::new(field, format!("{name:?} is there twice; rename one of them")));
-            }
-            seen.push(place);
+    let of = |list, index, name, location| (list, index, name, location);
+    let dynamic = definition.dynamic_parameters.iter().enumerate();
+    let fixed = definition.static_parameters.iter().enumerate();
+    let automatic = definition.automatic_parameters.iter().enumerate();
+    let all = dynamic
+        .map(|(at, p)| of("dynamicParameters", at, &p.name, p.location))
+        .chain(fixed.map(|(at, p)| of("staticParameters", at, &p.name, p.location)))
+        .chain(automatic.map(|(at, p)| of("automaticParameters", at, &p.name, p.location)));
+    let mut seen = Vec::new();
+    for (list, index, name, location) in all {
+        let place = (name, location.filter(|_| is_http));
+        if seen.contains(&place) {
+            let field = format!("{defined}.{list}[{index}].name");
+            return Err(ToolError::new(field, format!("{name:?} is there twice; rename one of them")));
         }
+        seen.push(place);
     }
     Ok(())
 }

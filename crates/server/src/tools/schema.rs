@@ -71,42 +71,35 @@ impl Inlining<'_> {
         let mut beside = fields.clone();
         beside.remove("$ref");
         let (target, beside) = (self.schema(target, depth + 1)?, self.fields(&beside, depth)?);
-        Ok(match target {
-            Value::Object(mut target) if beside.keys().all(|key| is_annotation(key)) => {
-                target.extend(beside);
-                Value::Object(target)
-            }
-            target => {
-                let mut both = beside;
-                let all = both.entry("allOf").or_insert_with(|| json!([]));
-                if let Value::Array(all) = all {
-                    all.push(target);
-                }
-                Value::Object(both)
-            }
-        })
+        if let Value::Object(fields) = &target
+            && beside.keys().all(|key| is_annotation(key))
+        {
+            let fields = fields.clone().into_iter().chain(beside);
+            return Ok(Value::Object(fields.collect()));
+        }
+        Ok(Value::Object(both(beside, target)))
     }
 
     fn fields(&mut self, fields: &JsonObject, depth: usize) -> Result<JsonObject, String> {
         let mut filled = JsonObject::new();
         for (word, value) in fields {
             let word = word.as_str();
-            let value = match value {
-                _ if DROPPED.contains(&word) => continue,
-                Value::Array(items) if SCHEMAS.contains(&word) => Value::Array(
-                    items.iter().map(|item| self.schema(item, depth + 1)).collect::<Result<_, _>>()?,
-                ),
-                value if SCHEMAS.contains(&word) => self.schema(value, depth + 1)?,
-                Value::Object(named) if NAMED_SCHEMAS.contains(&word) => {
-                    let each = named
-                        .iter()
-                        .map(|(name, schema)| Ok((name.clone(), self.schema(schema, depth + 1)?)));
-                    Value::Object(each.collect::<Result<_, String>>()?)
-                }
-                value => {
-                    self.count(size(value), depth)?;
-                    value.clone()
-                }
+            if DROPPED.contains(&word) {
+                continue;
+            }
+            let below = depth + 1;
+            let named = value.as_object().filter(|_| NAMED_SCHEMAS.contains(&word));
+            let value = if let Some(named) = named {
+                let each = named.iter().map(|(name, schema)| Ok((name.clone(), self.schema(schema, below)?)));
+                Value::Object(each.collect::<Result<_, String>>()?)
+            } else if !SCHEMAS.contains(&word) {
+                self.count(size(value), depth)?;
+                value.clone()
+            } else if let Value::Array(schemas) = value {
+                let each = schemas.iter().map(|schema| self.schema(schema, below));
+                Value::Array(each.collect::<Result<_, _>>()?)
+            } else {
+                self.schema(value, below)?
             };
             filled.insert(word.to_owned(), value);
         }
@@ -123,6 +116,15 @@ impl Inlining<'_> {
         }
         Ok(())
     }
+}
+
+/// A schema that says what `beside` and `target` say.
+fn both(mut beside: JsonObject, target: Value) -> JsonObject {
+    let all = beside.entry("allOf").or_insert_with(|| json!([]));
+    if let Value::Array(all) = all {
+        all.push(target);
+    }
+    beside
 }
 
 /// What older schemas and OpenAPI 3.0 say otherwise.
@@ -223,7 +225,12 @@ pub(super) fn meant(schema: &Value, value: Value) -> Value {
             let item = schema.get("items").cloned().unwrap_or(Value::Null);
             Value::Array(items.into_iter().map(|value| meant(&item, value)).collect())
         }
-        value => value,
+        Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_) => value,
     }
 }
 

@@ -31,14 +31,16 @@ pub(crate) fn prepare(
         let at = format!("selectedTools[{index}]");
         let (call_tool, engine_tool) = match &tool.tool {
             ToolReference::TemporaryTool(definition) => defined(tool, definition, call_token, &at)?,
-            reference => match built_in::find(reference) {
-                Some(built_in) => built_in::prepare(built_in, tool, &at)?,
-                None => {
-                    let field = format!("{at}.{}", reference.key());
-                    let message = "there is no such tool; create it, or define it as a \"temporaryTool\"";
-                    return Err(ToolError::new(field, message));
+            reference @ (ToolReference::ToolId(_) | ToolReference::ToolName(_)) => {
+                match built_in::find(reference) {
+                    Some(built_in) => built_in::prepare(built_in, tool, &at)?,
+                    None => {
+                        let field = format!("{at}.{}", reference.key());
+                        let message = "there is no such tool; create it, or define it as a \"temporaryTool\"";
+                        return Err(ToolError::new(field, message));
+                    }
                 }
-            },
+            }
         };
         if !names.insert(Arc::clone(&engine_tool.face.name)) {
             let name = &engine_tool.face.name;

@@ -15,7 +15,7 @@ use super::{CallToken, HttpCall, Refusal, Task, ToolError};
 use crate::outbound::{Outbound, OutboundError, Response};
 
 /// A request that is ready to be sent.
-pub(crate) struct Trial(HttpCall);
+pub(crate) struct Trial(Box<HttpCall>);
 
 impl Trial {
     /// Reads the body of a test: the parameters, or an object with `parameters` and `authTokens`.

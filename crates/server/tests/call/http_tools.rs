@@ -21,7 +21,7 @@ fn tool(url: &str) -> Value {
     json!({"temporaryTool": {"modelToolName": "look", "http": {"baseUrlPattern": url, "httpMethod": "GET"}}})
 }
 
-fn parameter(name: &str, location: &str, schema: Value) -> Value {
+fn parameter(name: &str, location: &str, schema: &Value) -> Value {
     json!({"name": name, "location": format!("PARAMETER_LOCATION_{location}"), "schema": schema, "required": true})
 }
 
@@ -50,11 +50,11 @@ async fn every_parameter_goes_to_its_place() {
     let definition = json!({
         "modelToolName": "look",
         "dynamicParameters": [
-            parameter("city", "PATH", json!({"type": "string"})),
-            parameter("filter", "QUERY", json!({"type": "object"})),
-            parameter("days", "QUERY", json!({"type": "integer"})),
-            parameter("X-Unit", "HEADER", json!({"type": "string"})),
-            parameter("places", "BODY", json!({"type": "array", "items": {"type": "string"}})),
+            parameter("city", "PATH", &json!({"type": "string"})),
+            parameter("filter", "QUERY", &json!({"type": "object"})),
+            parameter("days", "QUERY", &json!({"type": "integer"})),
+            parameter("X-Unit", "HEADER", &json!({"type": "string"})),
+            parameter("places", "BODY", &json!({"type": "array", "items": {"type": "string"}})),
             {"name": "left out", "location": "PARAMETER_LOCATION_QUERY"},
         ],
         "staticParameters": [
@@ -105,7 +105,7 @@ async fn methods_without_a_body_have_one_only_for_parameters_of_the_body() {
         let mut tool = tool(&endpoint.url("/"));
         tool["temporaryTool"]["http"]["httpMethod"] = json!(method);
         if has_parameter {
-            tool["temporaryTool"]["dynamicParameters"] = json!([parameter("a", "BODY", json!({}))]);
+            tool["temporaryTool"]["dynamicParameters"] = json!([parameter("a", "BODY", &json!({}))]);
         }
         let (_, mut caller) = call(&stand, json!([tool])).await;
         assert_eq!(told(&mut caller, r#"call look {"a":1}"#).await, "hi");
@@ -123,7 +123,7 @@ async fn a_parameter_cannot_lead_out_of_its_place() {
     let endpoint = Endpoint::answering([OK]).await;
     let tool = json!({"temporaryTool": {
         "modelToolName": "look",
-        "dynamicParameters": [parameter("id", "PATH", json!({})), parameter("X-A", "HEADER", json!({}))],
+        "dynamicParameters": [parameter("id", "PATH", &json!({})), parameter("X-A", "HEADER", &json!({}))],
         "http": {"baseUrlPattern": endpoint.url("/orders/{id}/x"), "httpMethod": "GET"},
     }});
     let (_, mut caller) = call(&stand, json!([tool])).await;
@@ -296,7 +296,7 @@ async fn a_models_mistakes_are_mended_or_explained_and_never_spoken() {
             "modelToolName": "look",
             "defaultReaction": "AGENT_REACTION_LISTENS",
             "dynamicParameters": [
-                parameter("id", "BODY", json!({"type": "integer"})),
+                parameter("id", "BODY", &json!({"type": "integer"})),
                 {"name": "tags", "location": "PARAMETER_LOCATION_BODY", "schema": {"type": "array", "items": {"type": "string"}}},
                 {"name": "note", "location": "PARAMETER_LOCATION_BODY", "schema": {"type": "string"}},
             ],
@@ -388,7 +388,7 @@ async fn secrets_of_a_selection_are_in_no_answer_and_no_journal() {
     let mut tool = tool(&endpoint.url("/"));
     tool["temporaryTool"]["requirements"] = json!({"httpSecurityOptions": {"options": [
         {"requirements": {"key": {"queryApiKey": {"name": "k"}}}}]}});
-    tool["temporaryTool"]["dynamicParameters"] = json!([parameter("X-Own", "HEADER", json!({}))]);
+    tool["temporaryTool"]["dynamicParameters"] = json!([parameter("X-Own", "HEADER", &json!({}))]);
     tool["authTokens"] = json!({"key": "s3cret-token"});
     tool["parameterOverrides"] = json!({"X-Own": "s3cret-header"});
     let (created, mut caller) = call(&stand, json!([tool])).await;

@@ -14,7 +14,7 @@ fn defined(change: impl FnOnce(&mut Value)) -> Value {
     selected
 }
 
-fn dynamic(name: &str, location: &str, schema: Value) -> Value {
+fn dynamic(name: &str, location: &str, schema: &Value) -> Value {
     json!([{"name": name, "location": format!("PARAMETER_LOCATION_{location}"), "schema": schema}])
 }
 
@@ -32,12 +32,12 @@ async fn a_tool_that_cannot_be_is_refused_by_the_name_of_its_field() {
         (url("https://example.com{id}"), pattern),
         (url("https://user:{id}@example.com/"), pattern),
         (url("https://exa mple.com/"), pattern),
-        (with(dynamic("id", "PATH", json!({}))), pattern),
-        (with(dynamic("Host", "HEADER", json!({}))), "temporaryTool"),
-        (with(dynamic("a b", "HEADER", json!({}))), "temporaryTool"),
-        (with(dynamic("id", "QUERY", json!({"type": "STRING"}))), schema),
-        (with(dynamic("id", "QUERY", json!({"$ref": "#"}))), schema),
-        (with(dynamic("id", "QUERY", json!({"$ref": "https://example.com/schema"}))), schema),
+        (with(dynamic("id", "PATH", &json!({}))), pattern),
+        (with(dynamic("Host", "HEADER", &json!({}))), "temporaryTool"),
+        (with(dynamic("a b", "HEADER", &json!({}))), "temporaryTool"),
+        (with(dynamic("id", "QUERY", &json!({"type": "STRING"}))), schema),
+        (with(dynamic("id", "QUERY", &json!({"$ref": "#"}))), schema),
+        (with(dynamic("id", "QUERY", &json!({"$ref": "https://example.com/schema"}))), schema),
         (
             with(
                 json!([{"name": "id", "location": "PARAMETER_LOCATION_QUERY"}, {"name": "id", "location": "PARAMETER_LOCATION_QUERY"}]),

@@ -349,7 +349,7 @@ pub(crate) async fn a_tool_comes_back_as_it_was_kept_and_only_to_its_account(sto
 
     let changed = StoredTool { name: "other".to_owned(), ..first.clone() };
     assert!(storage.tools.update_tool(&changed).await.unwrap());
-    assert_eq!(storage.tools.tools_named(account, "other").await.unwrap(), [changed.clone()]);
+    assert_eq!(storage.tools.tools_named(account, "other").await.unwrap(), std::slice::from_ref(&changed));
     assert!(!storage.tools.update_tool(&StoredTool { account: stranger, ..changed }).await.unwrap());
 
     assert!(!storage.tools.delete_tool(stranger, first.id).await.unwrap());

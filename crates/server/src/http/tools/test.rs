@@ -21,7 +21,7 @@ pub(in crate::http) async fn test(
 ) -> Result<Response, ApiError> {
     let tool = own_tool(&http, &account, request.path).await?;
     let trial = Trial::new(tool.definition, request.body)?;
-    let answer = trial.run(&http.outbound).await.map_err(unanswered)?;
+    let answer = trial.run(&http.outbound).await.map_err(|error| unanswered(&error))?;
     let status = StatusCode::from_u16(answer.status.as_u16()).unwrap_or(StatusCode::OK);
     let mut response = (status, Body::from(answer.body)).into_response();
     let headers = response.headers_mut();
@@ -34,7 +34,7 @@ pub(in crate::http) async fn test(
     Ok(response)
 }
 
-fn unanswered(error: OutboundError) -> ApiError {
+fn unanswered(error: &OutboundError) -> ApiError {
     let status = match error {
         OutboundError::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
         OutboundError::Refused(_)
