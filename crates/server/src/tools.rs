@@ -15,8 +15,11 @@ mod schema;
 mod selection;
 mod trial;
 
+use std::sync::Arc;
+
 use antiphon_api::json::JsonObject;
-use antiphon_engine::input::ModelToolCall;
+use antiphon_engine::config::Tool;
+use antiphon_engine::input::{ModelToolCall, Reaction, ToolAction, ToolAnswer, ToolOutcome};
 use serde_json::Value;
 
 pub(crate) use authentication::CallToken;
@@ -75,6 +78,25 @@ pub(crate) enum Task {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal(pub(crate) String);
 
+impl Refusal {
+    /// What the engine is told: a result with which the model can do better, whatever the tool's own reaction. It counts as no
+    /// failure, since nothing was run.
+    pub(crate) fn outcome(&self) -> ToolOutcome {
+        let text = format!("The arguments are not valid: {}. Call the tool again with valid ones.", self.0);
+        ToolOutcome::Answered(ToolAnswer {
+            action: ToolAction::Respond(Arc::from(text)),
+            reaction: Some(Reaction::Speaks),
+            state_update: None,
+        })
+    }
+}
+
+/// Mends a model's call of one of these tools, whose names are those of `known`. Returns whether there was anything to mend.
+pub(crate) fn mend(tools: &[CallTool], known: &[Tool], call: &mut ModelToolCall) -> bool {
+    let found = known.iter().zip(tools).find(|(known, _)| known.face.name == call.name);
+    found.is_some_and(|(_, tool)| tool.mend(call))
+}
+
 impl CallTool {
     /// What an invocation comes to: its arguments are checked, the other parameters added.
     pub(crate) fn task(&self, arguments: &Value, known: &KnownValues<'_>) -> Result<Task, Refusal> {
@@ -88,13 +110,8 @@ impl CallTool {
         }
     }
 
-    /// All parameters of an invocation as one object (protocol.md 3.3).
-    pub(crate) fn object(&self, arguments: &Value, known: &KnownValues<'_>) -> JsonObject {
-        self.parameters.object(arguments, known)
-    }
-
     /// Mends what a model got wrong about a call's arguments, where only one thing can be meant. Returns whether it did.
-    pub(crate) fn mend(&self, call: &mut ModelToolCall) -> bool {
+    fn mend(&self, call: &mut ModelToolCall) -> bool {
         let Some(mended) = self.parameters.mend(&call.arguments) else { return false };
         call.arguments = mended.into();
         true

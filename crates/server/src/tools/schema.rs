@@ -351,6 +351,63 @@ mod tests {
     }
 
     #[test]
+    fn odd_schemas_and_odd_values_do_no_harm() {
+        let schemas = [
+            json!({"multipleOf": 0}),
+            json!({"multipleOf": 1e-300}),
+            json!({"maxLength": -1}),
+            json!({"enum": []}),
+            json!({"required": "x"}),
+            json!({"minimum": 1e308}),
+            json!({"properties": 7}),
+            json!({"items": 5}),
+            json!({"$ref": 5}),
+            json!({"$ref": ""}),
+            json!({"pattern": "(a{1000}){1000}"}),
+            json!({"pattern": "(a+)+$"}),
+            json!({"type": []}),
+            json!({"type": [7]}),
+            json!({"allOf": []}),
+            json!({"allOf": {"a": 1}}),
+            json!({"not": {}}),
+            json!({"items": [{"type": "integer"}]}),
+            json!({"uniqueItems": true}),
+            json!({"const": {"$ref": "#"}}),
+            json!({"propertyNames": {"pattern": "["}}),
+            json!({"if": true, "then": false}),
+            json!({"$id": "::", "$schema": "x"}),
+            json!({"minItems": 1e300}),
+            json!({"dependentRequired": {"a": "b"}}),
+            json!({"unevaluatedProperties": false}),
+        ];
+        let long = "a".repeat(50_000) + "!";
+        let values = [
+            json!(null),
+            json!(true),
+            json!(0),
+            json!(1e308),
+            json!(-1e-308),
+            json!(u64::MAX),
+            json!(""),
+            json!(long),
+            json!([]),
+            json!([1, [2, {}]]),
+            json!({}),
+            json!({"a": {"a": {"a": null}}}),
+        ];
+        for schema in schemas {
+            let Ok(schema) = inlined(&schema, &schema) else { continue };
+            let Ok(validator) = validator(&schema) else { continue };
+            for value in &values {
+                let _ = meant(&schema, value.clone());
+                if let Some(told) = problems(&validator, value) {
+                    assert!(told.len() < 8 * TOLD * TOLD_CHARS, "{schema}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn values_are_taken_for_what_they_mean() {
         let list = json!({"type": "array", "items": {"type": "integer"}});
         let object = json!({"type": "object", "properties": {"n": {"type": "integer"}, "s": {"type": "string"}}, "required": ["s"]});

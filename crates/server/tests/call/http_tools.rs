@@ -410,3 +410,40 @@ async fn secrets_of_a_selection_are_in_no_answer_and_no_journal() {
         assert!(!text.contains("s3cret"), "{text}");
     }
 }
+
+/// A tool of a call by voice, in the middle of whose sentence the user writes something.
+async fn interrupted(stand: &Stand, tool: Value, started: Option<&Endpoint>) -> (Value, Caller) {
+    let fields = json!({"selectedTools": [tool], "initialOutputMedium": "MESSAGE_MEDIUM_VOICE"});
+    let (created, mut caller) = call_with(stand, fields).await;
+    caller.write("say and call look").await;
+    if let Some(endpoint) = started {
+        endpoint.until_asked().await;
+    }
+    caller.until("a word", |message| message["type"] == "transcript" && message["role"] == "agent").await;
+    caller.say(json!({"type": "user_text_message", "text": "stop", "urgency": "immediate"})).await;
+    caller
+        .until("the answer", |message| message["final"] == true && message["text"] == "You said: stop")
+        .await;
+    (created, caller)
+}
+
+#[tokio::test]
+async fn a_tool_whose_sentence_is_interrupted_never_runs() {
+    let stand = stand().await;
+    let endpoint = Endpoint::answering([OK]).await;
+    let (created, caller) = interrupted(&stand, tool(&endpoint.url("/")), None).await;
+    assert_eq!(endpoint.requests(), Vec::<String>::new());
+    assert_eq!(results(&stand, &created, caller).await, []);
+}
+
+#[tokio::test]
+async fn a_precomputable_tool_runs_beside_the_sentence_and_is_dropped_with_it() {
+    let stand = stand().await;
+    let endpoint = Endpoint::silent().await;
+    let mut tool = tool(&endpoint.url("/"));
+    tool["temporaryTool"]["precomputable"] = json!(true);
+    tool["temporaryTool"]["timeout"] = json!("40s");
+    let (created, caller) = interrupted(&stand, tool, Some(&endpoint)).await;
+    endpoint.until_left().await;
+    assert_eq!(results(&stand, &created, caller).await, []);
+}

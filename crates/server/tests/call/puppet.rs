@@ -43,7 +43,10 @@ fn obey(order: &str) -> Vec<ModelEvent> {
         ModelEvent::ToolCall(ModelToolCall { name: name.into(), arguments: arguments.into(), given_id: None })
     };
     if let Some(order) = order.strip_prefix("say and call ") {
-        return vec![say("One moment."), call(order)];
+        return vec![
+            say("One moment, please, while I look into every room of the house for you."),
+            call(order),
+        ];
     }
     let calls: Vec<_> = order.lines().filter_map(|line| line.strip_prefix("call ")).map(call).collect();
     if calls.is_empty() { vec![say(&format!("You said: {order}"))] } else { calls }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use antiphon_api::rest::calls::StartCallRequest;
 use antiphon_engine::Input;
 use antiphon_engine::ids::InvocationId;
-use antiphon_engine::input::{ModelToolCall, Reaction, ToolAction, ToolAnswer, ToolOutcome};
+use antiphon_engine::input::ModelToolCall;
 use antiphon_engine::message::Message;
 use antiphon_engine::notices;
 use antiphon_engine::output::{Invocation, Severity};
@@ -14,14 +14,12 @@ use serde_json::Value;
 use super::super::leg::ToClient;
 use super::super::messages;
 use super::Driver;
-use crate::tools::{Finished, KnownValues, Refusal, Task};
+use crate::tools::{self, Finished, KnownValues, Refusal, Task};
 
 impl Driver {
     /// Mends what the model got wrong about a call of a tool, where it is clear what it meant.
     pub(super) fn mend(&mut self, call: &mut ModelToolCall) {
-        let tools = self.setup.engine.tools.iter().zip(&self.setup.tools);
-        let Some((_, tool)) = tools.into_iter().find(|(tool, _)| tool.face.name == call.name) else { return };
-        if tool.mend(call) {
+        if tools::mend(&self.setup.tools, &self.setup.engine.tools, call) {
             let text = format!("the model's arguments for the tool {:?} were mended", call.name);
             self.event(Severity::Info, "tool.arguments_mended", text);
         }
@@ -46,17 +44,11 @@ impl Driver {
             Ok(Task::Http(call)) => {
                 self.works.start_tool(invocation.id, call.run(self.subject.outbound.clone()));
             }
-            Err(Refusal(why)) => {
+            Err(refusal) => {
+                let Refusal(why) = &refusal;
                 let text = format!("the arguments for the tool {:?} do not fit: {why}", invocation.name);
                 self.event(Severity::Warning, notices::TOOL_ARGUMENTS, text);
-                let text =
-                    format!("The arguments are not valid: {why}. Call the tool again with valid ones.");
-                let answer = ToolAnswer {
-                    action: ToolAction::Respond(Arc::from(text)),
-                    reaction: Some(Reaction::Speaks),
-                    state_update: None,
-                };
-                self.inputs.push_back(Input::Tool(invocation.id, ToolOutcome::Answered(answer)));
+                self.inputs.push_back(Input::Tool(invocation.id, refusal.outcome()));
             }
         }
     }
