@@ -103,7 +103,7 @@ impl LeakedCalls {
                 Undecided if complete || held.len() > LIMIT => {
                     Text(held.chars().next().map_or(0, char::len_utf8))
                 }
-                decided => decided,
+                decided @ (Text(_) | Undecided | Calls(..)) => decided,
             };
             match beginning {
                 Text(bytes) => {
@@ -132,11 +132,11 @@ impl LeakedCalls {
             Some(b'`') => self.fence(held, complete),
             Some(b'[') => match tagged(held, complete) {
                 Text(_) => self.list(held, complete),
-                decided => decided,
+                decided @ (Undecided | Calls(..)) => decided,
             },
             Some(_) | None => match tagged(held, complete) {
                 Text(_) => function(held, complete),
-                decided => decided,
+                decided @ (Undecided | Calls(..)) => decided,
             },
         }
     }
