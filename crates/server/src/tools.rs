@@ -100,7 +100,7 @@ pub(crate) fn mend(tools: &[CallTool], known: &[Tool], call: &mut ModelToolCall)
 impl CallTool {
     /// What an invocation comes to: its arguments are checked, the other parameters added.
     pub(crate) fn task(&self, arguments: &Value, known: &KnownValues<'_>) -> Result<Task, Refusal> {
-        self.parameters.check(arguments).map_err(Refusal)?;
+        let arguments = &*self.parameters.fitting(arguments).map_err(Refusal)?;
         match &self.runs {
             Runs::Engine | Runs::Client => Ok(Task::Client(self.parameters.object(arguments, known))),
             Runs::Http(tool) => {

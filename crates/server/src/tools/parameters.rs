@@ -2,6 +2,7 @@
 //!
 //! Holds the model to the schemas of what it sets. Where values go in an HTTP request is said here and done in `http`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use antiphon_api::json::JsonObject;
@@ -131,25 +132,21 @@ impl Parameters {
             Some(object) => object.clone(),
             None => repair::object(arguments)?,
         };
-        let mended = match &self.checked {
-            Some((schema, validator)) if !validator.is_valid(&object) => {
-                let meant = schema::meant(schema, object.clone());
-                if validator.is_valid(&meant) { meant } else { object }
-            }
-            Some(_) | None => object,
-        };
+        let mended = self.fitting(&object).map_or_else(|_| object.clone(), Cow::into_owned);
         (parsed.as_ref() != Some(&mended)).then(|| mended.to_string())
     }
 
-    /// Holds arguments to their schema.
+    /// Arguments that fit their schema: as they are, or as they are meant.
     ///
     /// # Errors
     /// What is wrong, for the model to correct.
-    pub(super) fn check(&self, arguments: &Value) -> Result<(), String> {
-        match &self.checked {
-            Some((_, validator)) => schema::problems(validator, arguments).map_or(Ok(()), Err),
-            None => Ok(()),
-        }
+    pub(super) fn fitting<'v>(&self, arguments: &'v Value) -> Result<Cow<'v, Value>, String> {
+        let Some((schema, validator)) = &self.checked else { return Ok(Cow::Borrowed(arguments)) };
+        let Some(problems) = schema::problems(validator, arguments) else {
+            return Ok(Cow::Borrowed(arguments));
+        };
+        let meant = schema::meant(schema, arguments.clone());
+        if validator.is_valid(&meant) { Ok(Cow::Owned(meant)) } else { Err(problems) }
     }
 
     /// All parameters of an invocation as one object. A fixed or automatic one wins over a model that makes up one of that name.
