@@ -16,6 +16,7 @@ mod recordings;
 mod secret;
 mod server;
 mod storage;
+mod telemetry;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -37,6 +38,7 @@ pub use recordings::Recordings;
 pub use secret::Secret;
 pub use server::Server;
 pub use storage::Storage;
+pub use telemetry::Telemetry;
 
 use document::Document;
 use problem::Checks;
@@ -79,6 +81,8 @@ pub struct Config {
     pub voice_activity: VoiceActivityConfig,
     /// How it logs.
     pub log: Log,
+    /// Where the spans of calls are sent.
+    pub telemetry: Telemetry,
 }
 
 /// A configuration, and where it came from.
@@ -204,6 +208,7 @@ impl Config {
         self.calls.validate(&mut checks);
         self.journal.validate(&mut checks);
         self.log.validate(&mut checks);
+        self.telemetry.validate(&mut checks);
         checks.found
     }
 }

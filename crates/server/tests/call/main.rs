@@ -13,3 +13,4 @@ mod rates;
 mod recording;
 mod speech;
 mod stand;
+mod traces;
