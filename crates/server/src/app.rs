@@ -20,6 +20,7 @@ use crate::call::live::{Calls, Files};
 use crate::call::recording::Recordings;
 use crate::config::{self, Config, KeyError, PublicUrl};
 use crate::http::{Http, Shared, router};
+use crate::jobs::retention::{self, Keeping, Kind};
 use crate::storage::{AccountId, OpenError, Storage, StorageError, StoredKey};
 use crate::telemetry::traces::{Traces, TracesError};
 
@@ -39,6 +40,7 @@ pub struct Running {
     traces: Option<Traces>,
     close: oneshot::Sender<()>,
     serving: JoinHandle<io::Result<()>>,
+    sweeping: JoinHandle<()>,
 }
 
 /// Why a server does not start. All are the operator's to mend.
@@ -89,6 +91,20 @@ impl App {
     /// The same with backends of the caller's own in the place of the configured ones.
     pub async fn start_with(config: Config, backends: Backends) -> Result<Running, StartError> {
         let Config { server, auth, storage, recordings, calls, journal, telemetry, .. } = config;
+        let keeping = vec![
+            Keeping {
+                what: Kind::Journal,
+                directory: journal.directory(&storage),
+                keep: journal.keep,
+                maximum_bytes: journal.maximum_bytes,
+            },
+            Keeping {
+                what: Kind::Recording,
+                directory: recordings.directory(&storage),
+                keep: recordings.keep,
+                maximum_bytes: recordings.maximum_bytes,
+            },
+        ];
         let journals = journals(&journal, &storage);
         let recordings = Recordings::new(recordings.directory(&storage), recordings.rate());
         let mut configured_keys = Vec::with_capacity(auth.api_keys.len());
@@ -117,6 +133,7 @@ impl App {
         let files = Files { journals, recordings: Some(recordings.clone()), traces: traces.clone() };
         let running_calls = Calls::with_files(calls, files, Arc::new(backends), storage.clone());
         running_calls.recover().await?;
+        let sweeping = tokio::spawn(retention::run(running_calls.clone(), storage.clone(), keeping));
         let http = Http::new(Shared {
             calls: running_calls.clone(),
             storage,
@@ -140,7 +157,17 @@ impl App {
         });
         let serving = tokio::spawn(async { serve.await });
         tracing::info!(address = %local_addr, public_url = %public_url, "listening on {local_addr}");
-        Ok(Running { local_addr, public_url, api_key_made, http, drain_deadline, traces, close, serving })
+        Ok(Running {
+            local_addr,
+            public_url,
+            api_key_made,
+            http,
+            drain_deadline,
+            traces,
+            close,
+            serving,
+            sweeping,
+        })
     }
 }
 
@@ -163,8 +190,9 @@ impl Running {
     /// Stops: first says that it is not ready and takes no new calls, then ends the calls there are, at the latest after the
     /// configured deadline, then finishes the requests in progress and closes the database.
     pub async fn stop(self) {
-        let Self { http, drain_deadline, traces, close, mut serving, .. } = self;
+        let Self { http, drain_deadline, traces, close, mut serving, sweeping, .. } = self;
         http.retire();
+        sweeping.abort();
         tracing::info!(deadline_s = drain_deadline.as_secs(), "stopping: no new calls");
         http.calls.shut_down(drain_deadline).await;
         let _ = close.send(());

@@ -34,7 +34,7 @@ fn an_empty_file_gives_the_defaults() {
 fn the_file_that_init_writes_changes_nothing_and_shows_the_true_defaults() {
     assert_same(&read(DEFAULT_FILE, &[]).unwrap().config, &Config::default());
 
-    let optional = ["public_url", "directory", "otlp_endpoint"];
+    let optional = ["public_url", "directory", "otlp_endpoint", "keep", "maximum_bytes"];
     let uncommented: String = DEFAULT_FILE
         .lines()
         .map(|line| match line.strip_prefix('#') {
