@@ -13,8 +13,8 @@ use antiphon_audio::SampleRate;
 
 use self::config::{
     BackendsConfig, ModelConfig, OpenAiModelConfig, OpenAiTranscriptionConfig, OpenAiVoiceConfig,
-    PocketSphinxConfig, ResponseFormat, ScriptedModelConfig, TranscriptionConfig, VoiceActivityConfig,
-    VoiceConfig,
+    PocketSphinxConfig, ResponseFormat, ScriptedModelConfig, ScriptedTurnDetectionConfig,
+    TranscriptionConfig, TurnDetectionConfig, VoiceActivityConfig, VoiceConfig,
 };
 use crate::http::{ApiKey, Endpoint};
 use crate::language_model::LanguageModel;
@@ -27,6 +27,8 @@ use crate::text_to_speech::TextToSpeech;
 use crate::text_to_speech::flite::Flite;
 use crate::text_to_speech::openai::{self as openai_voice, OpenAiVoice};
 use crate::text_to_speech::scripted::Humming;
+use crate::turn_detection::TurnDetector;
+use crate::turn_detection::scripted::Patient;
 use crate::voice_activity::VoiceActivityFactory;
 use crate::voice_activity::earshot::Earshot;
 use crate::voice_activity::scripted::Loudness;
@@ -46,6 +48,8 @@ pub struct Backends {
     pub speech_to_text: Option<Arc<dyn SpeechToText>>,
     /// What notices speech.
     pub voice_activity: Arc<dyn VoiceActivityFactory>,
+    /// What tells the end of a turn from a pause, if anything.
+    pub turn_detector: Option<Arc<dyn TurnDetector>>,
 }
 
 /// A backend that cannot be made. Whoever wrote the configuration has to act.
@@ -87,6 +91,12 @@ impl Backends {
             voice_activity: match config.voice_activity {
                 VoiceActivityConfig::Earshot => Arc::new(Earshot),
                 VoiceActivityConfig::Scripted => Arc::new(Loudness::default()),
+            },
+            turn_detector: match config.turn_detection {
+                TurnDetectionConfig::None => None,
+                TurnDetectionConfig::Scripted(ScriptedTurnDetectionConfig { until_ms }) => {
+                    Some(Arc::new(Patient { until: Duration::from_millis(until_ms) }))
+                }
             },
         })
     }

@@ -3,6 +3,7 @@
 //! Knows samples and probabilities. It must not know what a turn or an interruption is.
 
 pub mod earshot;
+pub mod echo;
 pub mod edges;
 pub mod scripted;
 mod tones;

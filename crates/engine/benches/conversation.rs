@@ -228,6 +228,7 @@ impl World {
                 answer(Input::Transcribed(span.turn, words));
             }
             Effect::Cancel(_) | Effect::ClearPlayback | Effect::CloseLeg(_) | Effect::InvokeTool(_) => {}
+            Effect::JudgeTurn(_) => {}
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::context::Context;
 use crate::ids::{Counter, GenerationId, InvocationId, UtteranceId};
@@ -13,6 +14,7 @@ use crate::message::{Medium, Prompt};
 use crate::notices;
 use crate::output::{AgentState, Effect, EndReason, Severity, Work};
 use crate::speaking::{Said, Speaking};
+use crate::time::CallTime;
 use crate::tools::{BatchResult, ToolLedger};
 
 /// An answer that the conversation owes.
@@ -116,6 +118,8 @@ enum Activity {
 struct Answer {
     source: Source,
     uninterruptible: bool,
+    /// Whether it was begun before the user's turn was over, so that nothing of it may reach the client yet.
+    tentative: bool,
     /// What this answer pays; owed again if it is dropped unheard.
     pays: Option<Debt>,
     calls: Vec<ModelToolCall>,
@@ -255,6 +259,7 @@ impl Answering {
         self.activity = Activity::Answering(Answer {
             source: Source::Complete,
             uninterruptible: script.uninterruptible,
+            tentative: false,
             pays,
             calls: script.calls,
             known: script.known,
@@ -271,10 +276,80 @@ impl Answering {
 
     /// Asks the model for an answer. The agent must be idle.
     pub(crate) fn generate(&mut self, cx: &mut Context, owed: Owed) {
+        cx.report(AgentState::Thinking);
+        self.begin_answer(cx, owed, false);
+    }
+
+    /// Whether an answer could be begun for a turn that may not be over: the agent is idle and owes nothing.
+    pub(crate) fn may_speculate(&self) -> bool {
+        self.is_idle() && self.owed.is_none() && self.waiting.is_empty() && self.ending.is_none()
+    }
+
+    /// Asks the model for an answer to a turn that may not be over. Nothing of it reaches the client until it is confirmed.
+    pub(crate) fn speculate(&mut self, cx: &mut Context) {
+        self.begin_answer(cx, Owed::default(), true);
+        self.speaking.hold();
+    }
+
+    /// Whether the answer under way is for a turn that may not be over.
+    pub(crate) fn is_tentative(&self) -> bool {
+        matches!(&self.activity, Activity::Answering(answer) if answer.tentative)
+    }
+
+    /// The turn is over: a tentative answer becomes the answer. Returns whether there was one.
+    pub(crate) fn confirm(&mut self, cx: &mut Context) -> bool {
+        let Activity::Answering(answer) = &mut self.activity else { return false };
+        if !std::mem::take(&mut answer.tentative) {
+            return false;
+        }
+        cx.report(AgentState::Thinking);
+        self.speaking.release();
+        self.advance(cx);
+        true
+    }
+
+    /// Drops a tentative answer: the user went on, or something else came between.
+    pub(crate) fn drop_tentative(&mut self, cx: &mut Context) {
+        if let Activity::Answering(answer) = &mut self.activity
+            && answer.tentative
+        {
+            answer.pays = None;
+            self.stop(cx);
+        }
+    }
+
+    /// Holds the playout of an answer that would give way to the user and of which a word was heard. Returns whether there is one.
+    pub(crate) fn pause(&mut self, cx: &mut Context) -> bool {
+        let pauses = self.is_interruptible()
+            && self.speaking.is_heard()
+            && self.speaking.playing_for(cx.now).is_some();
+        if pauses {
+            self.speaking.hold();
+            self.advance(cx);
+        }
+        pauses
+    }
+
+    /// Whether the playout is held in the middle of an answer.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.speaking.is_held() && !self.is_tentative()
+    }
+
+    /// Goes on with the playout from the sample at which it was held.
+    pub(crate) fn resume(&mut self, cx: &mut Context) {
+        self.speaking.release();
+        self.advance(cx);
+    }
+
+    /// How long the agent's voice has been audible in this message.
+    pub(crate) fn playing_for(&self, now: CallTime) -> Option<Duration> {
+        self.speaking.playing_for(now)
+    }
+
+    fn begin_answer(&mut self, cx: &mut Context, owed: Owed, tentative: bool) {
         debug_assert!(self.is_idle(), "one answer at a time");
         // One answer pays for all that came before it.
         self.owed = None;
-        cx.report(AgentState::Thinking);
         let generation = GenerationId(self.generations.next());
         let config = &cx.config;
         let prompt = Prompt {
@@ -292,6 +367,7 @@ impl Answering {
         self.activity = Activity::Answering(Answer {
             source: Source::Model(generation),
             uninterruptible: owed.uninterruptible,
+            tentative,
             pays: Some(Debt::Answer(owed)),
             calls: Vec::new(),
             known: Vec::new(),

@@ -133,6 +133,10 @@ pub struct TurnTaking {
     pub minimum_interruption: Duration,
     /// Audio before the first active sample that still belongs to the turn.
     pub pre_roll: Duration,
+    /// What may hold a turn open for longer, and what may be begun before it is over.
+    pub pauses: PausePolicy,
+    /// How speech over the agent is judged.
+    pub interruption: InterruptionPolicy,
 }
 
 impl Default for TurnTaking {
@@ -142,8 +146,105 @@ impl Default for TurnTaking {
             minimum_turn: Duration::ZERO,
             minimum_interruption: Duration::from_millis(90),
             pre_roll: Duration::from_millis(300),
+            pauses: PausePolicy::default(),
+            interruption: InterruptionPolicy::default(),
         }
     }
+}
+
+/// What is made of a pause in the user's speech before the endpoint delay is over. The default makes nothing of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PausePolicy {
+    /// Silence after which a pause is looked at. Gaps between words are shorter.
+    pub lull: Duration,
+    /// The longest silence that still belongs to a turn, when something says that the user is not finished. Less than the
+    /// endpoint delay counts as the endpoint delay.
+    pub longest_delay: Duration,
+    /// Whether a turn detector is asked how likely the turn is over.
+    pub detector: bool,
+    /// Whether words that leave a sentence open hold the turn open. They must be known before the endpoint delay is over.
+    pub words: bool,
+    /// Whether the model may begin in the pause; its answer is kept only if the user stays silent.
+    pub speculative: bool,
+}
+
+impl Default for PausePolicy {
+    fn default() -> Self {
+        Self {
+            lull: Duration::from_millis(160),
+            longest_delay: Duration::from_millis(1_600),
+            detector: false,
+            words: false,
+            speculative: false,
+        }
+    }
+}
+
+impl PausePolicy {
+    /// Whether anything is made of pauses at all.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.detector || self.words || self.speculative
+    }
+
+    /// The silence that ends a turn which is over with this probability: the least from one half on, the longest at zero.
+    #[must_use]
+    pub fn delay(&self, least: Duration, probability: f32) -> Duration {
+        // A detector that makes no sense says nothing.
+        let probability = if probability.is_nan() { 1.0 } else { probability.clamp(0.0, 1.0) };
+        let doubt = (1.0 - 2.0 * probability).max(0.0);
+        least + self.longest_delay.saturating_sub(least).mul_f32(doubt)
+    }
+}
+
+/// How speech over the agent is judged. In two phases: speech of [`TurnTaking::minimum_interruption`] pauses the playout, and
+/// shortly after it either interrupts or the agent goes on from the sample at which it stopped. Only while the client holds
+/// little audio, since a pause cannot stop what was sent.
+///
+/// An answer of which no word was heard is never paused: it is dropped at once and owed again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InterruptionPolicy {
+    /// A client buffer from which on speech interrupts at once, as there is too much to play out; zero: always.
+    pub pause_below: Duration,
+    /// The longest that a pause may last before it is judged.
+    pub longest_pause: Duration,
+    /// Speech of this length is no backchannel, whatever its words. Pieces with less than the endpoint delay between them add up.
+    pub certain_speech: Duration,
+    /// Silence after shorter speech that lets the agent go on, where words are not asked for.
+    pub settled: Duration,
+    /// Whether shorter speech is judged by its words, which are asked for as soon as the user falls silent.
+    pub words: bool,
+    /// The first moments of the agent's message, in which echo cancellers are still learning.
+    pub first_moments: Duration,
+    /// Speech needed to interrupt in them, if that is more than usual.
+    pub minimum_at_first: Duration,
+}
+
+impl Default for InterruptionPolicy {
+    fn default() -> Self {
+        Self {
+            pause_below: Duration::from_millis(250),
+            longest_pause: Duration::from_millis(500),
+            certain_speech: Duration::from_millis(600),
+            settled: Duration::from_millis(240),
+            words: false,
+            first_moments: Duration::from_millis(500),
+            minimum_at_first: Duration::from_millis(200),
+        }
+    }
+}
+
+impl InterruptionPolicy {
+    /// Speech of the minimum length interrupts, and nothing is judged.
+    pub const ONE_PHASE: Self = Self {
+        pause_below: Duration::ZERO,
+        longest_pause: Duration::ZERO,
+        certain_speech: Duration::ZERO,
+        settled: Duration::ZERO,
+        words: false,
+        first_moments: Duration::ZERO,
+        minimum_at_first: Duration::ZERO,
+    };
 }
 
 /// What the agent says when the user is silent (protocol.md 5.6).

@@ -5,6 +5,7 @@
 
 mod closing;
 mod opening;
+mod pauses;
 mod requests;
 mod turns;
 
@@ -15,11 +16,14 @@ use crate::config::{Config, InactivityEnd};
 use crate::context::Context;
 use crate::inactivity::Inactivity;
 use crate::input::{Input, LegClosed, Request};
-use crate::listening::{Listening, PendingTurn};
+use crate::interruption::Interruption;
+use crate::listening::{Listening, PendingTurn, Turn};
 use crate::notices;
 use crate::output::{AgentState, EndReason, Event, Output, Severity};
 use crate::time::CallTime;
 use crate::timers::Timer;
+
+use pauses::Tentative;
 
 /// A call's conversation as a state machine.
 #[derive(Debug)]
@@ -27,10 +31,15 @@ pub struct Conversation {
     cx: Context,
     phase: Phase,
     listening: Listening,
+    interruption: Interruption,
     answering: Answering,
     inactivity: Inactivity,
     /// Turns that ended and whose words are not known yet, oldest first.
     pending: Vec<PendingTurn>,
+    /// The turn that is over if the user stays silent.
+    tentative: Option<Box<Tentative>>,
+    /// The last turn that was let go as a sign of listening before its words were known.
+    aside: Option<Box<Turn>>,
     /// What came before anybody joined.
     early: Vec<Request>,
 }
@@ -60,9 +69,12 @@ impl Conversation {
         Self {
             phase: Phase::Waiting,
             listening: Listening::default(),
+            interruption: Interruption::default(),
             answering: Answering::new(&cx),
             inactivity: Inactivity::new(&cx),
             pending: Vec::new(),
+            tentative: None,
+            aside: None,
             early: Vec::new(),
             cx,
         }
@@ -109,7 +121,8 @@ impl Conversation {
             }
             Input::ShutDown => self.end(EndReason::SystemError),
             Input::LegClosed(_) | Input::Model(..) | Input::SpeechStarted { .. } => {}
-            Input::SpeechStopped { .. } | Input::Tool(..) | Input::Transcribed(..) | Input::Voice(..) => {}
+            Input::SpeechStopped { .. } | Input::Tool(..) | Input::Transcribed(..) => {}
+            Input::TurnJudged(..) | Input::Voice(..) => {}
         }
     }
 
@@ -119,7 +132,10 @@ impl Conversation {
             Input::Joined => {}
             Input::LegClosed(how) => self.leg_closed(how),
             Input::Model(id, event) => self.answering.handle_model(&mut self.cx, id, event),
-            Input::Request(request) if listens => self.handle_request(request),
+            Input::Request(request) if listens => {
+                self.unspeculate();
+                self.handle_request(request);
+            }
             Input::Request(_) => {}
             Input::ShutDown => self.end(EndReason::SystemError),
             Input::SpeechStarted { at, received } if listens => self.speech_started(at, received),
@@ -127,7 +143,8 @@ impl Conversation {
             Input::SpeechStarted { .. } | Input::SpeechStopped { .. } => {}
             Input::Timeout => self.handle_timeouts(),
             Input::Tool(id, outcome) => self.answering.handle_tool(&mut self.cx, id, outcome),
-            Input::Transcribed(turn, words) => self.transcribed(turn, words),
+            Input::Transcribed(turn, words) => self.words_came(turn, words),
+            Input::TurnJudged(turn, probability) => self.turn_judged(turn, probability),
             Input::Voice(id, event) => self.answering.handle_voice(&mut self.cx, id, event),
         }
     }
@@ -135,17 +152,19 @@ impl Conversation {
     fn handle_timeouts(&mut self) {
         while let Some(timer) = self.cx.timers.expire(self.cx.now) {
             match timer {
-                Timer::EndOfTurn => self.end_turn(),
+                Timer::EndOfTurn => self.silence_ends_turn(),
                 Timer::FirstWords => self.first_words(),
                 Timer::Inactivity => self.user_inactive(),
                 Timer::Interruption => self.user_cuts_in(),
                 Timer::Join => {}
                 Timer::LastWords => self.give_up_last_words(),
+                Timer::Lull => self.look_at_pause(),
                 Timer::MaxDuration => self.max_duration(),
                 Timer::Overrun => self.end(EndReason::Timeout),
                 Timer::Playout => self.answering.handle_playout_timeout(&mut self.cx),
                 Timer::ToolTimeout => self.answering.handle_tool_timeout(&mut self.cx),
                 Timer::Transcript => self.transcripts_overdue(),
+                Timer::Verdict => self.judge_length(),
             }
             // What one deadline led to may take away or move the next.
             self.settle();
@@ -194,6 +213,10 @@ impl Conversation {
         if self.phase == Phase::Live {
             self.report_state();
         }
+        if !self.answering.is_paused() {
+            // Whatever was paused was ended by something else.
+            self.interruption.close(&mut self.cx);
+        }
         self.cx.commit();
         if let Phase::Flushing(reason) = self.phase
             && self.pending.is_empty()
@@ -216,7 +239,7 @@ impl Conversation {
     }
 
     fn report_state(&mut self) {
-        let busy = !self.answering.is_idle() || self.awaits_words();
+        let busy = (!self.answering.is_idle() && !self.answering.is_tentative()) || self.awaits_words();
         let mid_turn = self.listening.is_mid_turn();
         self.inactivity.set_quiet(&mut self.cx, !busy && !mid_turn);
         if !busy {

@@ -79,6 +79,13 @@ impl History {
         }
     }
 
+    /// Changes a message whose text is not known yet.
+    pub(crate) fn amend(&mut self, id: EntryId, change: impl FnOnce(&mut Message)) {
+        if let Some(index) = self.position(id) {
+            change(&mut self.entries[index].message);
+        }
+    }
+
     /// Takes out a message that turned out never to have been said.
     pub(crate) fn take_out(&mut self, id: EntryId) {
         if let Some(index) = self.position(id) {

@@ -43,6 +43,8 @@ pub enum Input {
     Tool(InvocationId, ToolOutcome),
     /// The words of a user's turn are known.
     Transcribed(TurnId, Transcription),
+    /// How likely the turn was over when the user paused, 0 to 1.
+    TurnJudged(TurnId, f32),
     /// The voice that speaks an utterance produced something.
     Voice(UtteranceId, VoiceEvent),
 }

@@ -18,11 +18,13 @@ mod answering;
 mod context;
 mod history;
 mod inactivity;
+mod interruption;
 mod listening;
 mod playout;
 mod sentences;
 mod speaking;
 mod tools;
+pub mod wording;
 
 pub use config::Config;
 pub use conversation::Conversation;

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::config::TurnTaking;
 use crate::context::Context;
 use crate::history::EntryId;
 use crate::ids::{Counter, Ordinal, TurnId};
@@ -34,6 +35,12 @@ struct OpenTurn {
     active_since: Option<AudioTime>,
     /// Active speech before that.
     spoken: Duration,
+    /// Active speech that was judged to be no interruption: it does not count towards one again.
+    dismissed: Duration,
+    /// Speech that it takes to interrupt.
+    needed: Duration,
+    /// The id under which the pause that the user makes now is looked into, and the turn's own if it ends with this pause.
+    candidate: Option<TurnId>,
     /// How much audio had been received when the detector last spoke, and when that was.
     heard: (AudioTime, CallTime),
     /// What the agent was doing when it began.
@@ -60,6 +67,10 @@ pub(crate) struct Turn {
     pub(crate) began: CallTime,
     pub(crate) ended: CallTime,
     pub(crate) spoken: Duration,
+    /// Speech in it that was judged to be no interruption.
+    pub(crate) dismissed: Duration,
+    /// Speech that it takes to interrupt.
+    pub(crate) needed: Duration,
     pub(crate) beginning: Beginning,
     /// Whether the agent was told to speak over it.
     pub(crate) overridden: bool,
@@ -98,6 +109,7 @@ impl Listening {
         at: AudioTime,
         received: AudioTime,
         beginning: Beginning,
+        needed: Duration,
     ) {
         let onset = cx.now - received.since(at);
         let turn = self.open.get_or_insert_with(|| OpenTurn {
@@ -107,6 +119,9 @@ impl Listening {
             ended: onset,
             active_since: None,
             spoken: Duration::ZERO,
+            dismissed: Duration::ZERO,
+            needed,
+            candidate: None,
             heard: (received, cx.now),
             beginning,
             overridden: false,
@@ -114,9 +129,11 @@ impl Listening {
         });
         turn.active_since.get_or_insert(at);
         turn.heard = (received, cx.now);
+        turn.candidate = None;
         cx.timers.stop(Timer::EndOfTurn);
+        cx.timers.stop(Timer::Lull);
         if !turn.overridden {
-            let missing = cx.config.turn_taking.minimum_interruption.saturating_sub(turn.spoken);
+            let missing = turn.needed.saturating_sub(turn.counted());
             cx.timers.set(Timer::Interruption, onset + missing);
         }
     }
@@ -130,11 +147,69 @@ impl Listening {
         turn.to = turn.to.max(at);
         turn.spoken += at.since(active_since);
         turn.heard = (received, cx.now);
-        cx.timers.set(Timer::EndOfTurn, turn.ended + cx.config.turn_taking.endpoint_delay);
-        let interrupts = cx.timers.is_set(Timer::Interruption)
-            && turn.spoken >= cx.config.turn_taking.minimum_interruption;
+        let TurnTaking { endpoint_delay, pauses, .. } = cx.config.turn_taking;
+        cx.timers.set(Timer::EndOfTurn, turn.ended + endpoint_delay);
+        if pauses.is_active() && pauses.lull < endpoint_delay {
+            cx.timers.set(Timer::Lull, turn.ended + pauses.lull);
+        }
+        let interrupts = cx.timers.is_set(Timer::Interruption) && turn.counted() >= turn.needed;
         cx.timers.stop(Timer::Interruption);
         interrupts
+    }
+
+    /// Since when the user has been silent in the middle of a turn.
+    pub(crate) fn silent_since(&self) -> Option<CallTime> {
+        self.open.as_ref().filter(|turn| turn.active_since.is_none()).map(|turn| turn.ended)
+    }
+
+    /// All active speech in the open turn, the piece that goes on aside.
+    pub(crate) fn spoken(&self) -> Duration {
+        self.open.as_ref().map_or(Duration::ZERO, |turn| turn.spoken)
+    }
+
+    /// All active speech in the open turn, the piece that goes on included.
+    pub(crate) fn spoken_by(&self, now: CallTime) -> Duration {
+        self.speaks_from(now).map_or_else(|| self.spoken(), |from| now.since(from))
+    }
+
+    /// When the speech would have begun, had it been spoken without a pause. Only while the user speaks.
+    pub(crate) fn speaks_from(&self, now: CallTime) -> Option<CallTime> {
+        let turn = self.open.as_ref()?;
+        let (received, noted) = turn.heard;
+        let onset = noted.min(now) - received.since(turn.active_since?);
+        Some(onset - turn.spoken)
+    }
+
+    /// What was said so far was judged to be no interruption.
+    pub(crate) fn dismiss(&mut self) {
+        if let Some(turn) = &mut self.open {
+            turn.dismissed = turn.spoken;
+        }
+    }
+
+    /// What was said so far turned out to be an interruption after all. Returns whether it had been judged otherwise.
+    pub(crate) fn reinstate(&mut self) -> bool {
+        let dismissed = self.open.as_mut().map(|turn| std::mem::take(&mut turn.dismissed));
+        dismissed.is_some_and(|dismissed| !dismissed.is_zero())
+    }
+
+    /// The turn as it would be if it ended with the pause that the user makes now.
+    pub(crate) fn candidate(&mut self) -> Option<Turn> {
+        let turn = self.open.as_mut().filter(|turn| turn.active_since.is_none())?;
+        let id = *turn.candidate.get_or_insert_with(|| TurnId(self.turns.next()));
+        Some(turn.ended_as(id, turn.to, turn.ended, turn.spoken))
+    }
+
+    /// Whether the pause that the user makes now is looked into under this id.
+    pub(crate) fn is_candidate(&self, id: TurnId) -> bool {
+        self.open.as_ref().is_some_and(|turn| turn.candidate == Some(id))
+    }
+
+    /// Lets the turn end after this much silence, instead of the endpoint delay.
+    pub(crate) fn wait_for(&self, cx: &mut Context, silence: Duration) {
+        if let Some(since) = self.silent_since() {
+            cx.timers.set(Timer::EndOfTurn, since + silence);
+        }
     }
 
     /// The agent speaks over the user: the open turn goes on and interrupts nobody.
@@ -148,8 +223,7 @@ impl Listening {
     /// Ends the open turn: the silence was long enough, or there is no more time. In the middle of speech the audio is taken
     /// to have run with the clock since the detector last spoke.
     pub(crate) fn end_turn(&mut self, cx: &mut Context) -> Option<EndOfTurn> {
-        cx.timers.stop(Timer::EndOfTurn);
-        cx.timers.stop(Timer::Interruption);
+        stop_timers(cx);
         let turn = self.open.take()?;
         let (to, ended, spoken) = match turn.active_since {
             None => (turn.to, turn.ended, turn.spoken),
@@ -162,16 +236,8 @@ impl Listening {
         if spoken < cx.config.turn_taking.minimum_turn {
             return Some(EndOfTurn::Discarded);
         }
-        let id = TurnId(self.turns.next());
-        Some(EndOfTurn::Ended(Turn {
-            span: AudioSpan { turn: id, from: turn.from, to: to.max(turn.from) },
-            began: turn.began,
-            ended,
-            spoken,
-            beginning: turn.beginning,
-            overridden: turn.overridden,
-            ordinal: turn.ordinal,
-        }))
+        let id = turn.candidate.unwrap_or_else(|| TurnId(self.turns.next()));
+        Some(EndOfTurn::Ended(turn.ended_as(id, to, ended, spoken)))
     }
 
     /// The user goes on with a turn that had ended: it becomes the beginning of the open one.
@@ -187,7 +253,39 @@ impl Listening {
     /// Forgets the open turn: nobody listens any more.
     pub(crate) fn stop(&mut self, cx: &mut Context) {
         self.open = None;
-        cx.timers.stop(Timer::EndOfTurn);
-        cx.timers.stop(Timer::Interruption);
+        stop_timers(cx);
+    }
+}
+
+fn stop_timers(cx: &mut Context) {
+    cx.timers.stop(Timer::Lull);
+    cx.timers.stop(Timer::EndOfTurn);
+    cx.timers.stop(Timer::Interruption);
+}
+
+impl OpenTurn {
+    fn counted(&self) -> Duration {
+        self.spoken.saturating_sub(self.dismissed)
+    }
+
+    fn ended_as(&self, id: TurnId, to: AudioTime, ended: CallTime, spoken: Duration) -> Turn {
+        Turn {
+            span: AudioSpan { turn: id, from: self.from, to: to.max(self.from) },
+            began: self.began,
+            ended,
+            spoken,
+            dismissed: self.dismissed,
+            needed: self.needed,
+            beginning: self.beginning,
+            overridden: self.overridden,
+            ordinal: self.ordinal,
+        }
+    }
+}
+
+impl Turn {
+    /// Speech in it that counts towards an interruption.
+    pub(crate) fn counted(&self) -> Duration {
+        self.spoken.saturating_sub(self.dismissed)
     }
 }

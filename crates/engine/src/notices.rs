@@ -36,6 +36,10 @@ pub const STATE_UPDATE_IGNORED: &str = "state.update_ignored";
 pub const FORCED_MESSAGE_DROPPED: &str = "forced_message.dropped";
 /// The agent was interrupted.
 pub const INTERRUPTED: &str = "turn.interrupted";
+/// The user's speech paused the agent and was found to be no interruption.
+pub const RESUMED: &str = "turn.resumed";
+/// The user paused and something says that they are not finished: the turn may hold more silence than usual.
+pub const TURN_HELD: &str = "turn.held";
 /// An answer was dropped before anybody heard it, because the user went on.
 pub const ANSWER_DROPPED: &str = "turn.answer_dropped";
 /// The call reached its maximum duration.

@@ -4,6 +4,7 @@
 //! Drain after every input: poll until a [`Output::Timeout`] comes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::ids::{GenerationId, InvocationId, Ordinal, TurnId, UtteranceId};
 use crate::message::{AudioSpan, Medium, Message, Prompt, Speaker};
@@ -40,6 +41,9 @@ pub enum Effect {
         /// How many samples at the call's output rate.
         samples: u32,
     },
+    /// Find out how likely it is that this turn is over, while the user pauses. Takes no longer than a pause and is not
+    /// cancelled: a verdict that comes too late names a turn that nobody asks about any more.
+    JudgeTurn(AudioSpan),
     /// Run the language model.
     StartModel {
         /// The id its events must carry.
@@ -54,7 +58,8 @@ pub enum Effect {
         /// What to speak.
         text: Arc<str>,
     },
-    /// Find out the words in this audio.
+    /// Find out the words in this audio. While the user pauses, the same audio may come again, and more of it, as another turn;
+    /// the turn before is cancelled then.
     Transcribe(AudioSpan),
 }
 
@@ -110,10 +115,47 @@ pub enum Event {
     UserStartedSpeaking,
     /// The user has been silent for the endpoint delay: the turn is closed, whether it counted or not.
     UserStoppedSpeaking,
+    /// The user's turn counts: it has its place in the record and will be answered.
+    TurnTaken(TurnId),
+    /// Speech over the agent turned out to be an interruption, or nothing.
+    SpeechJudged(Judgement),
     /// Something worth the developer's attention.
     Notice(Notice),
     /// The call is over. Nothing follows.
     Ended(EndReason),
+}
+
+/// What came of speech over the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Judgement {
+    /// What it was.
+    pub verdict: Verdict,
+    /// What showed it.
+    pub by: JudgedBy,
+    /// How much the user had spoken, pieces with short pauses between them added up.
+    pub spoken: Duration,
+    /// How long the agent's playout had stood by then.
+    pub paused: Duration,
+}
+
+/// What speech over the agent was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Somebody wants the floor.
+    Interruption,
+    /// A sign of listening, a cough, a noise.
+    Nothing,
+}
+
+/// What showed what speech over the agent was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JudgedBy {
+    /// It was as long as it takes to interrupt, and nothing could be paused to judge it.
+    Threshold,
+    /// How long it was, and whether it went on.
+    Length,
+    /// What was said.
+    Words,
 }
 
 /// What the agent is doing, as clients see it (protocol.md 5.3).

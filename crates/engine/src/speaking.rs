@@ -7,6 +7,7 @@ mod utterance;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::context::Context;
 use crate::history::EntryId;
@@ -48,6 +49,10 @@ struct AgentMessage {
     entry: EntryId,
     medium: Medium,
     uninterruptible: bool,
+    /// Whether nothing of it may reach the client for now. What was sent before is played and heard.
+    held: bool,
+    /// It was held, and nothing was sent since: silence before the next audio is no lack of audio.
+    resumed: bool,
     ordinal: Option<Ordinal>,
     /// When the user could first hear or read it.
     began: Option<CallTime>,
@@ -101,6 +106,8 @@ impl Speaking {
             entry,
             medium,
             uninterruptible,
+            held: false,
+            resumed: false,
             ordinal: None,
             began: None,
             text: String::new(),
@@ -111,6 +118,32 @@ impl Speaking {
             utterances: VecDeque::new(),
             playout: Playout::new(cx.config.output_rate, cx.config.client_buffer),
         });
+    }
+
+    /// How long ago the message's audio began, if it did.
+    pub(crate) fn playing_for(&self, now: CallTime) -> Option<Duration> {
+        let message = self.message.as_ref().filter(|message| message.medium == Medium::Voice)?;
+        message.began.map(|began| now.since(began))
+    }
+
+    /// Whether the message is held.
+    pub(crate) fn is_held(&self) -> bool {
+        self.message.as_ref().is_some_and(|message| message.held)
+    }
+
+    /// Sends and shows nothing more of the message, nor ends it, until it is released.
+    pub(crate) fn hold(&mut self) {
+        if let Some(message) = &mut self.message {
+            message.held = true;
+        }
+    }
+
+    /// Goes on where the message was held.
+    pub(crate) fn release(&mut self) {
+        if let Some(message) = &mut self.message {
+            message.held = false;
+            message.resumed = true;
+        }
     }
 
     /// Changes the medium of a message that has no words yet.
@@ -177,10 +210,13 @@ impl Speaking {
             return Said::Unfinished;
         };
         match message.medium {
+            Medium::Text if message.held => {}
             Medium::Text => message.show_written(cx),
             Medium::Voice => {
                 message.request_speech(cx, &mut self.utterances);
-                message.send_audio(cx);
+                if !message.held {
+                    message.send_audio(cx);
+                }
                 message.show_heard(cx);
             }
         }
@@ -243,7 +279,9 @@ impl AgentMessage {
                 if count == 0 {
                     return;
                 }
-                if self.began.is_some()
+                let resumed = std::mem::take(&mut self.resumed);
+                if !resumed
+                    && self.began.is_some()
                     && self.playout.has_begun()
                     && self.playout.is_dry(cx.now)
                     && utterance.note_gap()
@@ -317,7 +355,7 @@ impl AgentMessage {
 
     /// Whether everything that can be said has been heard.
     fn is_over(&self, now: CallTime) -> bool {
-        if !self.text_complete {
+        if !self.text_complete || self.held {
             return false;
         }
         match self.medium {
@@ -335,7 +373,7 @@ impl AgentMessage {
         let unsent = self.utterances.iter().find(|utterance| !utterance.is_sent());
         let send = unsent
             .map(|utterance| utterance.sendable(frame).min(frame))
-            .filter(|count| *count > 0)
+            .filter(|count| *count > 0 && !self.held)
             .and_then(|count| self.playout.time_for(count));
         let word = self
             .utterances
@@ -343,7 +381,7 @@ impl AgentMessage {
             .and_then(|utterance| utterance.next_word(self.heard))
             .filter(|position| *position <= self.playout.sent())
             .and_then(|position| self.playout.time_of(position));
-        let end = self.playout.end().filter(|end| unsent.is_none() && *end > now);
+        let end = self.playout.end().filter(|end| unsent.is_none() && !self.held && *end > now);
         [send, word, end].into_iter().flatten().min()
     }
 

@@ -15,6 +15,10 @@ pub enum Timer {
     Overrun,
     /// The agent greets, or steps in because the user did not begin.
     FirstWords,
+    /// The pause that the user's speech made in the playout has to be judged.
+    Verdict,
+    /// The user has been silent long enough for the pause to be looked at.
+    Lull,
     /// The user has been silent long enough for the turn to be over.
     EndOfTurn,
     /// The user has spoken long enough to interrupt.
@@ -32,11 +36,13 @@ pub enum Timer {
 }
 
 impl Timer {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::Join,
         Self::MaxDuration,
         Self::Overrun,
         Self::FirstWords,
+        Self::Verdict,
+        Self::Lull,
         Self::EndOfTurn,
         Self::Interruption,
         Self::Inactivity,

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use antiphon_engine::config::{FirstSpeaker, Greeting, Hearing, InactivityEnd, Limits, Tool, TurnTaking};
+use antiphon_engine::config::{
+    FirstSpeaker, Greeting, Hearing, InactivityEnd, InterruptionPolicy, Limits, PausePolicy, Tool, TurnTaking,
+};
 use antiphon_engine::ids::{GenerationId, InvocationId, TurnId, UtteranceId};
 use antiphon_engine::input::{
     ForcedMessage, ForcedUrgency, LegClosed, ModelEvent, Reaction, Request, ToolOutcome, Transcription,
@@ -30,6 +32,8 @@ enum Action {
     Reply(u64, Vec<ModelEvent>),
     /// The words of the next turn, and how long they take.
     Words(u64, Transcription),
+    /// What the turn detector says to the next pause, and how long it takes.
+    Judgement(u64, f32),
     /// The voice's manners from now on.
     Voice(VoiceManners),
     /// Something that comes when it wants, for work that may never have been.
@@ -55,6 +59,8 @@ fn text() -> impl Strategy<Value = &'static str> {
         "\n\n",
         "😀",
         " and so on",
+        "mm-hmm",
+        "okay",
         "...",
     ])
 }
@@ -128,6 +134,11 @@ fn voice_event() -> impl Strategy<Value = VoiceEvent> {
     ]
 }
 
+/// What a turn detector may say, sensible or not.
+fn probability() -> impl Strategy<Value = f32> {
+    select(vec![0.0, 0.3, 0.9, 1.0, -1.0, f32::NAN, f32::INFINITY])
+}
+
 /// An input for the work with a small number, wherever that stands.
 fn stray() -> impl Strategy<Value = Input> {
     let id = || 0..8_u32;
@@ -138,6 +149,7 @@ fn stray() -> impl Strategy<Value = Input> {
         4 => (id(), voice_event()).prop_map(|(id, event)| Input::Voice(UtteranceId(id), event)),
         4 => (id(), outcome()).prop_map(|(id, outcome)| Input::Tool(InvocationId(id), outcome)),
         3 => (id(), transcription()).prop_map(|(id, words)| Input::Transcribed(TurnId(id), words)),
+        3 => (id(), probability()).prop_map(|(id, probability)| Input::TurnJudged(TurnId(id), probability)),
         1 => (audio(), audio()).prop_map(|(at, received)| Input::SpeechStarted { at, received }),
         1 => (audio(), audio()).prop_map(|(at, received)| Input::SpeechStopped { at, received }),
         1 => Just(Input::Timeout),
@@ -173,6 +185,7 @@ fn action() -> impl Strategy<Value = Action> {
         6 => (0..600_u64, prop::collection::vec(model_event(), 0..6))
             .prop_map(|(delay, events)| Action::Reply(delay, events)),
         4 => (0..3_000_u64, transcription()).prop_map(|(delay, words)| Action::Words(delay, words)),
+        2 => (0..600_u64, probability()).prop_map(|(delay, says)| Action::Judgement(delay, says)),
         2 => manners().prop_map(Action::Voice),
         10 => stray().prop_map(Action::Stray),
     ]
@@ -208,14 +221,42 @@ fn first_speaker() -> impl Strategy<Value = FirstSpeaker> {
 
 fn turn_taking() -> impl Strategy<Value = TurnTaking> {
     let ms = |choices: Vec<u64>| select(choices).prop_map(Duration::from_millis);
-    (ms(vec![0, 32, 384, 2_000]), ms(vec![0, 90, 400]), ms(vec![0, 90, 900])).prop_map(
-        |(endpoint_delay, minimum_turn, interruption)| TurnTaking {
+    let least = (ms(vec![0, 32, 384, 2_000]), ms(vec![0, 90, 400]), ms(vec![0, 90, 900]));
+    (least, pauses(), interruption()).prop_map(
+        |((endpoint_delay, minimum_turn, minimum_interruption), pauses, interruption)| TurnTaking {
             endpoint_delay,
             minimum_turn,
-            minimum_interruption: interruption.max(minimum_turn),
+            minimum_interruption: minimum_interruption.max(minimum_turn),
+            pauses,
+            interruption,
             ..TurnTaking::default()
         },
     )
+}
+
+fn pauses() -> impl Strategy<Value = PausePolicy> {
+    let lull = select(vec![0, 160, 160, 500]).prop_map(Duration::from_millis);
+    let longest = select(vec![0, 1_600]).prop_map(Duration::from_millis);
+    (lull, longest, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
+        |(lull, longest_delay, detector, words, speculative)| PausePolicy {
+            lull,
+            longest_delay,
+            detector,
+            words,
+            speculative,
+        },
+    )
+}
+
+fn interruption() -> impl Strategy<Value = InterruptionPolicy> {
+    let judged = (select(vec![0, 300, 600, 2_000]), select(vec![0, 500, 500, 3_000]), any::<bool>())
+        .prop_map(|(certain, longest, words)| InterruptionPolicy {
+            certain_speech: Duration::from_millis(certain),
+            longest_pause: Duration::from_millis(longest),
+            words,
+            ..InterruptionPolicy::default()
+        });
+    prop_oneof![1 => Just(InterruptionPolicy::ONE_PHASE), 3 => judged]
 }
 
 fn settings() -> impl Strategy<Value = Config> {
@@ -295,6 +336,7 @@ fn tell(config: &Config, late: fn(u64) -> Duration, script: &[(u64, Action)], en
             Action::Reply(delay, events) => story.model_streams_after(*delay, events.clone()),
             Action::Words(delay, Transcription::Words(words)) => story.transcript_after(*delay, words),
             Action::Words(delay, Transcription::Failed(_)) => story.transcript_fails_after(*delay),
+            Action::Judgement(delay, probability) => story.judges_after(*delay, *probability),
             Action::Voice(manners) => {
                 story.world.voice_answers = manners.answers;
                 story.world.voice_delay = Duration::from_millis(manners.delay);

@@ -39,6 +39,7 @@ pub(crate) struct Story {
     lines: Vec<String>,
     replies: VecDeque<(Duration, Vec<ModelEvent>)>,
     transcripts: VecDeque<(Duration, Transcription)>,
+    judgements: VecDeque<(Duration, f32)>,
     pub(crate) world: World,
     pub(crate) seen: Seen,
 }
@@ -87,6 +88,7 @@ impl Story {
             lines: Vec::new(),
             replies: VecDeque::new(),
             transcripts: VecDeque::new(),
+            judgements: VecDeque::new(),
             world: World {
                 detector_delay: Duration::ZERO,
                 voice_delay: Duration::from_millis(20),
@@ -148,6 +150,11 @@ impl Story {
     pub(crate) fn transcript_fails_after(&mut self, ms: u64) {
         let failed = Transcription::Failed(Arc::from("no service"));
         self.transcripts.push_back((Duration::from_millis(ms), failed));
+    }
+
+    /// What the turn detector makes of the next pause, known after `ms`.
+    pub(crate) fn judges_after(&mut self, ms: u64, probability: f32) {
+        self.judgements.push_back((Duration::from_millis(ms), probability));
     }
 
     // What happens now.
@@ -214,7 +221,9 @@ impl Story {
     pub(crate) fn run_until(&mut self, end: CallTime) {
         loop {
             let planned = self.plan.first_key_value().map(|((at, _), _)| *at);
-            let wake = self.timeout.map(|at| (at + (self.world.wakes_late)(self.seen.wakeups)).max(self.now));
+            let late = (self.world.wakes_late)(self.seen.wakeups);
+            self.witness.late = self.witness.late.max(late);
+            let wake = self.timeout.map(|at| (at + late).max(self.now));
             let next = match (planned, wake) {
                 (Some(planned), Some(wake)) => planned.min(wake),
                 (Some(at), None) | (None, Some(at)) => at,
@@ -353,6 +362,11 @@ impl Story {
                 }
                 self.seen.invocations.push(invocation);
             }
+            Effect::JudgeTurn(span) => {
+                if let Some((delay, probability)) = self.judgements.pop_front() {
+                    self.plan(self.now + delay, Input::TurnJudged(span.turn, probability));
+                }
+            }
             Effect::Play { utterance, samples } => {
                 self.seen.played.push((self.now, utterance, samples, self.lead()));
             }
@@ -413,6 +427,6 @@ fn answers(input: &Input, work: Work) -> bool {
         Input::Tool(id, _) => Work::Tool(*id) == work,
         Input::Transcribed(id, _) => Work::Transcription(*id) == work,
         Input::Joined | Input::LegClosed(_) | Input::Request(_) | Input::ShutDown | Input::Timeout => false,
-        Input::SpeechStarted { .. } | Input::SpeechStopped { .. } => false,
+        Input::SpeechStarted { .. } | Input::SpeechStopped { .. } | Input::TurnJudged(..) => false,
     }
 }

@@ -503,7 +503,11 @@ fn a_failed_tool_is_told_to_the_developer_and_softly_to_the_model() {
         Event::Started | Event::StateChanged(_) | Event::Transcript(_) | Event::MessageCommitted { .. } => {
             None
         }
-        Event::UserStartedSpeaking | Event::UserStoppedSpeaking | Event::Ended(_) => None,
+        Event::UserStartedSpeaking
+        | Event::UserStoppedSpeaking
+        | Event::TurnTaken(_)
+        | Event::SpeechJudged(_)
+        | Event::Ended(_) => None,
     });
     assert_eq!(notice.as_deref(), Some(r#"tool "look" failed: connection refused"#));
 }

@@ -90,7 +90,7 @@ impl App {
 
     /// The same with backends of the caller's own in the place of the configured ones.
     pub async fn start_with(config: Config, backends: Backends) -> Result<Running, StartError> {
-        let Config { server, auth, storage, recordings, calls, journal, telemetry, .. } = config;
+        let Config { server, auth, storage, recordings, calls, turn_taking, journal, telemetry, .. } = config;
         let keeping = vec![
             Keeping {
                 what: Kind::Journal,
@@ -131,7 +131,7 @@ impl App {
         let public_url = server.public_url.clone().unwrap_or_else(|| PublicUrl::listening_on(local_addr));
         let drain_deadline = server.drain_deadline;
         let files = Files { journals, recordings: Some(recordings.clone()), traces: traces.clone() };
-        let running_calls = Calls::with_files(calls, files, Arc::new(backends), storage.clone());
+        let running_calls = Calls::with_files(calls, turn_taking, files, Arc::new(backends), storage.clone());
         running_calls.recover().await?;
         let sweeping = tokio::spawn(retention::run(running_calls.clone(), storage.clone(), keeping));
         let http = Http::new(Shared {

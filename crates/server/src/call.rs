@@ -4,6 +4,7 @@
 //! (`ear`) and out (`mouth`), the work of backends, the words of the wire, the record. Knows no HTTP and no socket; clients
 //! arrive through a [`leg`].
 
+mod clips;
 mod ear;
 pub mod journal;
 pub mod leg;

@@ -17,13 +17,14 @@ mod secret;
 mod server;
 mod storage;
 mod telemetry;
+mod turn_taking;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use antiphon_backends::registry::config::{
-    BackendsConfig, ModelConfig, TranscriptionConfig, VoiceActivityConfig, VoiceConfig,
+    BackendsConfig, ModelConfig, TranscriptionConfig, TurnDetectionConfig, VoiceActivityConfig, VoiceConfig,
 };
 use antiphon_backends::registry::{BackendError, Backends};
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,7 @@ pub use secret::Secret;
 pub use server::Server;
 pub use storage::Storage;
 pub use telemetry::Telemetry;
+pub use turn_taking::{Speculation, TurnTaking};
 
 use document::Document;
 use problem::Checks;
@@ -67,6 +69,8 @@ pub struct Config {
     pub calls: Calls,
     /// What calls leave to be replayed and explained from.
     pub journal: Journal,
+    /// When speech counts.
+    pub turn_taking: TurnTaking,
     /// `[models.NAME]`: language models by the name that calls choose them by. `demo`, the built-in script, is always there.
     #[serde(skip_serializing)]
     pub models: BTreeMap<String, ModelConfig>,
@@ -79,6 +83,9 @@ pub struct Config {
     /// `[voice_activity]`: what notices speech.
     #[serde(skip_serializing)]
     pub voice_activity: VoiceActivityConfig,
+    /// `[turn_detection]`: what tells the end of a turn from a pause.
+    #[serde(skip_serializing)]
+    pub turn_detection: TurnDetectionConfig,
     /// How it logs.
     pub log: Log,
     /// Where the spans of calls are sent.
@@ -98,7 +105,7 @@ pub struct Loaded {
 }
 
 /// The sections that the backends define.
-const BACKEND_SECTIONS: [&str; 4] = ["models", "voices", "transcription", "voice_activity"];
+const BACKEND_SECTIONS: [&str; 5] = ["models", "voices", "transcription", "voice_activity", "turn_detection"];
 
 /// Everything that is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
@@ -190,6 +197,7 @@ impl Config {
             voices: self.voices.clone(),
             transcription: self.transcription.clone(),
             voice_activity: self.voice_activity,
+            turn_detection: self.turn_detection,
         };
         Backends::build(&config).map_err(|error| match error.field.as_str() {
             "default_model" | "default_voice" => {
@@ -207,6 +215,7 @@ impl Config {
         self.recordings.validate(&mut checks);
         self.calls.validate(&mut checks);
         self.journal.validate(&mut checks);
+        self.turn_taking.validate(&mut checks);
         self.log.validate(&mut checks);
         self.telemetry.validate(&mut checks);
         checks.found

@@ -39,6 +39,8 @@ pub struct BackendsConfig {
     pub transcription: TranscriptionConfig,
     /// What notices speech.
     pub voice_activity: VoiceActivityConfig,
+    /// What tells the end of a turn from a pause.
+    pub turn_detection: TurnDetectionConfig,
 }
 
 impl Default for BackendsConfig {
@@ -50,6 +52,7 @@ impl Default for BackendsConfig {
             voices: BTreeMap::new(),
             transcription: TranscriptionConfig::default(),
             voice_activity: VoiceActivityConfig::default(),
+            turn_detection: TurnDetectionConfig::default(),
         }
     }
 }
@@ -241,6 +244,25 @@ pub enum VoiceActivityConfig {
     Earshot,
     /// Loud is speech, for tests.
     Scripted,
+}
+
+/// What tells the end of a turn from a pause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum TurnDetectionConfig {
+    /// Nothing: silence alone ends a turn.
+    #[default]
+    None,
+    /// The length of the turn, for tests.
+    Scripted(ScriptedTurnDetectionConfig),
+}
+
+/// A judge that goes by the length of the turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScriptedTurnDetectionConfig {
+    /// The shortest finished turn, in milliseconds.
+    pub until_ms: u64,
 }
 
 fn yes() -> bool {

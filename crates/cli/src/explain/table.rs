@@ -53,7 +53,7 @@ fn steps(out: &mut impl Write, turn: &Waterfall) -> io::Result<()> {
         let length = if added.is_zero() { 0 } else { (to - from).max(1) };
         let bar = "#".repeat(length.min(WIDTH - from.min(WIDTH - 1)));
         let by = match (mark, turn.ended_by) {
-            (Mark::TurnEnd, Some(by)) => format!("  by {}", by.name()),
+            (Mark::TurnEnd, Some(by)) => format!("  by {by}"),
             _ => String::new(),
         };
         let (seconds, ms) = (at.since_start().as_secs_f64(), added.as_secs_f64() * 1e3);
@@ -76,6 +76,9 @@ fn notes(out: &mut impl Write, turn: &Waterfall) -> io::Result<()> {
             }
             None => writeln!(out, "  tool {} never ended, from {}", tool.name, tool.started)?,
         }
+    }
+    for speech in &turn.speech_over {
+        writeln!(out, "  {speech}")?;
     }
     match &turn.outcome {
         Outcome::Interrupted { at, heard } => {

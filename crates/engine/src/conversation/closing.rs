@@ -51,7 +51,8 @@ impl Conversation {
             }
             Input::ShutDown | Input::LegClosed(LegClosed::OurFault) => self.give_up_last_words(),
             Input::LegClosed(_) | Input::Joined | Input::Model(..) | Input::Request(_) | Input::Tool(..) => {}
-            Input::SpeechStarted { .. } | Input::SpeechStopped { .. } | Input::Voice(..) => {}
+            Input::SpeechStarted { .. } | Input::SpeechStopped { .. } => {}
+            Input::TurnJudged(..) | Input::Voice(..) => {}
         }
         // Only the last words are waited for, and only for so long.
         self.cx.timers.stop(Timer::Transcript);
@@ -68,7 +69,11 @@ impl Conversation {
         if self.phase != Phase::Live {
             return;
         }
+        self.unspeculate();
+        self.interruption.close(&mut self.cx);
         self.end_turn();
+        self.revoke();
+        self.forget_aside();
         self.listening.stop(&mut self.cx);
     }
 }

@@ -4,17 +4,22 @@
 //! means one turn, not two (inference.md 5.5, rule 2).
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::pauses::Words;
 use super::{Conversation, Phase};
 use crate::answering::{Interrupted, Owed};
-use crate::config::Hearing;
+use crate::config::{Hearing, InterruptionPolicy, TurnTaking};
 use crate::ids::TurnId;
 use crate::input::Transcription;
+use crate::interruption;
 use crate::listening::{Beginning, EndOfTurn, PendingTurn, Turn};
 use crate::message::{Medium, Message, MessageBody, Speaker};
 use crate::notices;
-use crate::output::{AgentState, Effect, Event, Severity, TranscriptWords, Work};
-use crate::time::AudioTime;
+use crate::output::{
+    AgentState, Effect, Event, JudgedBy, Judgement, Severity, TranscriptWords, Verdict, Work,
+};
+use crate::time::{AudioTime, CallTime};
 use crate::timers::Timer;
 
 impl Conversation {
@@ -22,9 +27,12 @@ impl Conversation {
         if !self.listening.is_mid_turn() {
             self.cx.event(Event::UserStartedSpeaking);
         }
+        self.revoke();
         let beginning =
             if self.answering.is_interruptible() { Beginning::OverAgent } else { Beginning::InSilence };
-        self.listening.speech_started(&mut self.cx, at, received, beginning);
+        let needed = self.speech_needed();
+        self.listening.speech_started(&mut self.cx, at, received, beginning, needed);
+        self.interruption.look_again(&mut self.cx, &self.listening);
         // The detector's delay may be longer than the speech that it takes to interrupt.
         self.handle_timeouts();
     }
@@ -36,15 +44,100 @@ impl Conversation {
         if self.listening.speech_stopped(&mut self.cx, at, received) {
             self.user_cuts_in();
         }
+        if self.interruption.is_open() {
+            let InterruptionPolicy { certain_speech, words, .. } = self.cx.config.turn_taking.interruption;
+            if words && self.listening.spoken() < certain_speech {
+                self.anticipate();
+            }
+            self.interruption.look_again(&mut self.cx, &self.listening);
+        }
         self.handle_timeouts();
     }
 
-    /// The user has spoken for long enough to interrupt whatever can be interrupted.
+    /// How much speech it takes now to interrupt the agent.
+    fn speech_needed(&self) -> Duration {
+        let TurnTaking { minimum_interruption, interruption, .. } = self.cx.config.turn_taking;
+        let at_first = self
+            .answering
+            .playing_for(self.cx.now)
+            .is_some_and(|playing| playing < interruption.first_moments);
+        if at_first { minimum_interruption.max(interruption.minimum_at_first) } else { minimum_interruption }
+    }
+
+    /// The user has spoken for long enough to interrupt whatever can be interrupted: the playout pauses until it is clear
+    /// whether that is meant, or is cut at once.
     pub(super) fn user_cuts_in(&mut self) {
+        let InterruptionPolicy { pause_below, certain_speech, .. } = self.cx.config.turn_taking.interruption;
+        if self.interruption.is_open() {
+            return;
+        }
+        let pauses = self.cx.config.client_buffer < pause_below && self.listening.spoken() < certain_speech;
+        if pauses && self.answering.pause(&mut self.cx) {
+            self.interruption.open(&mut self.cx, &self.listening);
+        } else {
+            self.cut_in(JudgedBy::Threshold);
+        }
+    }
+
+    /// Judges the pause by the length of the speech that caused it.
+    pub(super) fn judge_length(&mut self) {
+        let verdict = interruption::by_length(&self.cx, &self.listening);
+        self.judged(verdict, JudgedBy::Length);
+    }
+
+    /// Judges the pause by the words that caused it.
+    pub(super) fn judge_words(&mut self, words: &str) {
+        self.judged(interruption::by_words(words), JudgedBy::Words);
+    }
+
+    fn judged(&mut self, verdict: Verdict, by: JudgedBy) {
+        let Some(since) = self.interruption.since() else { return };
+        match verdict {
+            Verdict::Interruption => self.cut_in(by),
+            Verdict::Nothing => {
+                self.interruption.close(&mut self.cx);
+                self.listening.dismiss();
+                let judgement = self.judgement(verdict, by, since);
+                self.cx.event(Event::SpeechJudged(judgement));
+                let Judgement { spoken, paused, .. } = judgement;
+                self.cx.notice(
+                    Severity::Debug,
+                    notices::RESUMED,
+                    format!(
+                        "{} ms of speech were no interruption {}; the agent goes on after {} ms",
+                        spoken.as_millis(),
+                        by_its(by),
+                        paused.as_millis()
+                    ),
+                );
+                self.answering.resume(&mut self.cx);
+            }
+        }
+    }
+
+    fn judgement(&self, verdict: Verdict, by: JudgedBy, paused_since: CallTime) -> Judgement {
+        let now = self.cx.now;
+        Judgement { verdict, by, spoken: self.listening.spoken_by(now), paused: now.since(paused_since) }
+    }
+
+    /// The user interrupts.
+    pub(super) fn cut_in(&mut self, by: JudgedBy) {
+        let paused_since = self.interruption.since().unwrap_or(self.cx.now);
+        self.interruption.close(&mut self.cx);
         match self.answering.interrupt(&mut self.cx) {
             Interrupted::Heard => {
                 self.cx.report(AgentState::Listening);
-                self.cx.notice(Severity::Debug, notices::INTERRUPTED, "the user interrupted the agent");
+                let judgement = self.judgement(Verdict::Interruption, by, paused_since);
+                self.cx.event(Event::SpeechJudged(judgement));
+                self.cx.notice(
+                    Severity::Debug,
+                    notices::INTERRUPTED,
+                    format!(
+                        "the user interrupted the agent: {} ms of speech, judged {}",
+                        judgement.spoken.as_millis(),
+                        by_its(by)
+                    ),
+                );
                 self.user_took_part();
             }
             Interrupted::Unheard => {
@@ -76,22 +169,37 @@ impl Conversation {
         self.listening.take_up(last);
     }
 
-    /// The user has been silent for long enough.
+    /// The user has been silent for long enough, unless it is still open whether that was speech at all.
+    pub(super) fn silence_ends_turn(&mut self) {
+        match self.interruption.until() {
+            Some(until) => self.cx.timers.set(Timer::EndOfTurn, until),
+            None => self.end_turn(),
+        }
+    }
+
     pub(super) fn end_turn(&mut self) {
         let Some(end) = self.listening.end_turn(&mut self.cx) else { return };
         self.cx.event(Event::UserStoppedSpeaking);
         match end {
-            EndOfTurn::Discarded => {}
-            // Too short to interrupt: a word thrown in while the agent speaks is not a turn.
-            EndOfTurn::Ended(turn)
-                if turn.beginning == Beginning::OverAgent
-                    && turn.spoken < self.cx.config.turn_taking.minimum_interruption => {}
-            EndOfTurn::Ended(turn) => self.take_turn(turn),
+            EndOfTurn::Discarded => self.revoke(),
+            EndOfTurn::Ended(turn) if self.was_thrown_in(&turn) => self.set_aside(),
+            EndOfTurn::Ended(turn) => self.take_turn(turn, None),
         }
     }
 
-    /// Enters a turn into the record, asks for its words, and owes it an answer.
-    fn take_turn(&mut self, turn: Turn) {
+    /// Whether a turn is but a word thrown in while the agent speaks: too short to interrupt, or judged to be no interruption. Of
+    /// the latter kind, an agent that has finished meanwhile may have been answered.
+    pub(super) fn was_thrown_in(&self, turn: &Turn) -> bool {
+        let short = turn.counted() < turn.needed;
+        if turn.dismissed.is_zero() {
+            short && turn.beginning == Beginning::OverAgent
+        } else {
+            short && !self.answering.is_idle()
+        }
+    }
+
+    /// Enters a turn into the record, asks for its words unless they are known, and owes it an answer.
+    pub(super) fn take_turn(&mut self, turn: Turn, words: Option<Transcription>) {
         if self.cx.config.hearing != Hearing::Transcript {
             self.user_took_part();
         }
@@ -103,22 +211,54 @@ impl Conversation {
             );
             return;
         }
-        if !turn.overridden {
+        if !turn.overridden && !self.answering.is_tentative() {
             self.answering.interrupt(&mut self.cx);
         }
+        self.cx.event(Event::TurnTaken(turn.span.turn));
+        let tentative = self.tentative.take();
         let ordinal = turn.ordinal.unwrap_or_else(|| self.cx.history.next_ordinal());
-        let entry = self.cx.history.open(Message {
-            body: MessageBody::User { text: Arc::from(""), audio: Some(turn.span) },
-            medium: Medium::Voice,
-            ordinal: Some(ordinal),
-            span: Some((turn.began, turn.ended)),
+        let entry = tentative.as_ref().and_then(|tentative| tentative.entry);
+        let entry = entry.unwrap_or_else(|| {
+            self.cx.history.open(Message {
+                body: MessageBody::User { text: Arc::from(""), audio: Some(turn.span) },
+                medium: Medium::Voice,
+                ordinal: None,
+                span: Some((turn.began, turn.ended)),
+            })
         });
+        self.cx.history.amend(entry, |message| message.ordinal = Some(ordinal));
         let deadline = self.cx.now + self.cx.config.limits.transcript;
         self.pending.push(PendingTurn { turn, entry, ordinal, deadline });
         self.set_transcript_timer();
-        self.cx.effect(Effect::Transcribe(turn.span));
+        let words = match tentative.map(|tentative| tentative.words) {
+            Some(Words::Known(early)) => Some(early),
+            Some(Words::Awaited) => None,
+            None => {
+                if words.is_none() {
+                    self.cx.effect(Effect::Transcribe(turn.span));
+                }
+                words
+            }
+        };
+        if let Some(words) = words {
+            self.transcribed(turn.span.turn, words);
+        }
         if self.cx.config.hearing == Hearing::Audio {
+            self.owe_answer();
+        }
+    }
+
+    /// The turn is over and wants an answer: the one that was begun in the pause, or a new one.
+    fn owe_answer(&mut self) {
+        if !self.answering.confirm(&mut self.cx) {
             self.answering.owe(Owed::default());
+        }
+    }
+
+    /// Somebody found out the words of a turn.
+    pub(super) fn words_came(&mut self, id: TurnId, words: Transcription) {
+        if let Some(words) = self.anticipated(id, words) {
+            self.transcribed(id, words);
         }
     }
 
@@ -166,7 +306,7 @@ impl Conversation {
         if reads && self.phase == Phase::Live {
             // Only now it is certain that this was somebody, and not noise.
             self.user_took_part();
-            self.answering.owe(Owed::default());
+            self.owe_answer();
         }
     }
 
@@ -185,5 +325,13 @@ impl Conversation {
     fn set_transcript_timer(&mut self) {
         let next = self.pending.first().map(|pending| pending.deadline);
         self.cx.timers.replace(Timer::Transcript, next);
+    }
+}
+
+fn by_its(by: JudgedBy) -> &'static str {
+    match by {
+        JudgedBy::Threshold => "at once",
+        JudgedBy::Length => "by its length",
+        JudgedBy::Words => "by its words",
     }
 }

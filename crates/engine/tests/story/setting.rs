@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use antiphon_engine::Config;
 use antiphon_engine::config::{
-    FirstSpeaker, Greeting, Hearing, InactivityEnd, InactivityMessage, Limits, Tool, ToolRuns, TurnTaking,
+    FirstSpeaker, Greeting, Hearing, InactivityEnd, InactivityMessage, InterruptionPolicy, Limits, Tool,
+    ToolRuns, TurnTaking,
 };
 use antiphon_engine::input::{
     ForcedMessage, ForcedUrgency, HangUpRequest, ModelEvent, ModelToolCall, Reaction, ToolAction, ToolAnswer,
@@ -16,7 +17,8 @@ use antiphon_engine::message::{Medium, Message, MessageBody, ToolForModel};
 /// Samples per second of the agent's audio.
 pub(crate) const RATE: u32 = 16_000;
 
-/// A conversation with everything at its default, in which the user speaks first.
+/// A conversation with everything at its default, in which the user speaks first, and speech that is long enough interrupts
+/// without being judged.
 pub(crate) fn config() -> Config {
     Config {
         system_prompt: Some(Arc::from("Be brief.")),
@@ -29,7 +31,7 @@ pub(crate) fn config() -> Config {
         initial_state: Arc::new(serde_json::json!({})),
         first_speaker: FirstSpeaker::User { fallback: None },
         output_medium: Medium::Voice,
-        turn_taking: TurnTaking::default(),
+        turn_taking: TurnTaking { interruption: InterruptionPolicy::ONE_PHASE, ..TurnTaking::default() },
         inactivity: Vec::new(),
         join_timeout: Duration::from_secs(30),
         max_duration: Duration::from_secs(3600),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use antiphon_engine::AudioTime;
 use antiphon_engine::message::{Medium, Message, MessageBody, Speaker};
-use antiphon_engine::output::{Effect, Event, Transcript, TranscriptWords, Work};
+use antiphon_engine::output::{Effect, Event, JudgedBy, Judgement, Transcript, TranscriptWords, Work};
 
 /// The line for an effect; audio that is sent has none, for there are fifty pieces a second.
 pub(crate) fn effect_line(effect: &Effect) -> Option<String> {
@@ -13,6 +13,7 @@ pub(crate) fn effect_line(effect: &Effect) -> Option<String> {
         Effect::ClearPlayback => "clear".to_owned(),
         Effect::CloseLeg(reason) => format!("close {reason:?}"),
         Effect::InvokeTool(invocation) => format!("tool {} {}", invocation.name, invocation.arguments),
+        Effect::JudgeTurn(span) => format!("judge {}..{} ms", millis(span.from), millis(span.to)),
         Effect::Play { .. } => return None,
         Effect::StartModel { .. } => "model".to_owned(),
         Effect::StartSpeech { text, .. } => format!("voice {text:?}"),
@@ -26,9 +27,19 @@ pub(crate) fn event_line(event: &Event) -> Option<String> {
         Event::Started => "started".to_owned(),
         Event::StateChanged(state) => format!("state {state:?}"),
         Event::Transcript(transcript) => TranscriptLine(transcript).to_string(),
-        Event::MessageCommitted { .. } | Event::UserStartedSpeaking | Event::UserStoppedSpeaking => {
+        Event::MessageCommitted { .. }
+        | Event::UserStartedSpeaking
+        | Event::UserStoppedSpeaking
+        | Event::TurnTaken(_) => {
             return None;
         }
+        // Its notice says as much.
+        Event::SpeechJudged(Judgement { by: JudgedBy::Threshold, .. }) => return None,
+        Event::SpeechJudged(Judgement { verdict, by, spoken, paused }) => format!(
+            "judged {verdict:?} by {by:?}: {} ms of speech, after {} ms",
+            spoken.as_millis(),
+            paused.as_millis()
+        ),
         Event::Notice(notice) => format!("notice {}", notice.kind),
         Event::Ended(reason) => format!("ended {reason:?}"),
     })

@@ -7,10 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use antiphon_engine::config::Limits;
-use antiphon_engine::ids::{Ordinal, UtteranceId};
+use antiphon_engine::ids::{Ordinal, TurnId, UtteranceId};
 use antiphon_engine::input::{ModelEvent, VoiceEvent};
 use antiphon_engine::message::{Medium, Message, MessageBody, Speaker};
-use antiphon_engine::output::{AgentState, Effect, Event, Transcript, TranscriptWords, Work};
+use antiphon_engine::output::{
+    AgentState, Effect, Event, Judgement, Transcript, TranscriptWords, Verdict, Work,
+};
 use antiphon_engine::{CallTime, Config, Input};
 
 /// Audio is sent in whole frames, so a lead may be exceeded by one.
@@ -23,6 +25,9 @@ pub(crate) struct Witness {
     rate: u32,
     client_buffer: Duration,
     limits: Limits,
+    longest_pause: Duration,
+    /// How late the latest wake-up came.
+    pub(crate) late: Duration,
     initial_messages: usize,
     /// Work that was started, and neither cancelled nor answered. Speech is in here until it was cancelled or all of it sent.
     under_way: Vec<Work>,
@@ -31,6 +36,8 @@ pub(crate) struct Witness {
     /// When a client that plays without a pause has played all it was sent.
     silent_from: CallTime,
     state: Option<AgentState>,
+    /// The user's turns that counted.
+    taken: BTreeSet<TurnId>,
     /// What a client has collected of each message.
     collected: BTreeMap<Ordinal, Collected>,
     committed: Vec<Message>,
@@ -58,12 +65,15 @@ impl Witness {
             rate: config.output_rate,
             client_buffer: config.client_buffer,
             limits: config.limits,
+            longest_pause: config.turn_taking.interruption.longest_pause,
+            late: Duration::ZERO,
             initial_messages: config.initial_messages.len(),
             under_way: Vec::new(),
             ever_started: Vec::new(),
             sounds: BTreeMap::new(),
             silent_from: CallTime::ZERO,
             state: None,
+            taken: BTreeSet::new(),
             collected: BTreeMap::new(),
             committed: Vec::new(),
             ended: false,
@@ -108,7 +118,7 @@ impl Witness {
             }
             Input::Joined | Input::LegClosed(_) | Input::Model(..) | Input::ShutDown => {}
             Input::SpeechStarted { .. } | Input::SpeechStopped { .. } => {}
-            Input::Request(_) | Input::Timeout => {}
+            Input::Request(_) | Input::Timeout | Input::TurnJudged(..) => {}
         }
     }
 
@@ -127,6 +137,7 @@ impl Witness {
                 self.insist_agent_is_silent(now, "a tool runs");
                 assert!(invocation.arguments.is_object(), "a tool gets an object");
             }
+            Effect::JudgeTurn(span) => assert!(span.from <= span.to, "{span:?} runs backwards"),
             Effect::Play { utterance, samples } => self.sees_audio(now, *utterance, *samples),
             Effect::StartModel { generation, .. } => {
                 self.insist_agent_is_silent(now, "the model starts");
@@ -171,6 +182,15 @@ impl Witness {
                 assert!(open.is_none(), "a transcript without an end: {open:?}");
             }
             Event::Started | Event::UserStartedSpeaking | Event::UserStoppedSpeaking => {}
+            Event::TurnTaken(turn) => assert!(self.taken.insert(*turn), "{turn} is taken twice"),
+            Event::SpeechJudged(Judgement { verdict, paused, .. }) => {
+                assert!(*paused <= self.longest_pause + self.late, "the agent stood for {paused:?}");
+                let after = match verdict {
+                    Verdict::Interruption => AgentState::Listening,
+                    Verdict::Nothing => AgentState::Speaking,
+                };
+                assert_eq!(self.state, Some(after), "after {event:?}");
+            }
             Event::Notice(notice) => {
                 assert!(notice.kind.len() <= 50 && !notice.text.is_empty(), "{notice:?}");
             }

@@ -161,7 +161,7 @@ fn virtual_time() -> Runtime {
 
 fn calls() -> Calls {
     let settings = config::Calls { maximum_live: 100_000, ..config::Calls::default() };
-    Calls::new(settings, Arc::new(stage::backends()), Storage::in_memory())
+    Calls::new(settings, config::TurnTaking::default(), Arc::new(stage::backends()), Storage::in_memory())
 }
 
 async fn created(calls: &Calls, request: Value) -> CallId {

@@ -35,6 +35,7 @@ pub(crate) fn backends() -> Backends {
         default_voice: Arc::from("tape"),
         speech_to_text: None,
         voice_activity: Arc::new(Earshot),
+        turn_detector: None,
     }
 }
 

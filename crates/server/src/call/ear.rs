@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use antiphon_audio::{PcmReader, Resampler, SampleRate};
 use antiphon_backends::voice_activity::VoiceActivity;
+use antiphon_backends::voice_activity::echo::EchoGate;
 use antiphon_backends::voice_activity::edges::{Edge, SpeechEdges};
 use antiphon_engine::message::AudioSpan;
 use antiphon_engine::{AudioTime, Input};
@@ -56,6 +57,7 @@ pub(super) struct Ear {
     pcm: PcmReader,
     resampler: Resampler,
     edges: SpeechEdges,
+    gate: Option<EchoGate>,
     rate: SampleRate,
     /// Samples in the client's format, and what they became; kept for their capacity.
     raw: Vec<i16>,
@@ -71,6 +73,8 @@ pub(super) struct Ear {
     underflow_told: bool,
     /// Audio stopped in the middle of speech, and that was reported as silence.
     stalled: bool,
+    /// The last audio showed that the agent's own voice comes back.
+    echoed: bool,
     /// The audio of the user's turn may still be asked for.
     hold: bool,
 }
@@ -80,12 +84,14 @@ impl Ear {
         rate: SampleRate,
         detector: Box<dyn VoiceActivity>,
         threshold: f32,
+        gate: Option<EchoGate>,
         now: Instant,
     ) -> Self {
         Self {
             pcm: PcmReader::default(),
             resampler: Resampler::new(rate, SampleRate::EAR),
             edges: SpeechEdges::new(detector, threshold),
+            gate,
             rate,
             raw: Vec::new(),
             heard: Vec::new(),
@@ -97,6 +103,7 @@ impl Ear {
             dropped: Duration::ZERO,
             underflow_told: false,
             stalled: false,
+            echoed: false,
             hold: false,
         }
     }
@@ -114,6 +121,7 @@ impl Ear {
         now: Instant,
         mut report: impl FnMut(Input),
     ) -> Option<Trouble> {
+        self.echoed = false;
         self.raw.clear();
         self.pcm.read(frame, &mut self.raw);
         if self.raw.is_empty() {
@@ -138,8 +146,11 @@ impl Ear {
             // The stall was reported as silence, but the detector was never told: the user speaks on.
             report(Input::SpeechStarted { at: received - length, received });
         }
-        self.edges.push(&self.heard, |edge| report(input(edge, received)));
-        self.keep_last(if self.hold || self.edges.speaking() { LONGEST_TURN } else { IDLE });
+        let since = now.duration_since(self.joined);
+        let heard = std::mem::take(&mut self.heard);
+        self.find_edges(&heard, since, |edge| report(input(edge, received)));
+        self.heard = heard;
+        self.keep_last(if self.hold || self.speaking() { LONGEST_TURN } else { IDLE });
         None
     }
 
@@ -151,7 +162,7 @@ impl Ear {
     /// When to look again, if no audio comes before.
     pub(super) fn deadline(&self) -> Option<EarDeadline> {
         let last = self.last_audio?;
-        if self.edges.speaking() && !self.stalled {
+        if self.speaking() && !self.stalled {
             Some(EarDeadline::Stall(last + STALL))
         } else if !self.underflow_told {
             Some(EarDeadline::Underflow(last + UNDERFLOW))
@@ -195,6 +206,39 @@ impl Ear {
     /// Says whether the audio of the user's turn may still be asked for. If not, only the next pre-roll is kept.
     pub(super) fn hold(&mut self, hold: bool) {
         self.hold = hold;
+    }
+
+    /// Audio was sent to the client, which will play it.
+    pub(super) fn sent(&mut self, audio: &[u8], now: Instant) {
+        if let Some(gate) = &mut self.gate {
+            gate.sent(audio, now.duration_since(self.joined));
+        }
+    }
+
+    /// The client drops what it has not played.
+    pub(super) fn cleared(&mut self, now: Instant) {
+        if let Some(gate) = &mut self.gate {
+            gate.cleared(now.duration_since(self.joined));
+        }
+    }
+
+    /// Whether the last audio showed that the agent's own voice comes back.
+    pub(super) fn echoed(&self) -> bool {
+        self.echoed
+    }
+
+    /// Finds the edges of speech in audio that came just now, and lets those of the user pass.
+    fn find_edges(&mut self, heard: &[i16], now: Duration, report: impl FnMut(Edge)) {
+        let Some(gate) = &mut self.gate else {
+            self.edges.push(heard, report);
+            return;
+        };
+        self.echoed = gate.take(&mut self.edges, heard, now, report);
+    }
+
+    /// Whether the user speaks, as far as was reported.
+    fn speaking(&self) -> bool {
+        self.edges.speaking() && self.gate.as_ref().is_none_or(EchoGate::is_open)
     }
 
     fn keep_last(&mut self, length: Duration) {

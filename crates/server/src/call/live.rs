@@ -30,7 +30,7 @@ use super::setup::{self, Remark, Setup, SetupError};
 use super::spans::Spans;
 use super::wire::{Meaning, Wire};
 use super::witness::Witness;
-use crate::config::{Calls as Settings, DefaultMedium};
+use crate::config::{Calls as Settings, DefaultMedium, TurnTaking};
 use crate::storage::{AccountId, Direction, MessageChoice, Storage, StorageError, StoredCall, Window};
 use crate::telemetry::traces::Traces;
 
@@ -47,6 +47,7 @@ pub struct Calls(Arc<Inner>);
 
 struct Inner {
     settings: Settings,
+    turn_taking: TurnTaking,
     files: Files,
     backends: Arc<Backends>,
     storage: Storage,
@@ -125,15 +126,27 @@ pub enum RequestError {
 impl Calls {
     /// No calls yet. They will leave no files.
     #[must_use]
-    pub fn new(settings: Settings, backends: Arc<Backends>, storage: Storage) -> Self {
-        Self::with_files(settings, Files::default(), backends, storage)
+    pub fn new(
+        settings: Settings,
+        turn_taking: TurnTaking,
+        backends: Arc<Backends>,
+        storage: Storage,
+    ) -> Self {
+        Self::with_files(settings, turn_taking, Files::default(), backends, storage)
     }
 
     /// The same with files of their own, where it is said how.
     #[must_use]
-    pub fn with_files(settings: Settings, files: Files, backends: Arc<Backends>, storage: Storage) -> Self {
+    pub fn with_files(
+        settings: Settings,
+        turn_taking: TurnTaking,
+        files: Files,
+        backends: Arc<Backends>,
+        storage: Storage,
+    ) -> Self {
         Self(Arc::new(Inner {
             settings,
+            turn_taking,
             files,
             backends,
             storage,
@@ -158,8 +171,7 @@ impl Calls {
         if let Some(prior) = options.prior_call {
             self.inherit(account, prior, &mut request).await?;
         }
-        let mut setup =
-            setup::prepare(&request, options.greeting_prompt, &self.0.settings, &self.0.backends)?;
+        let mut setup = self.prepare(&request, options.greeting_prompt)?;
         if !options.ignored_fields.is_empty() {
             let fields = options.ignored_fields.join(", ");
             setup.remarks.push(Remark {
@@ -195,8 +207,7 @@ impl Calls {
     pub async fn recover(&self) -> Result<(), StorageError> {
         let now = Timestamp::from(jiff::Timestamp::now());
         for call in self.0.storage.calls.unfinished().await? {
-            let prepared =
-                setup::prepare(&call.request, call.greeting_prompt, &self.0.settings, &self.0.backends);
+            let prepared = self.prepare(&call.request, call.greeting_prompt);
             match prepared {
                 Ok(setup) if call.joined.is_none() => {
                     let age = now.unix_micros().saturating_sub(call.created.unix_micros());
@@ -353,6 +364,11 @@ impl Calls {
         let (commands, receiver) = mpsc::channel(COMMANDS);
         self.live().insert(id, Handle { commands, joined: false });
         receiver
+    }
+
+    fn prepare(&self, request: &StartCallRequest, greeting_prompt: bool) -> Result<Setup, SetupError> {
+        let Inner { settings, turn_taking, backends, .. } = &*self.0;
+        setup::prepare(request, greeting_prompt, settings, turn_taking, backends)
     }
 
     fn start(&self, call: &StoredCall, setup: Setup, commands: mpsc::Receiver<Command>, age: Duration) {

@@ -10,11 +10,11 @@ use std::time::Duration;
 use antiphon_api::realtime::ServerMessage;
 use antiphon_api::rest::calls::StartCallRequest;
 use antiphon_api::{CallId, CallStageId, Timestamp};
-use antiphon_backends::language_model::{self, Clips};
+use antiphon_backends::language_model;
 use antiphon_backends::registry::Backends;
+use antiphon_backends::voice_activity::echo::{Echo, EchoGate};
 use antiphon_backends::{speech_to_text, text_to_speech};
 use antiphon_engine::config::Hearing;
-use antiphon_engine::ids::TurnId;
 use antiphon_engine::input::{LegClosed, ModelEvent, Request, Transcription, VoiceEvent};
 use antiphon_engine::message::{AudioSpan, Message, MessageBody};
 use antiphon_engine::notices;
@@ -25,6 +25,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
+use super::clips::TurnClips;
 use super::ear::{Ear, Trouble};
 use super::leg::{CallEnd, CarrierEnd, CloseCode, FromClient, LegEvent, ToClient, leg};
 use super::mouth::Mouth;
@@ -37,8 +38,6 @@ use super::witness::{self, Witness};
 use super::work::{WorkResult, Works};
 use super::{messages, severity};
 
-/// Turns whose audio is kept for a model that hears it; more than any adapter sends.
-const CLIPS: usize = 8;
 /// Audio goes out in pieces of this length while the client's buffer is small.
 const SMALL_FRAME: Duration = Duration::from_millis(20);
 /// And in pieces of this length where the client holds seconds: a fifth of the messages, and no client notices.
@@ -93,7 +92,7 @@ pub(super) struct Driver {
     ear: Option<Ear>,
     mouth: Mouth,
     works: Works,
-    clips: VecDeque<(TurnId, Arc<[i16]>)>,
+    clips: TurnClips,
     wire: Wire,
     recorder: Recorder,
     recording: Recording,
@@ -103,6 +102,8 @@ pub(super) struct Driver {
     media: Instant,
     state: Option<AgentState>,
     user_mid_turn: bool,
+    /// An echo of the agent's present message was told.
+    echo_told: bool,
     shutting_down: bool,
     /// Inputs that arose while another one was being followed up.
     inputs: VecDeque<Input>,
@@ -150,7 +151,7 @@ impl Driver {
             ear: None,
             mouth: Mouth::default(),
             works: Works::new(),
-            clips: VecDeque::new(),
+            clips: TurnClips::default(),
             recorder,
             recording: Recording::off(),
             witness,
@@ -158,6 +159,7 @@ impl Driver {
             media: now,
             state: None,
             user_mid_turn: false,
+            echo_told: false,
             shutting_down: false,
             inputs: VecDeque::new(),
             ended: None,
@@ -252,7 +254,8 @@ impl Driver {
         self.media = Instant::now();
         self.wire.joined(now, join.debug);
         let detector = self.backends.voice_activity.detector();
-        self.ear = Some(Ear::new(self.setup.input_rate, detector, self.setup.threshold, self.media));
+        let gate = self.setup.echo_guard.then(|| EchoGate::new(Echo::new(self.setup.output_rate)));
+        self.ear = Some(Ear::new(self.setup.input_rate, detector, self.setup.threshold, gate, self.media));
         if let Some(recordings) = &self.subject.recordings {
             let (user, agent) = (self.setup.input_rate, self.setup.output_rate);
             self.recording = Recording::start(recordings, self.subject.id, now, user, agent);
@@ -302,6 +305,10 @@ impl Driver {
         let inputs = &mut self.inputs;
         let trouble = ear.take(audio, now, |input| inputs.push_back(input));
         self.recording.hear(call_time(self.zero, now), ear.taken());
+        if ear.echoed() && !std::mem::replace(&mut self.echo_told, true) {
+            let text = "the agent's own voice comes back from the user's side; it is not taken for speech";
+            self.event(Severity::Info, "audio.echo", text.to_owned());
+        }
         self.audio_trouble(trouble);
         self.recording_trouble();
         if !self.inputs.is_empty() {
@@ -353,6 +360,7 @@ impl Driver {
                 self.tell(Input::Model(id, event));
             }
             WorkResult::Transcribed(turn, words) => self.tell(Input::Transcribed(turn, words)),
+            WorkResult::TurnJudged(turn, probability) => self.tell(Input::TurnJudged(turn, probability)),
             WorkResult::Audio(id, audio) => {
                 let samples = u32::try_from(audio.len() / 2).unwrap_or(u32::MAX);
                 if self.mouth.add(id, audio) {
@@ -417,6 +425,9 @@ impl Driver {
                 if let Some(leg) = &self.leg {
                     leg.clear();
                 }
+                if let Some(ear) = &mut self.ear {
+                    ear.cleared(Instant::now());
+                }
                 if let Some(message) = self.wire.clear_buffer() {
                     self.send(ToClient::Message(Box::new(message)));
                 }
@@ -436,13 +447,10 @@ impl Driver {
                 let message = self.wire.invocation(&invocation, parameters);
                 self.send(ToClient::Message(Box::new(message)));
             }
+            Effect::JudgeTurn(span) => self.judge_turn(span),
             Effect::Play { utterance, samples } => self.play(utterance, samples),
             Effect::StartModel { generation, prompt } => {
-                let mut clips = Clips::default();
-                for (turn, samples) in &self.clips {
-                    clips.insert(*turn, Arc::clone(samples));
-                }
-                let request = language_model::Request { prompt: *prompt, clips };
+                let request = language_model::Request { prompt: *prompt, clips: self.clips.for_model() };
                 self.works.start_model(generation, &self.setup.model, request);
             }
             Effect::StartSpeech { utterance, text } => {
@@ -460,9 +468,12 @@ impl Driver {
         let length = if large { LARGE_FRAME } else { SMALL_FRAME };
         let frame = usize::try_from(self.setup.output_rate.samples_in(length)).unwrap_or(usize::MAX);
         let Some(leg) = &self.leg else { return };
-        let mut stuck = false;
+        let (mut stuck, now) = (false, Instant::now());
         self.mouth.take(utterance, samples, frame, |audio| {
             self.recording.play(self.told, &audio);
+            if let Some(ear) = &mut self.ear {
+                ear.sent(&audio, now);
+            }
             stuck |= leg.send(ToClient::Audio(audio)).is_err();
         });
         if stuck {
@@ -471,12 +482,9 @@ impl Driver {
     }
 
     fn transcribe(&mut self, span: AudioSpan) {
-        let samples = self.ear.as_ref().map_or_else(|| Arc::from([]), |ear| ear.clip(span));
+        let samples = self.clip(span);
         if self.setup.engine.hearing == Hearing::Audio {
-            self.clips.push_back((span.turn, Arc::clone(&samples)));
-            if self.clips.len() > CLIPS {
-                self.clips.pop_front();
-            }
+            self.clips.keep(span, Arc::clone(&samples));
         }
         match &self.backends.speech_to_text {
             Some(recognizer) => {
@@ -489,13 +497,27 @@ impl Driver {
         }
     }
 
+    fn judge_turn(&mut self, span: AudioSpan) {
+        if let Some(detector) = &self.backends.turn_detector {
+            let samples = self.clip(span);
+            self.works.start_judgement(span.turn, detector, samples);
+        }
+    }
+
+    fn clip(&self, span: AudioSpan) -> Arc<[i16]> {
+        self.ear.as_ref().map_or_else(|| Arc::from([]), |ear| ear.clip(span))
+    }
+
     fn do_event(&mut self, event: Event) {
         let now = self.now();
         if let Some(message) = self.wire.event(now, &event) {
             self.send(ToClient::Message(Box::new(message)));
         }
         match event {
-            Event::StateChanged(state) => self.state = Some(state),
+            Event::StateChanged(state) => {
+                self.state = Some(state);
+                self.echo_told &= state != AgentState::Speaking;
+            }
             Event::UserStartedSpeaking => self.user_mid_turn = true,
             Event::UserStoppedSpeaking => self.user_mid_turn = false,
             Event::MessageCommitted { index, message } => self.commit(index, &message),
@@ -508,7 +530,8 @@ impl Driver {
                 }
             }
             Event::Ended(reason) => self.ended = Some(reason),
-            Event::Started | Event::Transcript(_) => {}
+            // What was judged is told by a notice.
+            Event::Started | Event::Transcript(_) | Event::TurnTaken(_) | Event::SpeechJudged(_) => {}
         }
     }
 

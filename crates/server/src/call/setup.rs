@@ -3,26 +3,28 @@
 //! Everything that makes no sense, or that this server cannot do, is refused here with the name of its field, before the call
 //! exists. Holds no state and does no IO.
 
+pub(crate) mod turn_taking;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_api::WireDuration;
 use antiphon_api::rest::calls::{
     AgentGreeting, CallMedium, EnabledDataMessages, EndBehavior, FirstSpeakerSettings, Message,
-    MessageMedium, MessageRole, ServerWebSocketMedium, StartCallRequest, TimedMessage, VadSettings,
+    MessageMedium, MessageRole, ServerWebSocketMedium, StartCallRequest, TimedMessage,
 };
 use antiphon_audio::SampleRate;
 use antiphon_backends::language_model::LanguageModel;
 use antiphon_backends::registry::Backends;
 use antiphon_backends::text_to_speech::TextToSpeech;
 use antiphon_engine::config::{
-    Config, FirstSpeaker, Greeting, Hearing, InactivityEnd, InactivityMessage, Limits, TurnTaking,
+    Config, FirstSpeaker, Greeting, Hearing, InactivityEnd, InactivityMessage, Limits,
 };
 use antiphon_engine::ids::InvocationId;
 use antiphon_engine::message::{self, Medium, MessageBody};
 
 use super::tools::{self, CallTool};
-use crate::config::Calls as Settings;
+use crate::config::{Calls as Settings, TurnTaking};
 
 /// Stands in for a user when an agent that speaks first has nothing to answer (`enableGreetingPrompt`, protocol.md 1.2).
 const INVITATION: &str = "(The call has just been connected. Greet the user.)";
@@ -33,10 +35,6 @@ const PUBLISHED_MODELS: [&str; 4] =
 const PUBLISHED_NAMESPACE: &str = "fixie-ai/";
 /// The one that the hosted service refuses since 2025-12-22 (protocol.md 7.17).
 const RETIRED_MODEL: &str = "fixie-ai/ultravox-qwen3-32b-preview";
-/// `turnEndpointDelay` works in steps of this (protocol.md 5.2).
-const VAD_FRAME: Duration = Duration::from_millis(32);
-/// The longest that any of the `vadSettings` may be; longer ones are surely mistakes of unit.
-const LONGEST_VAD: Duration = Duration::from_secs(60);
 /// The published default of `frameActivationThreshold` (protocol.md 5.2).
 const DEFAULT_THRESHOLD: f64 = 0.1;
 /// `mediaIdleTimeout` acts as at least this (protocol.md 1.4).
@@ -54,6 +52,8 @@ pub(crate) struct Setup {
     pub(crate) media_idle: Option<Duration>,
     pub(crate) messages: EnabledDataMessages,
     pub(crate) threshold: f32,
+    /// Whether the agent's own voice is kept from interrupting it.
+    pub(crate) echo_guard: bool,
     pub(crate) tools: Vec<CallTool>,
     /// What was asked for and is given differently; becomes events of the call.
     pub(crate) remarks: Vec<Remark>,
@@ -86,6 +86,7 @@ pub(crate) fn prepare(
     request: &StartCallRequest,
     greeting_prompt: bool,
     settings: &Settings,
+    usual: &TurnTaking,
     backends: &Backends,
 ) -> Result<Setup, SetupError> {
     let mut remarks = Vec::new();
@@ -98,7 +99,8 @@ pub(crate) fn prepare(
         (false, Some(_)) => Hearing::Transcript,
         (false, None) => Hearing::Deaf,
     };
-    let turn_taking = turn_taking(request.vad_settings.as_ref())?;
+    let usual = turn_taking::wanted(usual, request.experimental_settings.as_ref(), &mut remarks)?;
+    let turn_taking = turn_taking::prepare(request.vad_settings.as_ref(), &usual, hearing, backends)?;
     let threshold = request.vad_settings.as_ref().and_then(|vad| vad.frame_activation_threshold);
     let engine = Config {
         system_prompt: request.system_prompt.as_deref().map(Arc::from),
@@ -129,6 +131,7 @@ pub(crate) fn prepare(
         media_idle: socket.media_idle,
         messages: socket.messages,
         threshold: threshold.unwrap_or(DEFAULT_THRESHOLD) as f32,
+        echo_guard: usual.echo_guard,
         tools,
         remarks,
     })
@@ -241,28 +244,6 @@ fn voice(
         ),
     });
     backends.voices.get(default).cloned().ok_or_else(|| SetupError::new("voice", "no voice is configured"))
-}
-
-pub(super) fn turn_taking(vad: Option<&VadSettings>) -> Result<TurnTaking, SetupError> {
-    let default = TurnTaking::default();
-    let Some(vad) = vad else { return Ok(default) };
-    let read =
-        |field: &str, value: Option<WireDuration>, default: Duration| match value.map(WireDuration::to_std) {
-            None => Ok(default),
-            Some(Some(duration)) if duration <= LONGEST_VAD => Ok(duration),
-            Some(_) => Err(SetupError::new(format!("vadSettings.{field}"), "must be between 0s and 60s")),
-        };
-    let endpoint_delay = read("turnEndpointDelay", vad.turn_endpoint_delay, default.endpoint_delay)?;
-    let minimum_turn = read("minimumTurnDuration", vad.minimum_turn_duration, default.minimum_turn)?;
-    let minimum_interruption =
-        read("minimumInterruptionDuration", vad.minimum_interruption_duration, default.minimum_interruption)?;
-    let frames = endpoint_delay.as_micros().div_ceil(VAD_FRAME.as_micros()).max(1);
-    Ok(TurnTaking {
-        endpoint_delay: VAD_FRAME * u32::try_from(frames).unwrap_or(u32::MAX),
-        minimum_turn,
-        minimum_interruption: minimum_interruption.max(minimum_turn),
-        pre_roll: default.pre_roll,
-    })
 }
 
 fn first_speaker(opening: FirstSpeakerSettings, greeting_prompt: bool) -> Result<FirstSpeaker, SetupError> {

@@ -6,11 +6,13 @@
 
 mod observer;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_engine::CallTime;
 use antiphon_engine::ids::{InvocationId, TurnId};
+use antiphon_engine::output::{JudgedBy, Judgement, Verdict};
 use serde_json::{Map, Value, json};
 
 pub use observer::Observer;
@@ -131,6 +133,13 @@ impl Opening {
 pub enum EndedBy {
     /// The silence was as long as `turnEndpointDelay`.
     EndpointDelay,
+    /// The silence was as long as a turn detector found it worth, by the probability that the turn was over.
+    TurnDetector {
+        /// In thousandths.
+        probability: u16,
+    },
+    /// The words left a sentence open, and the longest delay was over.
+    OpenSentence,
     /// A request or a tool ended the turn with the call.
     Request,
     /// The end of the call.
@@ -145,6 +154,8 @@ impl EndedBy {
     pub const fn name(self) -> &'static str {
         match self {
             Self::EndpointDelay => "endpoint delay",
+            Self::TurnDetector { .. } => "turn detector",
+            Self::OpenSentence => "longest delay",
             Self::Request => "request",
             Self::CallEnd => "end of call",
             Self::Other => "other",
@@ -183,6 +194,69 @@ impl Outcome {
             Self::Interrupted { .. } => "interrupted",
             Self::Dropped { .. } => "dropped",
         }
+    }
+}
+
+impl fmt::Display for EndedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        match self {
+            Self::TurnDetector { probability } => {
+                write!(f, ", which gave it {:.2} to be over", f64::from(*probability) / 1e3)
+            }
+            Self::OpenSentence => f.write_str(", as the words left a sentence open"),
+            Self::EndpointDelay | Self::Request | Self::CallEnd | Self::Other => Ok(()),
+        }
+    }
+}
+
+/// Speech over the agent, and what it was taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpeechOver {
+    /// When it was clear.
+    pub at: CallTime,
+    /// What was clear.
+    pub judgement: Judgement,
+}
+
+impl SpeechOver {
+    /// Its verdict for programs.
+    #[must_use]
+    pub const fn verdict(&self) -> &'static str {
+        match self.judgement.verdict {
+            Verdict::Interruption => "interruption",
+            Verdict::Nothing => "nothing",
+        }
+    }
+
+    /// What showed it, for programs.
+    #[must_use]
+    pub const fn by(&self) -> &'static str {
+        match self.judgement.by {
+            JudgedBy::Threshold => "threshold",
+            JudgedBy::Length => "length",
+            JudgedBy::Words => "words",
+        }
+    }
+}
+
+impl fmt::Display for SpeechOver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, judgement } = self;
+        let verdict = match judgement.verdict {
+            Verdict::Interruption => "an interruption",
+            Verdict::Nothing => "no interruption",
+        };
+        write!(f, "{} ms of speech over the agent were {verdict}, ", judgement.spoken.as_millis())?;
+        match judgement.by {
+            JudgedBy::Threshold => write!(f, "as long as it takes to interrupt, at {at}"),
+            JudgedBy::Length => write!(f, "judged by their length at {at}"),
+            JudgedBy::Words => write!(f, "judged by their words at {at}"),
+        }?;
+        if judgement.paused.is_zero() {
+            return Ok(());
+        }
+        write!(f, ", after the agent had stood for {} ms", judgement.paused.as_millis())
     }
 }
 
@@ -229,6 +303,8 @@ pub struct Waterfall {
     pub outcome: Outcome,
     /// When it was over.
     pub closed: CallTime,
+    /// What the user said over the answer.
+    pub speech_over: Vec<SpeechOver>,
     /// The tools that ran.
     pub tools: Vec<ToolRun>,
     /// How often the audio ran out in the middle of a sentence.
@@ -298,6 +374,30 @@ impl Waterfall {
             .iter()
             .map(|stall| json!({"work": stall.work, "from": millis(stall.from), "ms": ms(stall.length)}))
             .collect();
+        let speech_over: Vec<Value> = self
+            .speech_over
+            .iter()
+            .map(|speech| {
+                json!({
+                    "at": millis(speech.at),
+                    "verdict": speech.verdict(),
+                    "by": speech.by(),
+                    "spokenMs": ms(speech.judgement.spoken),
+                    "pausedMs": ms(speech.judgement.paused),
+                })
+            })
+            .collect();
+        let probability = match self.ended_by {
+            Some(EndedBy::TurnDetector { probability }) => Some(f64::from(probability) / 1e3),
+            Some(
+                EndedBy::EndpointDelay
+                | EndedBy::OpenSentence
+                | EndedBy::Request
+                | EndedBy::CallEnd
+                | EndedBy::Other,
+            )
+            | None => None,
+        };
         let mut outcome = json!({"kind": self.outcome.name()});
         match &self.outcome {
             Outcome::Answered | Outcome::Unanswered => {}
@@ -311,10 +411,12 @@ impl Waterfall {
             "turn": self.number,
             "opening": self.opening.name(),
             "endedBy": self.ended_by.map(EndedBy::name),
+            "endOfTurnProbability": probability,
             "latencyMs": self.latency().map(ms),
             "marksMs": marks,
             "outcome": outcome,
             "closed": millis(self.closed),
+            "speechOver": speech_over,
             "tools": tools,
             "underruns": self.underruns,
             "stalls": stalls,

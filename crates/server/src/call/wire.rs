@@ -115,7 +115,10 @@ impl Wire {
             Event::UserStartedSpeaking => ServerMessage::UserStartedSpeaking(speaking()),
             Event::UserStoppedSpeaking => ServerMessage::UserStoppedSpeaking(speaking()),
             Event::Notice(notice) => ServerMessage::CallEvent(self.notice(notice)),
-            Event::MessageCommitted { .. } | Event::Ended(_) => return None,
+            Event::MessageCommitted { .. }
+            | Event::TurnTaken(_)
+            | Event::SpeechJudged(_)
+            | Event::Ended(_) => return None,
         };
         self.allow(message)
     }

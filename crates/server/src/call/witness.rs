@@ -88,6 +88,7 @@ pub(super) fn trace(turn: &Waterfall) {
         first_word_ms = ms(Mark::FirstWord),
         closed_ms = turn.closed.as_micros() as f64 / 1e3,
         tools = turn.tools.len(),
+        speech_over = turn.speech_over.len(),
         underruns = turn.underruns,
         stalls = turn.stalls.len(),
         "turn"

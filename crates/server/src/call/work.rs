@@ -13,6 +13,7 @@ use antiphon_audio::{Resampler, SampleRate, write_pcm};
 use antiphon_backends::language_model::{self, LanguageModel};
 use antiphon_backends::speech_to_text::{self, SpeechToText};
 use antiphon_backends::text_to_speech::{self, SpeechEvent, TextToSpeech};
+use antiphon_backends::turn_detection::TurnDetector;
 use antiphon_engine::ids::{GenerationId, TurnId, UtteranceId};
 use antiphon_engine::input::{ModelEvent, Transcription, VoiceEvent, WordEnd};
 use antiphon_engine::output::Work;
@@ -32,6 +33,7 @@ const LONGEST_UTTERANCE: Duration = Duration::from_secs(120);
 pub(super) enum WorkResult {
     Model(GenerationId, ModelEvent),
     Transcribed(TurnId, Transcription),
+    TurnJudged(TurnId, f32),
     /// Audio in the call's output format.
     Audio(UtteranceId, Bytes),
     Voice(UtteranceId, VoiceEvent),
@@ -152,6 +154,24 @@ impl Works {
         self.start(Work::Transcription(id), failed, async move {
             let words = recognizer.transcribe(request).await;
             let _ = sender.send(WorkResult::Transcribed(id, words)).await;
+        });
+    }
+
+    /// Asks a turn detector. What it cannot hear any more in a pause is not worth its time: it hears the end of the turn.
+    pub(super) fn start_judgement(
+        &mut self,
+        id: TurnId,
+        detector: &Arc<dyn TurnDetector>,
+        samples: Arc<[i16]>,
+    ) {
+        let sender = self.sender.clone();
+        let detector = Arc::clone(detector);
+        self.tasks.spawn(async move {
+            let judgement = tokio::task::spawn_blocking(move || detector.end_of_turn(&samples));
+            // A detector that panicked has no opinion: the turn ends as without one.
+            if let Ok(probability) = judgement.await {
+                let _ = sender.send(WorkResult::TurnJudged(id, probability)).await;
+            }
         });
     }
 

@@ -244,6 +244,13 @@ impl Story {
         }
     }
 
+    /// The agent had been silent for this long when it was cut off.
+    pub(super) fn was_silent_for(&mut self, before: Duration) {
+        if let Some(clear) = self.clears.last_mut() {
+            clear.lasting = clear.lasting.saturating_sub(before);
+        }
+    }
+
     pub(super) fn tool_called(&mut self, now: CallTime, id: InvocationId, name: &str, arguments: Value) {
         self.tools.insert(id, self.moments.len());
         self.add(now, Happening::Tool { name: name.to_owned(), arguments, result: None });
@@ -267,7 +274,12 @@ impl Story {
                 self.end = Some((now.since_start(), reason));
                 self.add(now, Happening::Ended { reason });
             }
-            Event::Started | Event::UserStartedSpeaking | Event::UserStoppedSpeaking => {}
+            // What was judged is told by a notice.
+            Event::Started
+            | Event::UserStartedSpeaking
+            | Event::UserStoppedSpeaking
+            | Event::TurnTaken(_)
+            | Event::SpeechJudged(_) => {}
         }
     }
 

@@ -13,7 +13,9 @@ use antiphon_api::rest::calls::EnabledDataMessages;
 use antiphon_engine::ids::{GenerationId, UtteranceId};
 use antiphon_engine::input::{LegClosed, ModelEvent, Request, Transcription, Urgency, VoiceEvent, WordEnd};
 use antiphon_engine::message::{Message, Prompt, Speaker};
-use antiphon_engine::output::{Effect, Event, Invocation, Transcript, TranscriptWords, Work};
+use antiphon_engine::output::{
+    Effect, Event, Invocation, Judgement, Transcript, TranscriptWords, Verdict, Work,
+};
 use antiphon_engine::{CallTime, Conversation, Input, Output};
 use serde_json::{Value, json};
 
@@ -183,6 +185,8 @@ impl<'s> World<'s> {
                     self.orders.push(Order::Stop(id));
                 }
             }
+            // A scenario says when its user is finished; there is nothing to find out, and no detector to ask.
+            Effect::JudgeTurn(_) => {}
             Effect::ClearPlayback => self.story.cleared(self.now),
             Effect::CloseLeg(_) => self.story.closing(),
             Effect::InvokeTool(invocation) => self.invoke(&invocation),
@@ -209,8 +213,17 @@ impl<'s> World<'s> {
             Event::Transcript(words) if words.speaker == Speaker::Agent => self.hear(words),
             Event::UserStartedSpeaking => self.mid_turn = true,
             Event::UserStoppedSpeaking => self.mid_turn = false,
+            Event::SpeechJudged(Judgement { verdict: Verdict::Interruption, paused, .. }) => {
+                // The agent stood before it was cut off, and the client played what it held.
+                self.story.was_silent_for(paused.saturating_sub(self.scenario.config.client_buffer));
+            }
+            Event::SpeechJudged(Judgement { verdict: Verdict::Nothing, .. }) => {}
             Event::Ended(_) => self.view.is_over = true,
-            Event::Started | Event::Transcript(_) | Event::MessageCommitted { .. } | Event::Notice(_) => {}
+            Event::Started
+            | Event::Transcript(_)
+            | Event::MessageCommitted { .. }
+            | Event::TurnTaken(_)
+            | Event::Notice(_) => {}
         }
     }
 

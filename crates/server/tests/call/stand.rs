@@ -195,6 +195,7 @@ pub(crate) fn backends(words: &[&str]) -> Backends {
         default_voice: Arc::from("hum"),
         speech_to_text: Some(transcriber),
         voice_activity: Arc::new(Earshot),
+        turn_detector: None,
     }
 }
 

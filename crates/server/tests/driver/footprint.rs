@@ -83,6 +83,7 @@ fn long_turns_leave_no_memory_behind() {
         });
     });
     let left = measured.bytes_current;
-    // The record is kept in memory here: messages, and an event for each turn that says where its time went.
-    assert!(left < 96 * 1024, "{left} bytes after three turns of 1.9 MB each");
+    // The record is kept in memory here: messages, and an event for each turn that says where its time went. So are the last
+    // seconds of the agent's own voice, at a low rate, to know it again.
+    assert!(left < 128 * 1024, "{left} bytes after three turns of 1.9 MB each");
 }

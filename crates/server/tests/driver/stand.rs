@@ -49,7 +49,12 @@ impl Stand {
     }
 
     pub(crate) fn with(backends: Backends, storage: Storage) -> Self {
-        let calls = Calls::new(config::Calls::default(), Arc::new(backends), storage.clone());
+        let calls = Calls::new(
+            config::Calls::default(),
+            config::TurnTaking::default(),
+            Arc::new(backends),
+            storage.clone(),
+        );
         Self { calls, storage }
     }
 
@@ -140,5 +145,6 @@ pub(crate) fn backends() -> Backends {
         default_voice: Arc::from("hum"),
         speech_to_text: Some(Arc::new(Prepared::in_order((0..100).map(|_| hello())))),
         voice_activity: Arc::new(Loudness::default()),
+        turn_detector: None,
     }
 }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use antiphon_engine::wording::{is_backchannel, is_unfinished};
 use bytes::{BufMut as _, BytesMut};
 use serde_json::{Map, Number, Value};
 
@@ -65,7 +66,8 @@ impl Writer {
         self.bytes.put_slice(text.as_bytes());
     }
 
-    /// What a user said or wrote: the text, or only how long it is with and without the blanks around it.
+    /// What a user said or wrote: the text, or only how long it is with and without the blanks around it, and what turn-taking
+    /// reads from its wording.
     pub(super) fn user_text(&mut self, text: &str) {
         match self.user_text {
             UserText::Keep => {
@@ -73,7 +75,7 @@ impl Writer {
                 self.text(text);
             }
             UserText::Omit => {
-                self.byte(1);
+                self.byte(1 + u8::from(is_backchannel(text)) + 2 * u8::from(is_unfinished(text)));
                 self.length(text.len());
                 self.length(text.trim().len());
             }
@@ -209,18 +211,26 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.bytes(length)?).map_err(|_| Malformed("a text is no text"))
     }
 
-    /// What a user said or wrote. Where only its length is known, `x` stands for its letters.
+    /// What a user said or wrote. Where only its length is known, something stands for it that turn-taking reads in the same way.
     pub(super) fn user_text(&mut self) -> Result<Arc<str>, Malformed> {
         match self.byte()? {
             0 => Ok(Arc::from(self.text()?)),
-            1 => {
+            kind @ 1..=4 => {
                 let most = 16 * 1024 * 1024;
                 let (length, letters) = (self.number()?, self.number()?);
                 if length > most || letters > length {
                     return Err(Malformed("the length of a left-out text is wrong"));
                 }
                 let (length, letters) = (length as usize, letters as usize);
-                Ok(Arc::from("x".repeat(letters) + &" ".repeat(length - letters)))
+                let (filler, word) = match kind {
+                    2 => (".", "ok"),
+                    3 => (".", "a"),
+                    4 => (".", "mm"),
+                    _ => ("x", ""),
+                };
+                let word = if letters < word.len() { "" } else { word };
+                let blanks = " ".repeat(length - letters);
+                Ok(Arc::from(filler.repeat(letters - word.len()) + word + &blanks))
             }
             _ => Err(Malformed("a text is of no known kind")),
         }
@@ -303,5 +313,29 @@ mod tests {
         let mut writer = Writer::new(UserText::Omit);
         writer.user_text(" Grüße \n");
         assert_eq!(&*Reader::new(&writer.bytes).user_text().unwrap(), "xxxxxxx   ");
+    }
+
+    #[test]
+    fn an_omitted_text_keeps_what_turn_taking_reads_from_it() {
+        for said in [
+            "",
+            " ",
+            "?",
+            "Stop that!",
+            "Mm-hmm.",
+            "okay",
+            "I would like a",
+            "uh",
+            "0 1 7 5",
+            "oh oh oh",
+            "a",
+        ] {
+            let mut writer = Writer::new(UserText::Omit);
+            writer.user_text(said);
+            let stand_in = Reader::new(&writer.bytes).user_text().unwrap();
+            assert_eq!(stand_in.len(), said.len(), "{said:?}");
+            assert_eq!(is_backchannel(&stand_in), is_backchannel(said), "{said:?} {stand_in:?}");
+            assert_eq!(is_unfinished(&stand_in), is_unfinished(said), "{said:?} {stand_in:?}");
+        }
     }
 }

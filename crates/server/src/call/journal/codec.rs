@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_engine::config::{
-    FirstSpeaker, Greeting, Hearing, InactivityEnd, InactivityMessage, Limits, Tool, ToolRuns, TurnTaking,
+    FirstSpeaker, Greeting, Hearing, InactivityEnd, InactivityMessage, InterruptionPolicy, Limits,
+    PausePolicy, Tool, ToolRuns, TurnTaking,
 };
 use antiphon_engine::ids::{GenerationId, InvocationId, Ordinal, TurnId, UtteranceId};
 use antiphon_engine::input::{
@@ -20,7 +21,7 @@ use antiphon_engine::input::{
     ToolAction, ToolAnswer, ToolOutcome, Transcription, Urgency, VoiceEvent, WordEnd,
 };
 use antiphon_engine::message::{AudioSpan, Medium, Message, MessageBody, Speaker, ToolForModel};
-use antiphon_engine::output::{AgentState, EndReason, Severity, Work};
+use antiphon_engine::output::{AgentState, EndReason, JudgedBy, Judgement, Severity, Verdict, Work};
 use antiphon_engine::timers::Timer;
 use antiphon_engine::{AudioTime, CallTime, Config, Input};
 use serde_json::Value;
@@ -389,7 +390,17 @@ record!(ToolForModel { name, description, parameters });
 choice!(ToolRuns { 0: Outside, 1: HangUp { strict } });
 choice!(FirstSpeaker { 0: Agent { greeting, delay, uninterruptible }, 1: User { fallback } });
 choice!(Greeting { 0: Text(text), 1: Prompt(prompt), 2: Generated { invitation } });
-record!(TurnTaking { endpoint_delay, minimum_turn, minimum_interruption, pre_roll });
+record!(TurnTaking { endpoint_delay, minimum_turn, minimum_interruption, pre_roll, pauses, interruption });
+record!(PausePolicy { lull, longest_delay, detector, words, speculative });
+record!(InterruptionPolicy {
+    pause_below,
+    longest_pause,
+    certain_speech,
+    settled,
+    words,
+    first_moments,
+    minimum_at_first,
+});
 record!(InactivityMessage { after, message, end });
 choice!(InactivityEnd { 0: HangUpSoft, 1: HangUpStrict, 2: KeepWaiting });
 record!(Limits {
@@ -428,6 +439,7 @@ choice!(Input {
     8: Tool(id, outcome),
     9: Transcribed(turn, words),
     10: Voice(id, event),
+    11: TurnJudged(turn, probability),
 });
 choice!(LegClosed { 0: ByPeer, 1: MediaIdle, 2: Unresponsive, 3: OurFault });
 choice!(ModelEvent { 0: Text(text), 1: ToolCall(call), 2: Finished, 3: Failed(why) });
@@ -451,6 +463,9 @@ record!(ForcedMessage { content, tool_calls, known_results, uninterruptible, urg
 choice!(ForcedUrgency { 0: Immediate, 1: Soon });
 
 choice!(Work { 0: Model(id), 1: Speech(id), 2: Tool(id), 3: Transcription(id) });
+record!(Judgement { verdict, by, spoken, paused });
+choice!(Verdict { 0: Interruption, 1: Nothing });
+choice!(JudgedBy { 0: Threshold, 1: Length, 2: Words });
 choice!(AgentState { 0: Listening, 1: Speaking, 2: Thinking });
 choice!(Severity { 0: Debug, 1: Info, 2: Warning, 3: Error });
 choice!(EndReason { 0: AgentHangUp, 1: ConnectionError, 2: HangUp, 3: SystemError, 4: Timeout, 5: Unjoined });
@@ -466,4 +481,6 @@ choice!(Timer {
     8: ToolTimeout,
     9: Transcript,
     10: LastWords,
+    11: Lull,
+    12: Verdict,
 });

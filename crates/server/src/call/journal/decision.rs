@@ -9,7 +9,8 @@ use antiphon_engine::CallTime;
 use antiphon_engine::ids::{GenerationId, InvocationId, Ordinal, TurnId, UtteranceId};
 use antiphon_engine::message::{AudioSpan, MessageBody, Speaker};
 use antiphon_engine::output::{
-    AgentState, Effect, EndReason, Event, Output, Severity, TranscriptWords, Work,
+    AgentState, Effect, EndReason, Event, JudgedBy, Judgement, Output, Severity, TranscriptWords, Verdict,
+    Work,
 };
 use antiphon_engine::timers::Timer;
 
@@ -56,6 +57,8 @@ pub enum Decision {
         /// What it says.
         text: Arc<str>,
     },
+    /// To find out how likely it is that a turn is over.
+    JudgeTurn(AudioSpan),
     /// To find out the words of a turn.
     Transcribe(AudioSpan),
     /// The conversation runs.
@@ -77,6 +80,10 @@ pub enum Decision {
     UserStartedSpeaking,
     /// The user's turn is over.
     UserStoppedSpeaking,
+    /// The user's turn counts.
+    TurnTaken(TurnId),
+    /// What speech over the agent was.
+    SpeechJudged(Judgement),
     /// Something for the developer.
     Notice {
         /// How much it matters.
@@ -156,6 +163,7 @@ impl Decision {
             Effect::StartSpeech { utterance, text } => {
                 Self::StartSpeech { utterance: *utterance, text: quote(text) }
             }
+            Effect::JudgeTurn(span) => Self::JudgeTurn(*span),
             Effect::Transcribe(span) => Self::Transcribe(*span),
         }
     }
@@ -184,6 +192,8 @@ impl Decision {
             }
             Event::UserStartedSpeaking => Self::UserStartedSpeaking,
             Event::UserStoppedSpeaking => Self::UserStoppedSpeaking,
+            Event::TurnTaken(turn) => Self::TurnTaken(*turn),
+            Event::SpeechJudged(judgement) => Self::SpeechJudged(*judgement),
             Event::Notice(notice) => Self::Notice {
                 severity: notice.severity,
                 kind: Arc::from(notice.kind),
@@ -222,6 +232,7 @@ impl fmt::Display for Decision {
                 let length = span.to.since(span.from).as_secs_f64();
                 write!(f, "transcribe {} ({length:.3} s of audio)", span.turn)
             }
+            Self::JudgeTurn(span) => write!(f, "ask whether {} is over", span.turn),
             Self::Started => f.write_str("the conversation runs"),
             Self::State(state) => write!(f, "state {}", state_name(*state)),
             Self::Words(words) => {
@@ -247,6 +258,19 @@ impl fmt::Display for Decision {
             }
             Self::UserStartedSpeaking => f.write_str("the user's turn begins"),
             Self::UserStoppedSpeaking => f.write_str("the user's turn ends"),
+            Self::TurnTaken(turn) => write!(f, "{turn} counts"),
+            Self::SpeechJudged(Judgement { verdict, by, spoken, .. }) => {
+                let verdict = match verdict {
+                    Verdict::Interruption => "an interruption",
+                    Verdict::Nothing => "no interruption",
+                };
+                let by = match by {
+                    JudgedBy::Threshold => "at once",
+                    JudgedBy::Length => "by its length",
+                    JudgedBy::Words => "by its words",
+                };
+                write!(f, "{} ms of speech are {verdict}, judged {by}", spoken.as_millis())
+            }
             Self::Notice { kind, text, .. } => write!(f, "notice {kind}: {text}"),
             Self::Ended(reason) => write!(f, "the call is over: {reason:?}"),
         }
@@ -278,6 +302,9 @@ choice!(Decision {
     13: UserStoppedSpeaking,
     14: Notice { severity, kind, text },
     15: Ended(reason),
+    16: JudgeTurn(span),
+    17: SpeechJudged(judgement),
+    18: TurnTaken(turn),
 });
 choice!(Step { 0: First, 1: More, 2: Final });
 choice!(Author { 0: Agent, 1: Call(id), 2: Result(id), 3: User(turn) });

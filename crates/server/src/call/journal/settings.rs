@@ -8,11 +8,16 @@ use antiphon_api::WireDuration;
 use antiphon_api::rest::calls::VadSettings;
 use antiphon_engine::Config;
 use antiphon_engine::config::{FirstSpeaker, TurnTaking};
+use serde_json::Value;
 
-use crate::call::setup;
+use crate::call::setup::turn_taking::{self, Able};
+use crate::config::{Speculation, TurnTaking as Section};
+
+/// What is asked for in `experimentalSettings`.
+const TURN_TAKING: &str = "experimentalSettings.antiphon.turnTaking.";
 
 /// What can be set, for people.
-pub const NAMES: [&str; 11] = [
+pub const NAMES: [&str; 12] = [
     "vadSettings.turnEndpointDelay",
     "vadSettings.minimumTurnDuration",
     "vadSettings.minimumInterruptionDuration",
@@ -24,6 +29,7 @@ pub const NAMES: [&str; 11] = [
     "firstSpeakerSettings.agent.delay",
     "firstSpeakerSettings.agent.uninterruptible",
     "firstSpeakerSettings.user.fallback.delay",
+    "experimentalSettings.antiphon.turnTaking.NAME",
 ];
 
 /// A setting that cannot be changed so. Whoever wrote it changes it.
@@ -108,6 +114,9 @@ pub fn set(config: &mut Config, assignment: &str) -> Result<(), SettingError> {
             FirstSpeaker::User { fallback: Some((delay, _)) } => *delay = duration()?,
             FirstSpeaker::User { fallback: None } | FirstSpeaker::Agent { .. } => return Err(absent()),
         },
+        _ if name.starts_with(TURN_TAKING) => {
+            set_turn_taking(config, name, value)?;
+        }
         _ => {
             let index =
                 name.strip_prefix("inactivityMessages[").and_then(|rest| rest.strip_suffix("].duration"));
@@ -120,6 +129,46 @@ pub fn set(config: &mut Config, assignment: &str) -> Result<(), SettingError> {
     Ok(())
 }
 
+/// Changes what `experimentalSettings.antiphon.turnTaking` changes. A detector or words that the call did not have stay away.
+fn set_turn_taking(config: &mut Config, name: &str, value: &str) -> Result<(), SettingError> {
+    let key = &name[TURN_TAKING.len()..];
+    if key == "echoGuard" {
+        return Err(SettingError::NeedsAudio(name.to_owned()));
+    }
+    let TurnTaking { pauses, interruption, .. } = config.turn_taking;
+    let mut section = Section {
+        pause_below: interruption.pause_below,
+        longest_pause: interruption.longest_pause,
+        certain_speech: interruption.certain_speech,
+        settled: interruption.settled,
+        judge_words: interruption.words,
+        first_moments: interruption.first_moments,
+        minimum_at_first: interruption.minimum_at_first,
+        echo_guard: true,
+        lull: pauses.lull,
+        longest_endpoint_delay: pauses.longest_delay,
+        open_sentences: pauses.words,
+        speculative: if pauses.speculative { Speculation::Always } else { Speculation::Never },
+    };
+    let value = match value {
+        "true" => Value::Bool(true),
+        "false" => Value::Bool(false),
+        text => Value::from(text),
+    };
+    match turn_taking::change(&mut section, key, &value) {
+        Ok(true) => {}
+        Ok(false) => return Err(SettingError::Unknown(name.to_owned())),
+        Err(error) => {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            return Err(SettingError::Value { name: name.to_owned(), value, problem: error.message });
+        }
+    }
+    // Whether the call could have had words is not in its journal; asking for more of them finds none, as in a call without.
+    let able = Able { detector: pauses.detector, transcribes: true, hearing: config.hearing };
+    turn_taking::extend(&mut config.turn_taking, &section, able);
+    Ok(())
+}
+
 /// The same rounding and bounds as for a new call.
 fn checked(wanted: TurnTaking) -> Result<TurnTaking, String> {
     let settings = VadSettings {
@@ -128,8 +177,9 @@ fn checked(wanted: TurnTaking) -> Result<TurnTaking, String> {
         minimum_interruption_duration: Some(WireDuration::from(wanted.minimum_interruption)),
         frame_activation_threshold: None,
     };
-    let checked = setup::turn_taking(Some(&settings)).map_err(|error| error.message)?;
-    Ok(TurnTaking { pre_roll: wanted.pre_roll, ..checked })
+    let mut checked = wanted;
+    turn_taking::publish(&mut checked, Some(&settings)).map_err(|error| error.message)?;
+    Ok(checked)
 }
 
 #[cfg(test)]
@@ -146,6 +196,10 @@ mod tests {
         assert_eq!(config.client_buffer, Duration::from_secs(30));
         set(&mut config, "firstSpeakerSettings.agent.uninterruptible=true").unwrap();
         assert!(matches!(config.first_speaker, FirstSpeaker::Agent { uninterruptible: true, .. }));
+        set(&mut config, "experimentalSettings.antiphon.turnTaking.certainSpeech=0.3s").unwrap();
+        assert_eq!(config.turn_taking.interruption.certain_speech, Duration::from_millis(300));
+        set(&mut config, "experimentalSettings.antiphon.turnTaking.speculative=true").unwrap();
+        assert!(config.turn_taking.pauses.speculative);
     }
 
     #[test]
@@ -161,6 +215,10 @@ mod tests {
             "inactivityMessages[].duration=1s",
             "firstSpeakerSettings.user.fallback.delay=1s",
             "temperature=1",
+            "experimentalSettings.antiphon.turnTaking.certainSpeech=long",
+            "experimentalSettings.antiphon.turnTaking.judgeWords=1s",
+            "experimentalSettings.antiphon.turnTaking.patience=1s",
+            "experimentalSettings.antiphon.turnTaking.echoGuard=false",
         ] {
             let mut changed = config.clone();
             assert!(set(&mut changed, wrong).is_err(), "{wrong}");

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
-use antiphon_engine::ids::InvocationId;
+use antiphon_engine::ids::{InvocationId, TurnId};
 use antiphon_engine::output::Work;
 use antiphon_engine::{CallTime, Config, Input};
 
@@ -202,6 +202,7 @@ fn answers(input: &Input) -> Option<WorkKey> {
         Input::Voice(id, _) => Some(key(Work::Speech(*id))),
         Input::Tool(id, _) => Some(key(Work::Tool(*id))),
         Input::Transcribed(id, _) => Some(key(Work::Transcription(*id))),
+        Input::TurnJudged(id, _) => Some(judgement(*id)),
         Input::Joined
         | Input::LegClosed(_)
         | Input::ShutDown
@@ -219,6 +220,7 @@ fn starts(decision: &Decision) -> Option<WorkKey> {
         Decision::StartSpeech { utterance, .. } => Some(key(Work::Speech(*utterance))),
         Decision::InvokeTool { invocation: InvocationId(id), .. } => Some(key(Work::Tool(InvocationId(*id)))),
         Decision::Transcribe(span) => Some(key(Work::Transcription(span.turn))),
+        Decision::JudgeTurn(span) => Some(judgement(span.turn)),
         Decision::Cancel(_)
         | Decision::ClearPlayback
         | Decision::CloseLeg(_)
@@ -229,6 +231,8 @@ fn starts(decision: &Decision) -> Option<WorkKey> {
         | Decision::Committed { .. }
         | Decision::UserStartedSpeaking
         | Decision::UserStoppedSpeaking
+        | Decision::TurnTaken(_)
+        | Decision::SpeechJudged(_)
         | Decision::Notice { .. }
         | Decision::Ended(_) => None,
     }
@@ -241,6 +245,11 @@ fn key(work: Work) -> WorkKey {
         Work::Tool(id) => (2, id.0),
         Work::Transcription(id) => (3, id.0),
     }
+}
+
+/// A turn detector's judgement is not cancelled, so that the engine has no word for it.
+fn judgement(turn: TurnId) -> WorkKey {
+    (4, turn.0)
 }
 
 /// A spoken turn is known by its last sample: what the detector heard is the same in both courses.

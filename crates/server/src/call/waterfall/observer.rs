@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use antiphon_engine::ids::{GenerationId, UtteranceId};
+use antiphon_engine::ids::{GenerationId, TurnId, UtteranceId};
 use antiphon_engine::input::{ModelEvent, Request, Transcription, VoiceEvent};
 use antiphon_engine::message::Speaker;
 use antiphon_engine::output::{AgentState, Work};
@@ -11,7 +11,7 @@ use antiphon_engine::timers::Timer;
 use antiphon_engine::{CallTime, Input, notices};
 
 use super::super::journal::{Author, Deadline, Decision, Step, Words};
-use super::{EndedBy, Mark, Opening, Outcome, Stall, ToolRun, Waterfall};
+use super::{EndedBy, Mark, Opening, Outcome, SpeechOver, Stall, ToolRun, Waterfall};
 
 /// A backend that says nothing for longer than this stalls.
 const STALL: Duration = Duration::from_secs(2);
@@ -24,6 +24,8 @@ enum Cause {
     Joined,
     Timer(Timer),
     Speech,
+    /// Words of the user's were found out.
+    Transcribed,
     Written,
     Request,
     CallEnd,
@@ -56,9 +58,17 @@ pub struct Observer {
     deadline: Deadline,
     silence: Option<Silence>,
     turn_end: Option<(CallTime, EndedBy)>,
+    /// What the silence is waited for that may end the turn, if it is not the endpoint delay.
+    held_by: Option<EndedBy>,
     /// When the user wrote something that is not answered yet, and what.
     written: Option<(CallTime, Arc<str>)>,
     open: Option<Open>,
+    /// An answer that was begun in a pause of the user's, for a turn that may not be over.
+    tentative: Option<Open>,
+    /// The user is in the middle of a turn.
+    mid_turn: bool,
+    /// The words that were found out last, of which turn, and when.
+    words: Option<(TurnId, CallTime, Transcription)>,
     /// The open turn ends with this drain.
     closing: bool,
     /// Backends at work, and when they last said something.
@@ -78,6 +88,7 @@ impl Observer {
             Some(Input::Timeout) => self.deadline.map_or(Cause::Other, |(_, timer)| Cause::Timer(timer)),
             Some(Input::SpeechStarted { .. }) => {
                 self.silence = None;
+                self.held_by = None;
                 Cause::Speech
             }
             Some(Input::SpeechStopped { at: last, received }) => {
@@ -106,16 +117,15 @@ impl Observer {
                 }
                 Cause::Other
             }
-            Some(Input::Transcribed(id, words)) => {
-                if let Some(open) = &mut self.open
-                    && open.turn.opening == Opening::Speech(*id)
-                {
-                    open.mark(Mark::Transcript, at);
-                    if let Transcription::Words(words) = words {
-                        open.turn.asked = Some(Arc::clone(words));
-                    }
-                }
+            Some(Input::TurnJudged(_, probability)) => {
+                let probability = (probability.clamp(0.0, 1.0) * 1e3).round() as u16;
+                self.held_by = Some(EndedBy::TurnDetector { probability });
                 Cause::Other
+            }
+            Some(Input::Transcribed(id, words)) => {
+                self.words = Some((*id, at, words.clone()));
+                self.mark_words();
+                Cause::Transcribed
             }
         };
     }
@@ -126,24 +136,37 @@ impl Observer {
         match decision {
             Decision::UserStoppedSpeaking => {
                 let by = match self.cause {
-                    Cause::Timer(Timer::EndOfTurn) | Cause::Speech => EndedBy::EndpointDelay,
+                    Cause::Timer(Timer::EndOfTurn) | Cause::Speech => {
+                        self.held_by.take().unwrap_or(EndedBy::EndpointDelay)
+                    }
                     Cause::Request | Cause::Written => EndedBy::Request,
                     Cause::CallEnd => EndedBy::CallEnd,
-                    Cause::Timer(_) | Cause::Joined | Cause::Other => EndedBy::Other,
+                    Cause::Timer(_) | Cause::Joined | Cause::Transcribed | Cause::Other => EndedBy::Other,
                 };
                 self.turn_end = Some((now, by));
+                self.mid_turn = false;
             }
-            Decision::Transcribe(span) => self.open_spoken(Opening::Speech(span.turn)),
+            Decision::UserStartedSpeaking => self.mid_turn = true,
+            Decision::TurnTaken(turn) => self.open_spoken(*turn),
             Decision::StartModel { generation, .. } => {
                 self.works.push((Work::Model(*generation), now));
-                let open = self.answering();
+                let begun_in_pause =
+                    self.mid_turn && matches!(self.cause, Cause::Timer(Timer::Lull) | Cause::Transcribed);
+                let open = if begun_in_pause {
+                    self.tentative.insert(Open::new(Opening::Told, now))
+                } else {
+                    self.answering()
+                };
                 open.said = false;
                 open.generations.push(*generation);
                 open.mark(Mark::ModelRequest, now);
             }
             Decision::StartSpeech { utterance, .. } => {
                 self.works.push((Work::Speech(*utterance), now));
-                let open = self.answering();
+                let open = match &mut self.tentative {
+                    Some(tentative) => tentative,
+                    None => self.answering(),
+                };
                 open.utterances.push(*utterance);
                 open.mark(Mark::FirstText, now);
             }
@@ -173,15 +196,24 @@ impl Observer {
                     });
                 }
             }
+            Decision::SpeechJudged(judgement) => {
+                self.speech_over(SpeechOver { at: now, judgement: *judgement })
+            }
             Decision::Notice { kind, .. } => self.notice(kind),
             Decision::State(AgentState::Listening) | Decision::Ended(_) => self.closing = true,
-            Decision::Cancel(work) => self.works.retain(|(other, _)| other != work),
+            Decision::Cancel(work) => {
+                self.works.retain(|(other, _)| other != work);
+                if let Work::Model(id) = work {
+                    self.tentative.take_if(|tentative| tentative.generations.contains(id));
+                }
+            }
             Decision::State(AgentState::Speaking | AgentState::Thinking)
             | Decision::ClearPlayback
             | Decision::CloseLeg(_)
             | Decision::Started
+            | Decision::JudgeTurn(_)
             | Decision::Committed { .. }
-            | Decision::UserStartedSpeaking => {}
+            | Decision::Transcribe(_) => {}
         }
     }
 
@@ -230,7 +262,16 @@ impl Observer {
         }
     }
 
+    fn speech_over(&mut self, speech: SpeechOver) {
+        if let Some(open) = &mut self.open {
+            open.turn.speech_over.push(speech);
+        }
+    }
+
     fn notice(&mut self, kind: &str) {
+        if kind == notices::TURN_HELD {
+            self.held_by.get_or_insert(EndedBy::OpenSentence);
+        }
         let now = self.now;
         let Some(open) = &mut self.open else { return };
         if kind == notices::PLAYOUT_UNDERRUN {
@@ -264,6 +305,7 @@ impl Observer {
                     Cause::Timer(_)
                     | Cause::Other
                     | Cause::Speech
+                    | Cause::Transcribed
                     | Cause::Written
                     | Cause::Request
                     | Cause::CallEnd,
@@ -279,11 +321,16 @@ impl Observer {
         self.open.as_mut().expect("just opened")
     }
 
-    fn open_spoken(&mut self, opening: Opening) {
+    fn open_spoken(&mut self, turn: TurnId) {
         self.close();
         self.written = None;
         let (silence, end) = (self.silence, self.turn_end.take());
-        let open = self.begin(opening);
+        let begun = self.tentative.take();
+        let open = self.begin(Opening::Speech(turn));
+        if let Some(Open { turn, generations, utterances, .. }) = begun {
+            open.turn.marks = turn.marks;
+            (open.generations, open.utterances) = (generations, utterances);
+        }
         if let Some(Silence { last_sample, noticed }) = silence {
             open.mark(Mark::UserEnd, last_sample);
             open.mark(Mark::SpeechStop, noticed);
@@ -292,24 +339,31 @@ impl Observer {
             open.mark(Mark::TurnEnd, at);
             open.turn.ended_by = Some(by);
         }
+        self.mark_words();
+    }
+
+    /// Notes when the words of the open turn were known, be it before it was over.
+    fn mark_words(&mut self) {
+        if let (Some(open), Some((turn, at, words))) = (&mut self.open, &self.words)
+            && open.turn.opening == Opening::Speech(*turn)
+        {
+            open.mark(Mark::Transcript, *at);
+            if let Transcription::Words(words) = words {
+                open.turn.asked = Some(Arc::clone(words));
+            }
+        }
+    }
+
+    /// The answer that this work belongs to.
+    fn of_work(&mut self, belongs: impl Fn(&Open) -> bool) -> Option<&mut Open> {
+        self.tentative.iter_mut().chain(&mut self.open).find(|open| belongs(open))
     }
 
     fn begin(&mut self, opening: Opening) -> &mut Open {
         self.turns += 1;
-        let turn = Waterfall {
-            number: self.turns,
-            opening,
-            marks: [None; Mark::ALL.len()],
-            ended_by: None,
-            asked: None,
-            answer: String::new(),
-            outcome: Outcome::Unanswered,
-            closed: self.now,
-            tools: Vec::new(),
-            underruns: 0,
-            stalls: Vec::new(),
-        };
-        self.open.insert(Open { turn, generations: Vec::new(), utterances: Vec::new(), said: false })
+        let mut open = Open::new(opening, self.now);
+        open.turn.number = self.turns;
+        self.open.insert(open)
     }
 
     fn close(&mut self) {
@@ -331,11 +385,9 @@ impl Observer {
             ModelEvent::Finished | ModelEvent::Failed(_) => true,
         };
         self.progress(Work::Model(id), ends);
-        if let Some(open) = &mut self.open
-            && open.generations.contains(&id)
-            && !ends
-        {
-            open.mark(Mark::FirstToken, self.now);
+        let now = self.now;
+        if !ends && let Some(open) = self.of_work(|open| open.generations.contains(&id)) {
+            open.mark(Mark::FirstToken, now);
         }
     }
 
@@ -345,11 +397,11 @@ impl Observer {
             VoiceEvent::Finished | VoiceEvent::Failed(_) => true,
         };
         self.progress(Work::Speech(id), ends);
-        if let Some(open) = &mut self.open
-            && open.utterances.contains(&id)
-            && matches!(event, VoiceEvent::Audio { .. })
+        let now = self.now;
+        if matches!(event, VoiceEvent::Audio { .. })
+            && let Some(open) = self.of_work(|open| open.utterances.contains(&id))
         {
-            open.mark(Mark::FirstAudio, self.now);
+            open.mark(Mark::FirstAudio, now);
         }
     }
 
@@ -368,6 +420,24 @@ impl Observer {
 }
 
 impl Open {
+    fn new(opening: Opening, now: CallTime) -> Self {
+        let turn = Waterfall {
+            number: 0,
+            opening,
+            marks: [None; Mark::ALL.len()],
+            ended_by: None,
+            asked: None,
+            answer: String::new(),
+            outcome: Outcome::Unanswered,
+            closed: now,
+            speech_over: Vec::new(),
+            tools: Vec::new(),
+            underruns: 0,
+            stalls: Vec::new(),
+        };
+        Self { turn, generations: Vec::new(), utterances: Vec::new(), said: false }
+    }
+
     /// Notes the first time that a step is reached.
     fn mark(&mut self, mark: Mark, at: CallTime) {
         self.turn.marks[mark as usize].get_or_insert(at);

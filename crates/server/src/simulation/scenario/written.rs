@@ -29,7 +29,7 @@ use super::steps::WrittenStep;
 use super::yaml::{OneKey, Period};
 use super::{Lined, Scenario, User, Voice};
 use crate::call::setup;
-use crate::config::Calls;
+use crate::config::{Calls, TurnTaking};
 
 /// A speaker at an ordinary pace.
 const WORDS_PER_MINUTE: f64 = 160.0;
@@ -93,7 +93,7 @@ pub(super) fn read(path: &Path, text: &str) -> Result<Scenario, Problem> {
     let agent = written.agent(beside).map_err(&in_agent)?;
     let model_line = written.model.defined.line();
     let model = written.model.value.model(beside).map_err(Problem::in_line(model_line))?;
-    let setup = setup::prepare(&agent.request, true, &Calls::default(), &stand_ins())
+    let setup = setup::prepare(&agent.request, true, &Calls::default(), &TurnTaking::default(), &stand_ins())
         .map_err(|error| in_agent(error.to_string()))?;
 
     let hang_up = setup.engine.tools.iter().find(|tool| matches!(tool.runs, ToolRuns::HangUp { .. }));
@@ -188,6 +188,7 @@ fn stand_ins() -> Backends {
         default_voice: name,
         speech_to_text: Some(Arc::new(Prepared::in_order([]))),
         voice_activity: Arc::new(Loudness::default()),
+        turn_detector: None,
     }
 }
 

@@ -17,6 +17,7 @@ put_choice!(Effect {
     5: StartModel { generation, prompt },
     6: StartSpeech { utterance, text },
     7: Transcribe(span),
+    8: JudgeTurn(span),
 });
 put_record!(Invocation { id, given_id, tool, name, arguments, state as state, history });
 put_record!(Prompt { system, messages, instruction, tools, temperature, model, language });
@@ -29,6 +30,8 @@ put_choice!(Event {
     5: UserStoppedSpeaking,
     6: Notice(notice),
     7: Ended(reason),
+    8: SpeechJudged(judgement),
+    9: TurnTaken(turn),
 });
 
 impl Put for Transcript {

@@ -128,8 +128,9 @@ fn settings() -> impl Strategy<Value = Config> {
     let lists = (vec(message(), 0..4), vec(tool(), 0..4), vec(inactivity, 0..3), value());
     let times = (duration(), duration(), duration(), duration(), duration(), duration(), duration());
     let numbers = (-1e9..1e9_f32, number(), number(), number());
-    (words, lists, times, numbers, hearing, first_speaker(), medium()).prop_map(
-        |(words, lists, times, numbers, hearing, first_speaker, output_medium)| Config {
+    let flags = any::<(bool, bool, bool, bool)>();
+    (words, lists, times, numbers, flags, hearing, first_speaker(), medium()).prop_map(
+        |(words, lists, times, numbers, flags, hearing, first_speaker, output_medium)| Config {
             system_prompt: words.0,
             model: words.1,
             language: words.2,
@@ -143,6 +144,22 @@ fn settings() -> impl Strategy<Value = Config> {
                 minimum_turn: times.1,
                 minimum_interruption: times.2,
                 pre_roll: times.3,
+                pauses: PausePolicy {
+                    lull: times.4,
+                    longest_delay: times.5,
+                    detector: flags.0,
+                    words: flags.1,
+                    speculative: flags.2,
+                },
+                interruption: InterruptionPolicy {
+                    pause_below: times.6,
+                    longest_pause: times.5,
+                    certain_speech: times.4,
+                    settled: times.3,
+                    words: flags.3,
+                    first_moments: times.2,
+                    minimum_at_first: times.1,
+                },
             },
             join_timeout: times.4,
             max_duration: times.5,
@@ -230,6 +247,7 @@ fn input() -> impl Strategy<Value = Input> {
         (audio(), audio()).prop_map(|(at, received)| Input::SpeechStopped { at, received }),
         request().prop_map(Input::Request),
         (number(), outcome()).prop_map(|(id, outcome)| Input::Tool(InvocationId(id), outcome)),
+        (number(), 0.0..=1.0_f32).prop_map(|(id, probability)| Input::TurnJudged(TurnId(id), probability)),
         (number(), words).prop_map(|(id, words)| Input::Transcribed(TurnId(id), words)),
         (number(), voice).prop_map(|(id, event)| Input::Voice(UtteranceId(id), event)),
     ]
@@ -260,6 +278,13 @@ fn decision() -> impl Strategy<Value = Decision> {
         text(),
     )
         .prop_map(|(speaker, ordinal, step, text)| Words { speaker, ordinal, step, text });
+    let judgement = (
+        select(vec![Verdict::Interruption, Verdict::Nothing]),
+        select(vec![JudgedBy::Threshold, JudgedBy::Length, JudgedBy::Words]),
+        duration(),
+        duration(),
+    )
+        .prop_map(|(verdict, by, spoken, paused)| Judgement { verdict, by, spoken, paused });
     let author = prop_oneof![
         Just(Author::Agent),
         number().prop_map(|id| Author::Call(InvocationId(id))),
@@ -283,6 +308,9 @@ fn decision() -> impl Strategy<Value = Decision> {
             .prop_map(|(id, messages)| Decision::StartModel { generation: GenerationId(id), messages }),
         (number(), text()).prop_map(|(id, text)| Decision::StartSpeech { utterance: UtteranceId(id), text }),
         span().prop_map(Decision::Transcribe),
+        span().prop_map(Decision::JudgeTurn),
+        number().prop_map(|id| Decision::TurnTaken(TurnId(id))),
+        judgement.prop_map(Decision::SpeechJudged),
         state.prop_map(Decision::State),
         words.prop_map(Decision::Words),
         (0..9_000_usize, author, option::of(number().prop_map(Ordinal)))
