@@ -13,7 +13,9 @@ use antiphon_engine::input::{ModelEvent, Request, Urgency, VoiceEvent};
 use antiphon_engine::message::Medium;
 use antiphon_engine::output::Effect;
 use antiphon_engine::{CallTime, Config, Conversation, Input, Output};
-use antiphon_server::call::journal::{Decision, Header, Journals, Scribe, UserText, read, start};
+use antiphon_server::call::journal::{
+    Decision, EarSettings, Header, Journals, Scribe, UserText, read, start,
+};
 use antiphon_server::call::waterfall::Observer;
 
 const RATE: u32 = 24_000;
@@ -177,5 +179,6 @@ fn header() -> Header {
             client_buffer: Duration::from_millis(60),
             limits: Limits::default(),
         },
+        ear: EarSettings { threshold: 0.1, echo_guard: true },
     }
 }

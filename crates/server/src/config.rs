@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use antiphon_backends::registry::config::{
     BackendsConfig, ModelConfig, TranscriptionConfig, TurnDetectionConfig, VoiceActivityConfig, VoiceConfig,
 };
-use antiphon_backends::registry::{BackendError, Backends};
+use antiphon_backends::registry::{BackendError, Backends, Listeners};
 use serde::{Deserialize, Serialize};
 
 pub use auth::{Auth, ConfiguredKey, KeyError};
@@ -205,6 +205,11 @@ impl Config {
             }
             _ => error,
         })
+    }
+
+    /// Makes only what listens to the user's audio, for recordings of calls.
+    pub fn build_listeners(&self) -> Result<Listeners, BackendError> {
+        Listeners::build(self.voice_activity, self.turn_detection)
     }
 
     fn validate(&self) -> Vec<(String, String)> {

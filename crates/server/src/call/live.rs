@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, error, info, info_span, warn};
 
-use super::journal::{self, Header, Journals};
+use super::journal::{self, EarSettings, Header, Journals};
 use super::leg::{CarrierEnd, CloseCode};
 use super::record;
 use super::recording::Recordings;
@@ -422,6 +422,7 @@ impl Calls {
             created: call.created,
             user_text: journals.user_text,
             config: setup.engine.clone(),
+            ear: EarSettings { threshold: setup.threshold, echo_guard: setup.echo_guard },
         };
         Some(journal::start(journals, &header))
     }

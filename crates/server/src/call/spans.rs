@@ -107,7 +107,11 @@ impl Spans {
             KeyValue::new("antiphon.turn.stalls", count(turn.stalls.len())),
         ];
         if let Some(by) = turn.ended_by {
-            attributes.push(KeyValue::new("antiphon.turn.ended_by", EndedBy::name(by)));
+            attributes.push(KeyValue::new("antiphon.turn.ended_by", by.name()));
+        }
+        if let Some(EndedBy::TurnDetector { probability }) = turn.ended_by {
+            let probability = f64::from(probability) / 1e3;
+            attributes.push(KeyValue::new("antiphon.turn.end_probability", probability));
         }
         if let Some(latency) = turn.latency() {
             attributes.push(KeyValue::new("antiphon.turn.latency", latency.as_secs_f64()));
@@ -121,6 +125,16 @@ impl Spans {
         }
         for tool in turn.tools.iter().take(MOST_TOOLS) {
             self.tool(id, tool, turn.closed);
+        }
+        for speech in &turn.speech_over {
+            let attributes = vec![
+                KeyValue::new("antiphon.turn.number", i64::from(turn.number)),
+                KeyValue::new("antiphon.speech.verdict", speech.verdict()),
+                KeyValue::new("antiphon.speech.judged_by", speech.by()),
+                KeyValue::new("antiphon.speech.duration", speech.judgement.spoken.as_secs_f64()),
+                KeyValue::new("antiphon.speech.paused", speech.judgement.paused.as_secs_f64()),
+            ];
+            self.event(speech.at, "speech over agent", attributes);
         }
         for stall in &turn.stalls {
             let attributes = vec![
