@@ -116,7 +116,10 @@ impl Spans {
         if let Some(latency) = turn.latency() {
             attributes.push(KeyValue::new("antiphon.turn.latency", latency.as_secs_f64()));
         }
-        for (name, from, to) in STAGES {
+        // Where words are asked for in a pause, they may be known before the turn is over.
+        let early = turn.at(Mark::Transcript) < turn.at(Mark::TurnEnd);
+        let in_pause = early.then_some(("speech to text", Mark::SpeechStop, Mark::Transcript));
+        for (name, from, to) in STAGES.into_iter().chain(in_pause) {
             if let (Some(from), Some(to)) = (turn.at(from), turn.at(to))
                 && from <= to
             {

@@ -12,13 +12,11 @@ use antiphon_backends::registry::config::{
 };
 use antiphon_backends::voice_activity::earshot::Earshot;
 use antiphon_engine::Input;
-use antiphon_server::call::Calls;
 use antiphon_server::call::journal::rehearing::{EdgePair, Listeners, Rehearing, rehear};
 use antiphon_server::call::journal::what_if::{Change, ChangeKind, WhatIf, what_if_heard};
 use antiphon_server::call::journal::{self, EarSettings, Journal, Journals, UserText};
 use antiphon_server::call::live::Files;
 use antiphon_server::call::recording::Recordings;
-use antiphon_server::config;
 use antiphon_server::storage::Storage;
 use serde_json::json;
 
@@ -57,12 +55,9 @@ async fn call(rate: u32, speak: impl AsyncFnOnce(&mut Client)) -> Left {
     };
     let recordings = Recordings::new(directory.clone(), SampleRate::new(rate).unwrap());
     let files = Files { journals: Some(journals.clone()), recordings: Some(recordings), ..Files::default() };
-    let storage = Storage::in_memory();
     let mut backends = backends();
     backends.voice_activity = Arc::new(Earshot);
-    let (calls, turns) = (config::Calls::default(), config::TurnTaking::default());
-    let calls = Calls::with_files(calls, turns, files, Arc::new(backends), storage.clone());
-    let stand = Stand { calls, storage };
+    let stand = Stand::with_files(backends, files, Storage::in_memory());
     let (call, mut client) = stand.call(json!({"recordingEnabled": true})).await;
     speak(&mut client).await;
     client.hang_up();
