@@ -87,9 +87,6 @@ pub struct OpenAiModelConfig {
     pub audio_turns: usize,
     /// The longest answer in tokens. Default: the server's.
     pub max_tokens: Option<u32>,
-    /// Whether markdown is taken out of the answer. Default: yes.
-    #[serde(default = "yes")]
-    pub strip_markdown: bool,
     /// How long the first token may take, in milliseconds. Default: 30,000.
     #[serde(default = "thirty_seconds")]
     pub first_token_ms: u64,
@@ -263,10 +260,6 @@ pub enum TurnDetectionConfig {
 pub struct ScriptedTurnDetectionConfig {
     /// The shortest finished turn, in milliseconds.
     pub until_ms: u64,
-}
-
-fn yes() -> bool {
-    true
 }
 
 fn four() -> usize {
