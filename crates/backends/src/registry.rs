@@ -82,17 +82,41 @@ impl Backends {
         for (name, voice) in &config.voices {
             voices.insert(name.as_str().into(), text_to_speech(&format!("voices.{name}"), voice)?);
         }
+        let Listeners { voice_activity, turn_detector } =
+            Listeners::build(config.voice_activity, config.turn_detection)?;
         Ok(Self {
             default_model: known("default_model", &config.default_model, &models, "models")?,
             models,
             default_voice: known("default_voice", &config.default_voice, &voices, "voices")?,
             voices,
             speech_to_text: speech_to_text(&config.transcription)?,
-            voice_activity: match config.voice_activity {
+            voice_activity,
+            turn_detector,
+        })
+    }
+}
+
+/// What listens to the user's audio, apart from what understands it.
+#[derive(Clone)]
+pub struct Listeners {
+    /// What notices speech.
+    pub voice_activity: Arc<dyn VoiceActivityFactory>,
+    /// What tells the end of a turn from a pause, if anything.
+    pub turn_detector: Option<Arc<dyn TurnDetector>>,
+}
+
+impl Listeners {
+    /// Makes these alone, for whoever has a recording and no call.
+    pub fn build(
+        voice_activity: VoiceActivityConfig,
+        turn_detection: TurnDetectionConfig,
+    ) -> Result<Self, BackendError> {
+        Ok(Self {
+            voice_activity: match voice_activity {
                 VoiceActivityConfig::Earshot => Arc::new(Earshot),
                 VoiceActivityConfig::Scripted => Arc::new(Loudness::default()),
             },
-            turn_detector: match config.turn_detection {
+            turn_detector: match turn_detection {
                 TurnDetectionConfig::None => None,
                 TurnDetectionConfig::Scripted(ScriptedTurnDetectionConfig { until_ms }) => {
                     Some(Arc::new(Patient { until: Duration::from_millis(until_ms) }))

@@ -16,6 +16,7 @@ mod record;
 pub mod recording;
 mod run;
 pub(crate) mod setup;
+mod spans;
 pub mod waterfall;
 pub(crate) mod wire;
 mod witness;

@@ -11,4 +11,5 @@ mod keep_alive;
 mod media;
 mod pacing;
 mod record;
+mod rehearing;
 mod stand;
