@@ -27,7 +27,7 @@ use crate::text_to_speech::TextToSpeech;
 use crate::text_to_speech::flite::Flite;
 use crate::text_to_speech::openai::{self as openai_voice, OpenAiVoice};
 use crate::text_to_speech::scripted::Humming;
-use crate::turn_detection::TurnDetector;
+use crate::turn_detection::Judge;
 use crate::turn_detection::scripted::Patient;
 use crate::voice_activity::VoiceActivityFactory;
 use crate::voice_activity::earshot::Earshot;
@@ -49,7 +49,7 @@ pub struct Backends {
     /// What notices speech.
     pub voice_activity: Arc<dyn VoiceActivityFactory>,
     /// What tells the end of a turn from a pause, if anything.
-    pub turn_detector: Option<Arc<dyn TurnDetector>>,
+    pub turn_detector: Option<Arc<Judge>>,
 }
 
 /// A backend that cannot be made. Whoever wrote the configuration has to act.
@@ -92,12 +92,7 @@ impl Backends {
                 VoiceActivityConfig::Earshot => Arc::new(Earshot),
                 VoiceActivityConfig::Scripted => Arc::new(Loudness::default()),
             },
-            turn_detector: match config.turn_detection {
-                TurnDetectionConfig::None => None,
-                TurnDetectionConfig::Scripted(ScriptedTurnDetectionConfig { until_ms }) => {
-                    Some(Arc::new(Patient { until: Duration::from_millis(until_ms) }))
-                }
-            },
+            turn_detector: turn_detection(&config.turn_detection)?,
         })
     }
 }
@@ -247,6 +242,16 @@ fn openai_transcriber(config: &OpenAiTranscriptionConfig) -> Result<OpenAiTransc
         timeout: Duration::from_millis(*timeout_ms),
     };
     Ok(OpenAiTranscriber::new(endpoint, settings))
+}
+
+fn turn_detection(config: &TurnDetectionConfig) -> Result<Option<Arc<Judge>>, BackendError> {
+    Ok(match config {
+        TurnDetectionConfig::None => None,
+        TurnDetectionConfig::Scripted(ScriptedTurnDetectionConfig { until_ms }) => {
+            let patient = Patient { until: Duration::from_millis(*until_ms) };
+            Some(Arc::new(Judge::new(Arc::new(patient), None)))
+        }
+    })
 }
 
 fn endpoint(

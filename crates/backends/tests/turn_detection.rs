@@ -1,5 +1,8 @@
 //! What every judge of the end of turns promises.
 
+#[path = "turn_detection/judge.rs"]
+mod judge;
+
 use std::time::Duration;
 
 use antiphon_backends::turn_detection::TurnDetector;
