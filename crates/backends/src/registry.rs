@@ -1,4 +1,4 @@
-//! From configuration to backends. The only file that knows cargo features.
+//! From configuration to backends. The only file that knows cargo features, but for the modules that are built with one.
 //!
 //! It must not know what a call does with them.
 
@@ -13,7 +13,7 @@ use antiphon_audio::SampleRate;
 
 use self::config::{
     BackendsConfig, ModelConfig, OpenAiModelConfig, OpenAiTranscriptionConfig, OpenAiVoiceConfig,
-    PocketSphinxConfig, ResponseFormat, ScriptedModelConfig, ScriptedTurnDetectionConfig,
+    PocketSphinxConfig, ResponseFormat, ScriptedModelConfig, ScriptedTurnDetectionConfig, SmartTurnConfig,
     TranscriptionConfig, TurnDetectionConfig, VoiceActivityConfig, VoiceConfig,
 };
 use crate::http::{ApiKey, Endpoint};
@@ -27,8 +27,8 @@ use crate::text_to_speech::TextToSpeech;
 use crate::text_to_speech::flite::Flite;
 use crate::text_to_speech::openai::{self as openai_voice, OpenAiVoice};
 use crate::text_to_speech::scripted::Humming;
-use crate::turn_detection::Judge;
 use crate::turn_detection::scripted::Patient;
+use crate::turn_detection::{Judge, TurnDetector};
 use crate::voice_activity::VoiceActivityFactory;
 use crate::voice_activity::earshot::Earshot;
 use crate::voice_activity::scripted::Loudness;
@@ -69,7 +69,7 @@ impl BackendError {
 }
 
 impl Backends {
-    /// Makes all backends. Reads key and script files; connects to nothing. Inside a tokio runtime the offline recognizer
+    /// Makes all backends. Reads key, script and model files; connects to nothing. Inside a tokio runtime the offline recognizer
     /// begins to load its model.
     pub fn build(config: &BackendsConfig) -> Result<Self, BackendError> {
         let mut models =
@@ -251,7 +251,24 @@ fn turn_detection(config: &TurnDetectionConfig) -> Result<Option<Arc<Judge>>, Ba
             let patient = Patient { until: Duration::from_millis(*until_ms) };
             Some(Arc::new(Judge::new(Arc::new(patient), None)))
         }
+        TurnDetectionConfig::SmartTurn(config) => {
+            Some(Arc::new(Judge::new(smart_turn(config)?, config.concurrency)))
+        }
     })
+}
+
+#[cfg(feature = "smart-turn")]
+fn smart_turn(config: &SmartTurnConfig) -> Result<Arc<dyn TurnDetector>, BackendError> {
+    let detector = crate::turn_detection::smart_turn::SmartTurn::load(&config.model)
+        .map_err(|error| BackendError::new("turn_detection.model", error.to_string()))?;
+    Ok(Arc::new(detector))
+}
+
+#[cfg(not(feature = "smart-turn"))]
+fn smart_turn(_: &SmartTurnConfig) -> Result<Arc<dyn TurnDetector>, BackendError> {
+    let problem =
+        "this binary was built without smart-turn; build with --features smart-turn, or set type = \"none\"";
+    Err(BackendError::new("turn_detection.type", problem))
 }
 
 fn endpoint(

@@ -2,6 +2,15 @@
 
 #[path = "turn_detection/judge.rs"]
 mod judge;
+#[cfg(feature = "smart-turn")]
+#[path = "turn_detection/log_mel.rs"]
+mod log_mel;
+#[cfg(feature = "smart-turn")]
+#[path = "turn_detection/onnx.rs"]
+mod onnx;
+#[cfg(feature = "smart-turn")]
+#[path = "turn_detection/smart_turn.rs"]
+mod smart_turn;
 
 use std::time::Duration;
 

@@ -193,7 +193,7 @@ impl Config {
             voices: self.voices.clone(),
             transcription: self.transcription.clone(),
             voice_activity: self.voice_activity,
-            turn_detection: self.turn_detection,
+            turn_detection: self.turn_detection.clone(),
         };
         Backends::build(&config).map_err(|error| match error.field.as_str() {
             "default_model" | "default_voice" => {

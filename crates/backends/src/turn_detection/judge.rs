@@ -15,9 +15,9 @@ use tracing::{debug, error};
 
 use super::TurnDetector;
 
-/// How long a judgement waits for room. With the defaults a turn ends 224 ms after its pause is looked at (protocol.md 5.2: 384 ms
-/// of silence, of which 160 ms are over), and a judgement that comes later is of no use.
-const PATIENCE: Duration = Duration::from_millis(150);
+/// How long a judgement waits for room. With the defaults a turn ends 224 ms after its pause is looked at (384 ms of silence, of which
+/// 160 ms are over), and a judgement that takes 100 ms must have begun by then.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Asks a turn detector without letting it take the machine: each judgement has a thread of the blocking pool for itself, and only
 /// so many run at once. Shared by all calls.

@@ -55,7 +55,7 @@ async fn a_pause_waits_a_moment_for_room() {
     asked.recv().await.expect("the first is judged at once");
     let second = ask(&judge);
     yield_now().await;
-    advance(Duration::from_millis(100)).await;
+    advance(Duration::from_millis(60)).await;
     answer.send(0.25).expect("the first is being judged");
     answer.send(0.75).expect("the second follows");
     assert_eq!(first.await.expect("no panic"), Some(0.25));
