@@ -195,7 +195,6 @@ fn openai_at(base: &str, timeout: Duration) -> OpenAiModel {
             audio: Some(AudioHistory::Last(4)),
             max_tokens: None,
             extra: serde_json::Map::new(),
-            strip_markdown: true,
             first_token: timeout,
             progress: timeout,
         },
@@ -232,7 +231,7 @@ async fn an_openai_model_keeps_the_contract() {
 async fn an_openai_answer_may_be_cut_at_every_byte() {
     let bytes = whole_answer().into_bytes();
     let expected = Answer {
-        text: "Über seven 🍞.".to_owned(),
+        text: "**Über** seven 🍞.".to_owned(),
         calls: vec![r#"look {"a":1}"#.to_owned()],
         failure: None,
     };

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::context::Context;
+use crate::hygiene::Hygiene;
 use crate::ids::{Counter, GenerationId, InvocationId, UtteranceId};
 use crate::input::{ForcedMessage, ModelEvent, ModelToolCall, Reaction, ToolOutcome, VoiceEvent};
 use crate::message::{Medium, Prompt};
@@ -122,6 +123,8 @@ struct Answer {
     tentative: bool,
     /// What this answer pays; owed again if it is dropped unheard.
     pays: Option<Debt>,
+    /// What a model's words go through before they are said; what is to be said word for word does not.
+    hygiene: Option<Box<Hygiene>>,
     calls: Vec<ModelToolCall>,
     known: Vec<(Arc<str>, ToolOutcome)>,
     spoke: bool,
@@ -135,6 +138,21 @@ enum Source {
     Model(GenerationId),
     /// All words are there.
     Complete,
+}
+
+impl Answer {
+    /// Keeps a tool call for the end of the words.
+    fn wish(&mut self, cx: &mut Context, call: ModelToolCall) {
+        if self.calls.len() < cx.config.limits.tool_calls {
+            self.calls.push(call);
+            return;
+        }
+        cx.notice(
+            Severity::Warning,
+            notices::TOO_MANY_TOOLS,
+            "the model asked for more tools than one answer may use; the rest is ignored",
+        );
+    }
 }
 
 impl Answering {
@@ -184,7 +202,11 @@ impl Answering {
     /// Sets the medium of messages that have no words yet.
     pub(crate) fn set_medium(&mut self, medium: Medium) {
         self.medium = medium;
-        self.speaking.prefer(medium);
+        if self.speaking.prefer(medium)
+            && let Activity::Answering(Answer { hygiene: Some(hygiene), .. }) = &mut self.activity
+        {
+            hygiene.prefer(medium);
+        }
     }
 
     /// The user took part: tools may cause answers again, and a soft farewell is taken back.
@@ -261,6 +283,7 @@ impl Answering {
             uninterruptible: script.uninterruptible,
             tentative: false,
             pays,
+            hygiene: None,
             calls: script.calls,
             known: script.known,
             spoke: false,
@@ -361,6 +384,7 @@ impl Answering {
             model: Arc::clone(&config.model),
             language: config.language.clone(),
         };
+        let hygiene = Hygiene::new(prompt.tools.iter().map(|tool| Arc::clone(&tool.name)), self.medium);
         cx.effect(Effect::StartModel { generation, prompt: Box::new(prompt) });
         // The answer stands behind what it answers, whatever comes while it is made.
         self.speaking.begin(cx, self.medium, owed.uninterruptible);
@@ -369,6 +393,7 @@ impl Answering {
             uninterruptible: owed.uninterruptible,
             tentative,
             pays: Some(Debt::Answer(owed)),
+            hygiene: Some(Box::new(hygiene)),
             calls: Vec::new(),
             known: Vec::new(),
             spoke: false,
@@ -424,27 +449,20 @@ impl Answering {
             return;
         }
         match event {
-            ModelEvent::Text(text) => self.push_text(cx, &text),
-            ModelEvent::ToolCall(call) => {
-                if answer.calls.len() < cx.config.limits.tool_calls {
-                    answer.calls.push(call);
-                } else {
-                    cx.notice(
-                        Severity::Warning,
-                        notices::TOO_MANY_TOOLS,
-                        "the model asked for more tools than one answer may use; the rest is ignored",
-                    );
+            ModelEvent::Text(text) => {
+                if let Some(hygiene) = &mut answer.hygiene {
+                    let text = hygiene.push(&text);
+                    self.push_text(cx, &text);
                 }
             }
+            ModelEvent::ToolCall(call) => answer.wish(cx, call),
             ModelEvent::Finished => {
                 self.model_failures = 0;
-                answer.source = Source::Complete;
-                self.speaking.finish_text();
+                self.complete_text(cx);
             }
             ModelEvent::Failed(why) => {
                 self.model_failures += 1;
-                answer.source = Source::Complete;
-                self.speaking.finish_text();
+                self.complete_text(cx);
                 cx.notice(
                     Severity::Error,
                     notices::MODEL_FAILED,
@@ -478,6 +496,20 @@ impl Answering {
     pub(crate) fn handle_tool_timeout(&mut self, cx: &mut Context) {
         self.tools.handle_timeout(cx);
         self.finish_tools(cx);
+    }
+
+    /// The model says nothing more: what was held back of its words is said, and what was a call is one.
+    fn complete_text(&mut self, cx: &mut Context) {
+        let Activity::Answering(answer) = &mut self.activity else { return };
+        answer.source = Source::Complete;
+        if let Some(mut hygiene) = answer.hygiene.take() {
+            let (rest, calls) = hygiene.end();
+            for call in calls {
+                answer.wish(cx, call);
+            }
+            self.push_text(cx, &rest);
+        }
+        self.speaking.finish_text();
     }
 
     fn push_text(&mut self, cx: &mut Context, text: &str) {

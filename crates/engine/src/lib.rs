@@ -17,6 +17,7 @@ pub mod timers;
 mod answering;
 mod context;
 mod history;
+mod hygiene;
 mod inactivity;
 mod interruption;
 mod listening;

@@ -146,11 +146,10 @@ impl Speaking {
         }
     }
 
-    /// Changes the medium of a message that has no words yet.
-    pub(crate) fn prefer(&mut self, medium: Medium) {
-        if let Some(message) = self.message.as_mut().filter(|message| message.text.is_empty()) {
-            message.medium = medium;
-        }
+    /// Changes the medium of a message that has no words yet. Returns whether there is one.
+    pub(crate) fn prefer(&mut self, medium: Medium) -> bool {
+        let message = self.message.as_mut().filter(|message| message.text.is_empty());
+        message.map(|message| message.medium = medium).is_some()
     }
 
     /// Adds text to the message. Returns whether there was room for all of it.

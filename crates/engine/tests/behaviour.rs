@@ -7,6 +7,7 @@ mod footprint;
 mod forced_message;
 mod hang_up;
 mod heard;
+mod hygiene;
 mod inactivity;
 mod interruption;
 mod medium;

@@ -356,9 +356,9 @@ fn tell(config: &Config, late: fn(u64) -> Duration, script: &[(u64, Action)], en
 }
 
 proptest! {
-    // A second or two; `PROPTEST_CASES` asks for more.
+    // A few seconds; `PROPTEST_CASES` asks for more.
     #![proptest_config(ProptestConfig {
-        cases: ProptestConfig::default().cases.max(1_000),
+        cases: ProptestConfig::default().cases.max(3_000),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

@@ -3,8 +3,6 @@
 //! Owns a run from the request to its end: time-outs, cancellation by drop, and the order of what it tells. What is asked is
 //! `request`'s, what the bytes mean is `stream`'s. It must not know what the words are for.
 
-mod leaked;
-mod plain;
 mod request;
 mod stream;
 
@@ -12,13 +10,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use antiphon_engine::input::{ModelEvent, ModelToolCall};
+use antiphon_engine::input::ModelEvent;
 use futures::StreamExt;
 use futures::stream::{self as futures_stream, BoxStream};
 use tokio::time::Instant;
 
-use self::leaked::LeakedCalls;
-use self::plain::PlainText;
 pub use self::request::AudioHistory;
 use self::stream::{Completion, Told};
 use super::{Capabilities, LanguageModel, Request};
@@ -38,8 +34,6 @@ pub struct Settings {
     pub max_tokens: Option<u32>,
     /// Further fields of the request's body, which replace those of the same name.
     pub extra: serde_json::Map<String, serde_json::Value>,
-    /// Whether markdown is taken out of the text, since nobody can hear it.
-    pub strip_markdown: bool,
     /// How long the first token may take.
     pub first_token: Duration,
     /// How long each further token may take.
@@ -67,17 +61,8 @@ impl LanguageModel for OpenAiModel {
     }
 
     fn generate(&self, request: Request) -> BoxStream<'static, ModelEvent> {
-        let run = Run {
-            words: Words {
-                leaked: LeakedCalls::new(
-                    request.prompt.tools.iter().map(|tool| Arc::clone(&tool.name)).collect(),
-                ),
-                plain: self.settings.strip_markdown.then(PlainText::default),
-                ready: VecDeque::new(),
-            },
-            model: self.clone(),
-            phase: Phase::Unasked(Box::new(request)),
-        };
+        let run =
+            Run { ready: VecDeque::new(), model: self.clone(), phase: Phase::Unasked(Box::new(request)) };
         futures_stream::unfold(run, async |mut run| run.next().await.map(|event| (event, run))).boxed()
     }
 }
@@ -86,7 +71,8 @@ impl LanguageModel for OpenAiModel {
 struct Run {
     model: OpenAiModel,
     phase: Phase,
-    words: Words,
+    /// Told and not taken yet.
+    ready: VecDeque<ModelEvent>,
 }
 
 enum Phase {
@@ -106,15 +92,13 @@ struct Receiving {
 impl Run {
     async fn next(&mut self) -> Option<ModelEvent> {
         loop {
-            if let Some(event) = self.words.ready.pop_front() {
+            if let Some(event) = self.ready.pop_front() {
                 return Some(event);
             }
             if let Err(reason) = self.step().await? {
                 self.phase = Phase::Ended;
                 let model = &self.model.settings.model;
-                self.words
-                    .ready
-                    .push_back(ModelEvent::Failed(format!("the model \"{model}\" {reason}").into()));
+                self.ready.push_back(ModelEvent::Failed(format!("the model \"{model}\" {reason}").into()));
             }
         }
     }
@@ -153,11 +137,12 @@ impl Run {
                 for told in told {
                     *by = Instant::now() + settings.progress;
                     match told {
-                        Told::Text(text) => self.words.text(&text),
+                        Told::Text(text) => self.ready.push_back(ModelEvent::Text(text.into())),
                         // It is no part of the answer, but a sign of life.
                         Told::Reasoning => {}
                         Told::Done { calls } => {
-                            self.words.end(calls);
+                            self.ready.extend(calls.into_iter().map(ModelEvent::ToolCall));
+                            self.ready.push_back(ModelEvent::Finished);
                             self.phase = Phase::Ended;
                             return Some(Ok(()));
                         }
@@ -173,42 +158,5 @@ impl Run {
             }
             Phase::Ended => None,
         }
-    }
-}
-
-/// From the text of the model to what is said.
-struct Words {
-    leaked: LeakedCalls,
-    plain: Option<PlainText>,
-    ready: VecDeque<ModelEvent>,
-}
-
-impl Words {
-    fn text(&mut self, text: &str) {
-        let said = self.leaked.push(text);
-        self.say(&said);
-    }
-
-    fn say(&mut self, said: &str) {
-        let text = match &mut self.plain {
-            Some(plain) => plain.push(said),
-            None => said.to_owned(),
-        };
-        if !text.is_empty() {
-            self.ready.push_back(ModelEvent::Text(text.into()));
-        }
-    }
-
-    fn end(&mut self, calls: Vec<ModelToolCall>) {
-        let (said, leaked) = self.leaked.end();
-        self.say(&said);
-        if let Some(plain) = &mut self.plain {
-            let rest = plain.end();
-            if !rest.is_empty() {
-                self.ready.push_back(ModelEvent::Text(rest.into()));
-            }
-        }
-        self.ready.extend(leaked.into_iter().chain(calls).map(ModelEvent::ToolCall));
-        self.ready.push_back(ModelEvent::Finished);
     }
 }

@@ -88,9 +88,6 @@ pub struct OpenAiModelConfig {
     pub audio_turns: usize,
     /// The longest answer in tokens. Default: the server's.
     pub max_tokens: Option<u32>,
-    /// Whether markdown is taken out of the answer. Default: yes.
-    #[serde(default = "yes")]
-    pub strip_markdown: bool,
     /// How long the first token may take, in milliseconds. Default: 30,000.
     #[serde(default = "thirty_seconds")]
     pub first_token_ms: u64,
@@ -276,10 +273,6 @@ pub struct SmartTurnConfig {
     pub model: PathBuf,
     /// Pauses that are judged at a time, each on one core. Default: as many as there are cores.
     pub concurrency: Option<NonZeroUsize>,
-}
-
-fn yes() -> bool {
-    true
 }
 
 fn four() -> usize {

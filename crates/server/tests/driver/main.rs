@@ -6,6 +6,7 @@
 mod client;
 mod failures;
 mod footprint;
+mod interruption;
 mod keep_alive;
 mod media;
 mod pacing;

@@ -15,6 +15,9 @@ use antiphon_backends::text_to_speech::scripted::Humming;
 use antiphon_backends::voice_activity::scripted::Loudness;
 use antiphon_engine::input::Transcription;
 use antiphon_engine::output::EndReason;
+use antiphon_server::call::journal::replay::{Replayed, replay};
+use antiphon_server::call::journal::{self, Journals, UserText};
+use antiphon_server::call::live::Files;
 use antiphon_server::call::{Calls, CreateOptions, Join};
 use antiphon_server::config;
 use antiphon_server::storage::{
@@ -41,21 +44,44 @@ default:
 pub(crate) struct Stand {
     pub(crate) calls: Calls,
     pub(crate) storage: Storage,
+    /// Where calls leave journals, each of which is replayed; not where memory is counted.
+    journals: Option<Journals>,
+}
+
+impl Drop for Stand {
+    fn drop(&mut self) {
+        if let Some(journals) = &self.journals {
+            let _ = std::fs::remove_dir_all(&journals.directory);
+        }
+    }
 }
 
 impl Stand {
     pub(crate) fn new() -> Self {
-        Self::with(backends(), Storage::in_memory())
+        let journals = Journals {
+            directory: std::env::temp_dir().join(format!("antiphon-driver-{}", Uuid::new_v4())),
+            flush_interval: Duration::from_secs(1),
+            user_text: UserText::Keep,
+        };
+        let files = Files { journals: Some(journals.clone()), recordings: None };
+        let mut stand = Self::with_files(backends(), files, Storage::in_memory());
+        stand.journals = Some(journals);
+        stand
     }
 
     pub(crate) fn with(backends: Backends, storage: Storage) -> Self {
-        let calls = Calls::new(
+        Self::with_files(backends, Files::default(), storage)
+    }
+
+    fn with_files(backends: Backends, files: Files, storage: Storage) -> Self {
+        let calls = Calls::with_files(
             config::Calls::default(),
             config::TurnTaking::default(),
+            files,
             Arc::new(backends),
             storage.clone(),
         );
-        Self { calls, storage }
+        Self { calls, storage, journals: None }
     }
 
     /// A new call with 16 kHz both ways and a user who speaks first, unless `fields` say otherwise.
@@ -88,10 +114,24 @@ impl Stand {
     pub(crate) async fn ended(&self, call: CallId) -> EndReason {
         loop {
             if let Some((_, reason)) = self.stored(call).await.ended {
+                self.assert_replays(call).await;
                 return reason;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// Fails if the engine does not say again what it said in the call.
+    async fn assert_replays(&self, call: CallId) {
+        let Some(journals) = &self.journals else { return };
+        let path = journals.path(call);
+        let journal = loop {
+            match journal::read(&path) {
+                Ok(journal) if journal.is_complete() => break journal,
+                Ok(_) | Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        };
+        assert_eq!(replay(&journal), Replayed::Same);
     }
 
     /// What was said in a call.

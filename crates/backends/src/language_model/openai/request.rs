@@ -312,7 +312,6 @@ mod tests {
             audio,
             max_tokens: None,
             extra: serde_json::Map::new(),
-            strip_markdown: true,
             first_token: Duration::ZERO,
             progress: Duration::ZERO,
         }
