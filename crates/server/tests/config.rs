@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use antiphon_backends::registry::config::TurnDetectionConfig;
 use antiphon_server::config::{Config, DEFAULT_FILE, Loaded, Source};
 
 fn read(text: &str, variables: &[(&str, &str)]) -> Result<Loaded, String> {

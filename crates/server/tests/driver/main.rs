@@ -10,5 +10,6 @@ mod interruption;
 mod keep_alive;
 mod media;
 mod pacing;
+mod pauses;
 mod record;
 mod stand;
