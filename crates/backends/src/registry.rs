@@ -82,17 +82,41 @@ impl Backends {
         for (name, voice) in &config.voices {
             voices.insert(name.as_str().into(), text_to_speech(&format!("voices.{name}"), voice)?);
         }
+        let Listeners { voice_activity, turn_detector } =
+            Listeners::build(config.voice_activity, &config.turn_detection)?;
         Ok(Self {
             default_model: known("default_model", &config.default_model, &models, "models")?,
             models,
             default_voice: known("default_voice", &config.default_voice, &voices, "voices")?,
             voices,
             speech_to_text: speech_to_text(&config.transcription)?,
-            voice_activity: match config.voice_activity {
+            voice_activity,
+            turn_detector: turn_detector.map(|detector| Arc::new(judge(detector, &config.turn_detection))),
+        })
+    }
+}
+
+/// What listens to the user's audio, apart from what understands it.
+#[derive(Clone)]
+pub struct Listeners {
+    /// What notices speech.
+    pub voice_activity: Arc<dyn VoiceActivityFactory>,
+    /// What tells the end of a turn from a pause, if anything.
+    pub turn_detector: Option<Arc<dyn TurnDetector>>,
+}
+
+impl Listeners {
+    /// Makes these alone, for whoever has a recording and no call.
+    pub fn build(
+        voice_activity: VoiceActivityConfig,
+        turn_detection: &TurnDetectionConfig,
+    ) -> Result<Self, BackendError> {
+        Ok(Self {
+            voice_activity: match voice_activity {
                 VoiceActivityConfig::Earshot => Arc::new(Earshot),
                 VoiceActivityConfig::Scripted => Arc::new(Loudness::default()),
             },
-            turn_detector: turn_detection(&config.turn_detection)?,
+            turn_detector: turn_detector(turn_detection)?,
         })
     }
 }
@@ -242,17 +266,22 @@ fn openai_transcriber(config: &OpenAiTranscriptionConfig) -> Result<OpenAiTransc
     Ok(OpenAiTranscriber::new(endpoint, settings))
 }
 
-fn turn_detection(config: &TurnDetectionConfig) -> Result<Option<Arc<Judge>>, BackendError> {
+fn turn_detector(config: &TurnDetectionConfig) -> Result<Option<Arc<dyn TurnDetector>>, BackendError> {
     Ok(match config {
         TurnDetectionConfig::None => None,
         TurnDetectionConfig::Scripted(ScriptedTurnDetectionConfig { until_ms }) => {
-            let patient = Patient { until: Duration::from_millis(*until_ms) };
-            Some(Arc::new(Judge::new(Arc::new(patient), None)))
+            Some(Arc::new(Patient { until: Duration::from_millis(*until_ms) }))
         }
-        TurnDetectionConfig::SmartTurn(config) => {
-            Some(Arc::new(Judge::new(smart_turn(config)?, config.concurrency)))
-        }
+        TurnDetectionConfig::SmartTurn(config) => Some(smart_turn(config)?),
     })
+}
+
+fn judge(detector: Arc<dyn TurnDetector>, config: &TurnDetectionConfig) -> Judge {
+    let at_once = match config {
+        TurnDetectionConfig::None | TurnDetectionConfig::Scripted(_) => None,
+        TurnDetectionConfig::SmartTurn(config) => config.concurrency,
+    };
+    Judge::new(detector, at_once)
 }
 
 #[cfg(feature = "smart-turn")]

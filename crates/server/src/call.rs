@@ -15,6 +15,7 @@ mod record;
 pub mod recording;
 mod run;
 pub(crate) mod setup;
+mod spans;
 pub(crate) mod tools;
 pub mod waterfall;
 pub(crate) mod wire;

@@ -16,6 +16,7 @@ mod recordings;
 mod secret;
 mod server;
 mod storage;
+mod telemetry;
 mod turn_taking;
 
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ use std::path::{Path, PathBuf};
 use antiphon_backends::registry::config::{
     BackendsConfig, ModelConfig, TranscriptionConfig, TurnDetectionConfig, VoiceActivityConfig, VoiceConfig,
 };
-use antiphon_backends::registry::{BackendError, Backends};
+use antiphon_backends::registry::{BackendError, Backends, Listeners};
 use serde::{Deserialize, Serialize};
 
 pub use auth::{Auth, ConfiguredKey, KeyError};
@@ -38,6 +39,7 @@ pub use recordings::Recordings;
 pub use secret::Secret;
 pub use server::Server;
 pub use storage::Storage;
+pub use telemetry::Telemetry;
 pub use turn_taking::{Speculation, TurnTaking};
 
 use document::Document;
@@ -86,6 +88,8 @@ pub struct Config {
     pub turn_detection: TurnDetectionConfig,
     /// How it logs.
     pub log: Log,
+    /// Where the spans of calls are sent.
+    pub telemetry: Telemetry,
 }
 
 /// A configuration, and where it came from.
@@ -203,6 +207,11 @@ impl Config {
         })
     }
 
+    /// Makes only what listens to the user's audio, for recordings of calls.
+    pub fn build_listeners(&self) -> Result<Listeners, BackendError> {
+        Listeners::build(self.voice_activity, &self.turn_detection)
+    }
+
     fn validate(&self) -> Vec<(String, String)> {
         let mut checks = Checks::default();
         self.server.validate(&mut checks);
@@ -213,6 +222,7 @@ impl Config {
         self.journal.validate(&mut checks);
         self.turn_taking.validate(&mut checks);
         self.log.validate(&mut checks);
+        self.telemetry.validate(&mut checks);
         checks.found
     }
 }

@@ -7,6 +7,7 @@ pub mod app;
 pub mod call;
 pub mod config;
 mod http;
+pub mod jobs;
 pub mod simulation;
 pub mod storage;
 pub mod telemetry;

@@ -11,5 +11,7 @@ mod ends;
 mod journals;
 mod rates;
 mod recording;
+mod retention;
 mod speech;
 mod stand;
+mod traces;

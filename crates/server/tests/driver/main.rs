@@ -12,4 +12,5 @@ mod media;
 mod pacing;
 mod pauses;
 mod record;
+mod rehearing;
 mod stand;
