@@ -15,6 +15,7 @@ mod opening;
 mod pacing;
 mod pauses;
 mod properties;
+mod threads;
 mod tools;
 mod transcripts;
 mod turn;

@@ -339,6 +339,7 @@ impl World<'_> {
             Event::Ended(_)
             | Event::MessageCommitted { .. }
             | Event::TurnTaken(_)
+            | Event::Thread(_)
             | Event::SpeechJudged(_)
             | Event::Notice(_)
             | Event::Started

@@ -35,7 +35,7 @@ use super::setup::{Remark, Setup};
 use super::wire::{Meaning, Wire};
 use super::witness::{self, Witness};
 use super::work::{WorkResult, Works};
-use super::{messages, severity};
+use super::{messages, severity, threads};
 use crate::outbound::Outbound;
 
 /// How the driver runs tools.
@@ -443,7 +443,7 @@ impl Driver {
             Effect::InvokeTool(invocation) => self.invoke(&invocation),
             Effect::JudgeTurn(span) => self.judge_turn(span),
             Effect::Play { utterance, samples } => self.play(utterance, samples),
-            Effect::StartModel { generation, prompt } => {
+            Effect::StartModel { generation, prompt, thread: _ } => {
                 let request = language_model::Request { prompt: *prompt, clips: self.clips.for_model() };
                 self.works.start_model(generation, &self.setup.model, request);
             }
@@ -524,6 +524,12 @@ impl Driver {
                 }
             }
             Event::Ended(reason) => self.ended = Some(reason),
+            Event::Thread(event) => {
+                if let Some(told) = threads::told(&event) {
+                    let (at, severity) = (self.timestamp(now), severity(told.severity));
+                    self.recorder.event(at, severity, told.kind, told.text, Some(told.extras));
+                }
+            }
             // What was judged is told by a notice.
             Event::Started | Event::Transcript(_) | Event::TurnTaken(_) | Event::SpeechJudged(_) => {}
         }
