@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::caller::Seen;
 use crate::stand::Stand;
 
 /// A client tool that is told which thread calls it, and what the threads do.
@@ -39,10 +40,10 @@ async fn a_thread_answers_its_client_and_leaves_the_conversation_alone() {
         .seen
         .iter()
         .filter_map(|seen| match seen {
-            crate::caller::Seen::Text(message) if message["type"] == "side_generation_delta" => {
+            Seen::Text(message) if message["type"] == "side_generation_delta" => {
                 Some(message["delta"].as_str().unwrap())
             }
-            _ => None,
+            Seen::Audio(_) | Seen::Closed(_) | Seen::Text(_) => None,
         })
         .collect();
     assert_eq!(deltas, completed["text"].as_str().unwrap());
