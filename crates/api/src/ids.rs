@@ -82,8 +82,16 @@ macro_rules! id {
 }
 
 id!(
+    /// An account.
+    AccountId
+);
+id!(
     /// An agent.
     AgentId
+);
+id!(
+    /// What an agent was between two changes.
+    AgentRevisionId
 );
 id!(
     /// A call. Whoever knows it may join the call.

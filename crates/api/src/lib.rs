@@ -56,8 +56,8 @@ mod timestamp;
 
 pub use duration::{DurationError, WireDuration};
 pub use error::ErrorBody;
-pub use ids::{AgentId, CallId, CallStageId, IdError, ToolId, VoiceId};
+pub use ids::{AccountId, AgentId, AgentRevisionId, CallId, CallStageId, IdError, ToolId, VoiceId};
 pub use page::Page;
 pub use sample_rate::SampleRate;
-pub use secret::Secret;
+pub use secret::{HIDDEN, Secret};
 pub use timestamp::{Timestamp, TimestampError};

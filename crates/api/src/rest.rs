@@ -1,4 +1,9 @@
 //! The resources of the REST API, one file each, and their endpoints.
 
+pub mod accounts;
+pub mod agents;
 pub mod calls;
+pub mod deleted_calls;
+pub mod models;
 pub mod tools;
+pub mod voices;

@@ -25,9 +25,12 @@ impl Secret {
     }
 }
 
+/// What stands in the place of a secret where its name is shown.
+pub const HIDDEN: &str = "[hidden]";
+
 /// The same names, their values hidden: shows which headers are set.
 pub(crate) fn hidden(secrets: &BTreeMap<String, Secret>) -> BTreeMap<String, Secret> {
-    secrets.keys().map(|name| (name.clone(), Secret::new("[hidden]"))).collect()
+    secrets.keys().map(|name| (name.clone(), Secret::new(HIDDEN))).collect()
 }
 
 impl fmt::Debug for Secret {

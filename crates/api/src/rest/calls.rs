@@ -39,13 +39,14 @@ pub use medium::{
 };
 pub use message::{Message, MessageMedium, MessageRole, Timespan};
 pub use query::{
-    CallSort, CreateCallQuery, DateOrTime, ListCallEventsQuery, ListCallMessagesQuery, ListCallsQuery,
+    CallSort, CreateCallQuery, DateOrTime, Day, ListCallEventsQuery, ListCallMessagesQuery, ListCallsQuery,
     MessagesMode, TimeOfDay,
 };
 pub use resource::{
     AgentBasic, BillingStatus, Call, CallRetention, CallSipDetails, EndReason, SipTerminationReason,
 };
 pub use start::{RetentionPolicy, StartCallRequest};
+pub(crate) use start::{names_differ, voices_agree};
 pub use tool::{
     AutomaticParameter, BaseToolDefinition, BaseToolRun, ClientToolDetails, DataConnectionToolDetails,
     DefaultReaction, DynamicParameter, HeaderApiKey, HttpAuth, HttpToolDetails, KnownParameter,

@@ -122,6 +122,28 @@ impl Serialize for DateOrTime {
     }
 }
 
+/// A day, in UTC: `2026-11-20`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Day(pub jiff::civil::Date);
+
+impl FromJson for Day {
+    fn from_json(value: &Value, reader: &mut Reader) -> Option<Self> {
+        let text = String::from_json(value, reader)?;
+        // A moment parses as a civil date too, which would drop its time.
+        let parsed = text.parse().ok().filter(|_| text.len() == "2026-11-20".len()).map(Self);
+        if parsed.is_none() {
+            reader.fault(format!("{} is not a day; write \"2026-11-20\"", quoted(&text)));
+        }
+        parsed
+    }
+}
+
+impl Serialize for Day {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
 /// A time of day, in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TimeOfDay(pub jiff::civil::Time);

@@ -101,14 +101,7 @@ impl StartCallRequest {
 }
 
 fn fields_agree(request: &StartCallRequest, reader: &mut Reader) {
-    if request.voice.is_some() && request.external_voice.is_some() {
-        reader.at("externalVoice", |reader| reader.refuse("excludes \"voice\"; keep one"));
-    }
-    if request.voice_overrides.is_some() && request.external_voice.is_some() {
-        reader.at("voiceOverrides", |reader| {
-            reader.refuse("changes \"voice\" and not \"externalVoice\"; set it there");
-        });
-    }
+    voices_agree(&request.voice, &request.external_voice, &request.voice_overrides, reader);
     if let (Some(first_speaker), Some(settings)) = (request.first_speaker, &request.first_speaker_settings)
         && settings.first_speaker() != first_speaker
     {
@@ -116,11 +109,33 @@ fn fields_agree(request: &StartCallRequest, reader: &mut Reader) {
             reader.refuse("disagrees with \"firstSpeakerSettings\"; leave it out");
         });
     }
+    reader.at("selectedTools", |reader| names_differ(request.selected_tools.iter().flatten(), reader));
+}
+
+/// A voice is registered or it is not.
+pub(crate) fn voices_agree(
+    voice: &Option<String>,
+    external: &Option<ExternalVoice>,
+    overrides: &Option<ExternalVoice>,
+    reader: &mut Reader,
+) {
+    if voice.is_some() && external.is_some() {
+        reader.at("externalVoice", |reader| reader.refuse("excludes \"voice\"; keep one"));
+    }
+    if overrides.is_some() && external.is_some() {
+        reader.at("voiceOverrides", |reader| {
+            reader.refuse("changes \"voice\" and not \"externalVoice\"; set it there");
+        });
+    }
+}
+
+/// A model tells its tools apart by their names.
+pub(crate) fn names_differ<'t>(tools: impl Iterator<Item = &'t SelectedTool>, reader: &mut Reader) {
     let mut names = HashSet::new();
-    for (index, tool) in request.selected_tools.iter().flatten().enumerate() {
+    for (index, tool) in tools.enumerate() {
         if let Some(name) = tool.model_tool_name().filter(|name| !names.insert(*name)) {
             let problem = format!("is a second tool called {name:?}; give one of them a \"nameOverride\"");
-            reader.at("selectedTools", |reader| reader.at(index, |reader| reader.refuse(problem)));
+            reader.at(index, |reader| reader.refuse(problem));
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::duration::WireDuration;
 use crate::ids::ToolId;
 use crate::json::check::{HTTP_URL, ModelToolName, UpToSeconds};
 use crate::json::{JsonObject, Reader, choice, record, words};
-use crate::secret::Secret;
+use crate::secret::{Secret, hidden};
 
 record! {
     /// A tool that an agent is given.
@@ -17,7 +17,7 @@ record! {
         name_override: Option<String> where ModelToolName,
         /// The description that the model reads instead of the tool's own.
         description_override: Option<String>,
-        /// What the tool's security requirements ask for, by their names. Never returned.
+        /// What the tool's security requirements ask for, by their names. Their values are never returned.
         auth_tokens: BTreeMap<String, Secret>,
         /// Values for parameters that the model then neither sees nor sets.
         parameter_overrides: Option<JsonObject>,
@@ -51,6 +51,12 @@ impl SelectedTool {
             ToolReference::ToolId(_) | ToolReference::ToolName(_) => None,
         };
         self.name_override.as_deref().or(own)
+    }
+
+    /// The same, as it may be returned.
+    #[must_use]
+    pub fn without_secrets(&self) -> Self {
+        Self { auth_tokens: hidden(&self.auth_tokens), ..self.clone() }
     }
 }
 
