@@ -146,10 +146,11 @@ impl App {
         let outbound = Outbound::new(&outbound);
         let backends = Arc::new(backends);
         let running_calls =
-            Calls::with_files(calls, turn_taking, files, outbound.clone(), backends, storage.clone());
+            Calls::with_files(calls, turn_taking, files, outbound.clone(), backends.clone(), storage.clone());
         running_calls.recover().await?;
         let sweeping = tokio::spawn(retention::run(running_calls.clone(), storage.clone(), keeping));
         let http = Http::new(Shared {
+            backends,
             calls: running_calls.clone(),
             outbound,
             storage,

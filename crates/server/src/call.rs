@@ -4,6 +4,7 @@
 //! (`ear`) and out (`mouth`), the work of backends, the words of the wire, the record. Knows no HTTP and no socket; clients
 //! arrive through a [`leg`].
 
+pub mod agents;
 mod clips;
 mod ear;
 pub mod journal;
@@ -18,6 +19,7 @@ mod run;
 pub(crate) mod setup;
 mod spans;
 mod threads;
+pub mod voices;
 pub mod waterfall;
 pub(crate) mod wire;
 mod witness;
@@ -25,7 +27,7 @@ mod work;
 
 pub use live::{Calls, CreateError, CreateOptions, NotActive, RequestError, first_stage};
 pub use run::Join;
-pub use setup::SetupError;
+pub use setup::{SetupError, model_names};
 
 use antiphon_engine::output::Severity;
 

@@ -3,21 +3,28 @@
 //! Requests and answers are the api crate's endpoints, so that server and client cannot disagree. What a call does is the call
 //! side's business: nothing here knows a conversation.
 
+mod accounts;
+mod agents;
 mod answer;
 mod auth;
 mod calls;
+mod deleted_calls;
 mod error;
 mod health;
 mod join;
+mod models;
 mod page;
 mod range;
 mod request;
 mod router;
 mod tools;
 mod trace;
+mod voices;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use antiphon_backends::registry::Backends;
 
 use crate::api_key::KeyHash;
 use crate::call::live::Calls;
@@ -40,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) outbound: Outbound,
     /// What calls sounded like.
     pub(crate) recordings: Recordings,
+    /// What thinks and speaks.
+    pub(crate) backends: Arc<Backends>,
     /// The calls in progress.
     pub(crate) calls: Calls,
     /// The hashes of the configuration's keys, all of them the default account's.

@@ -13,5 +13,6 @@ pub mod outbound;
 pub mod simulation;
 pub mod storage;
 pub mod telemetry;
+mod templates;
 mod tools;
 pub mod transport;

@@ -5,8 +5,10 @@
 //! in `tests/storage/contract.rs`. Nothing here knows what is above it.
 
 pub mod accounts;
+pub mod agents;
 pub mod api_keys;
 pub mod calls;
+pub mod catalog;
 mod memory;
 mod sqlite;
 pub mod tools;
@@ -17,10 +19,15 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 pub use accounts::{AccountId, AccountStore};
+pub use agents::{AgentOrder, AgentPlace, AgentStore, StoredAgent, StoredRevision};
 pub use api_keys::{KeyStore, StoredKey};
 pub use calls::{
-    CallOrder, CallPlace, CallStore, Deletion, MessageChoice, MessagePlace, Severity, StoredCall,
+    CallAgent, CallPlace, CallStore, Deletion, MessageChoice, MessagePlace, Severity, StoredCall,
     StoredEvent, StoredMessage,
+};
+pub use catalog::{
+    AgentDay, CallCatalog, CallFilter, CallKey, CallSort, CallSpan, EventChoice, EventPlace, HourOfCalls,
+    SortPlace, Tombstone,
 };
 pub use tools::{StoredTool, ToolStore, ToolUse};
 
@@ -36,6 +43,10 @@ pub struct Storage {
     pub keys: Arc<dyn KeyStore>,
     /// Calls, their messages and events.
     pub calls: Arc<dyn CallStore>,
+    /// Calls as lists.
+    pub catalog: Arc<dyn CallCatalog>,
+    /// Agents.
+    pub agents: Arc<dyn AgentStore>,
     /// Tools that last, and which calls had them.
     pub tools: Arc<dyn ToolStore>,
     database: Arc<dyn Database>,
@@ -55,6 +66,8 @@ impl Storage {
             accounts: database.clone(),
             keys: database.clone(),
             calls: database.clone(),
+            catalog: database.clone(),
+            agents: database.clone(),
             tools: database.clone(),
             database,
         })
@@ -68,6 +81,8 @@ impl Storage {
             accounts: memory.clone(),
             keys: memory.clone(),
             calls: memory.clone(),
+            catalog: memory.clone(),
+            agents: memory.clone(),
             tools: memory.clone(),
             database: memory,
         }
@@ -111,6 +126,14 @@ pub struct Slice<T> {
     pub items: Vec<T>,
     /// Whether there is more in the direction that was asked for.
     pub more: bool,
+}
+
+impl<T> Slice<T> {
+    /// How many items the whole list has, if this is all of it.
+    #[must_use]
+    pub fn whole<K>(&self, window: &Window<K>) -> Option<u64> {
+        (window.after.is_none() && !self.more).then_some(self.items.len() as u64)
+    }
 }
 
 /// An operation that failed.

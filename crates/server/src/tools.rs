@@ -25,7 +25,9 @@ use serde_json::Value;
 
 pub(crate) use authentication::CallToken;
 pub(crate) use http::{Finished, HttpCall};
+pub(crate) use jsonschema::Validator;
 pub(crate) use parameters::KnownValues;
+pub(crate) use schema::{problems, self_contained};
 pub(crate) use selection::{check_definition, prepare};
 pub(crate) use trial::Trial;
 

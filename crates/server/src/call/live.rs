@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, error, info, info_span, warn};
 
+use super::agents::AgentCall;
 use super::journal::{self, EarSettings, Header, Journals};
 use super::leg::{CarrierEnd, CloseCode};
 use super::recording::Recordings;
@@ -82,6 +83,8 @@ pub struct CreateOptions {
     pub greeting_prompt: bool,
     /// The call to inherit from.
     pub prior_call: Option<CallId>,
+    /// The agent whose call it is, and what that makes of the request.
+    pub agent: Option<AgentCall>,
     /// Fields of the request that mean nothing here, by their dotted paths.
     pub ignored_fields: Vec<String>,
 }
@@ -176,7 +179,10 @@ impl Calls {
         if let Some(prior) = options.prior_call {
             self.inherit(account, prior, &mut request).await?;
         }
-        let uses = lasting_tools::resolve(&self.0.storage, account, &mut request).await?;
+        let uses = match &options.agent {
+            None => lasting_tools::resolve(&self.0.storage, account, &mut request).await?,
+            Some(agent) => agent.complete(&self.0.storage, account, &mut request).await?,
+        };
         let mut setup = self.prepare(&request, options.greeting_prompt)?;
         if !options.ignored_fields.is_empty() {
             let fields = options.ignored_fields.join(", ");
@@ -194,6 +200,7 @@ impl Calls {
             ended: None,
             client_version: None,
             greeting_prompt: options.greeting_prompt,
+            agent: options.agent.map(|call| call.agent),
             request,
         };
         let commands = self.admit(call.id).ok_or(CreateError::Capacity { retry_after: RETRY_AFTER })?;
@@ -289,6 +296,12 @@ impl Calls {
     #[must_use]
     pub fn count(&self) -> usize {
         self.live().len()
+    }
+
+    /// How many calls there may be at a time.
+    #[must_use]
+    pub fn most(&self) -> usize {
+        self.0.settings.maximum_live
     }
 
     /// Ends all calls and waits until their records are written, but not longer than `deadline`.

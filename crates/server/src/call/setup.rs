@@ -227,6 +227,14 @@ fn model(name: Option<&str>, backends: &Backends) -> Result<(Arc<str>, Arc<dyn L
     Err(SetupError::new("model", format!("{name:?} is not a model of this server; choose one of {known}")))
 }
 
+/// The names that a request may give its model, those of this server's models first.
+#[must_use]
+pub fn model_names(backends: &Backends) -> Vec<&str> {
+    let own = backends.models.keys().map(|name| &**name);
+    let published = PUBLISHED_MODELS.into_iter().filter(|name| !backends.models.contains_key(*name));
+    own.chain(published).collect()
+}
+
 /// Clients hard-code voices of the hosted service, so an unknown voice is a remark, not an error.
 fn voice(
     request: &StartCallRequest,
@@ -240,7 +248,7 @@ fn voice(
         ));
     }
     let wanted = request.voice.as_deref().unwrap_or(&backends.default_voice);
-    if let Some(voice) = backends.voices.get(wanted) {
+    if let Some(voice) = super::voices::find(backends, wanted) {
         return Ok(Arc::clone(voice));
     }
     let default = &backends.default_voice;

@@ -2,6 +2,8 @@
 
 pub(super) mod create;
 pub(super) mod delete;
+pub(super) mod events;
+mod filter;
 pub(super) mod list;
 pub(super) mod messages;
 pub(super) mod read;
@@ -12,7 +14,8 @@ pub(super) mod stages;
 
 use antiphon_api::CallId;
 
-pub(in crate::http) use resource::call_resource;
+pub(in crate::http) use filter::{at, filter};
+pub(in crate::http) use resource::{call_resource, end_reason};
 
 use super::Http;
 use super::auth::Account;

@@ -13,7 +13,7 @@ use crate::storage::{CallPlace, Direction, MessagePlace, Slice, Window};
 const DEFAULT_SIZE: u32 = 100;
 
 /// A place in a list, as text inside a cursor.
-pub(super) trait Place: Copy {
+pub(super) trait Place: Clone {
     fn write(self) -> String;
     fn read(text: &str) -> Option<Self>;
 }
@@ -31,6 +31,20 @@ impl Place for CallPlace {
 }
 
 impl Place for MessagePlace {
+    fn write(self) -> String {
+        self.0.to_string()
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self)
+    }
+}
+
+/// An item's place in a list that is at hand as a whole, counted from 0.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Index(usize);
+
+impl Place for Index {
     fn write(self) -> String {
         self.0.to_string()
     }
@@ -61,8 +75,8 @@ pub(super) fn page<T, K: Place>(
     total: u64,
 ) -> Page<T> {
     let link = |direction, place: Option<K>| place.map(|place| url(public_url, uri, direction, place));
-    let first = slice.items.first().map(|(place, _)| *place);
-    let last = slice.items.last().map(|(place, _)| *place);
+    let first = slice.items.first().map(|(place, _)| place.clone());
+    let last = slice.items.last().map(|(place, _)| place.clone());
     let (more_before, more_behind) = match window.direction {
         // Whoever goes on from a place has come past it.
         Direction::Forward => (window.after.is_some(), slice.more),
@@ -98,4 +112,23 @@ fn read_cursor<K: Place>(cursor: &str) -> Option<(Direction, K)> {
         return Some((Direction::Forward, K::read(place)?));
     }
     Some((Direction::Backward, K::read(text.strip_prefix('b')?)?))
+}
+
+/// The part of a list that is at hand as a whole.
+pub(super) fn part<T>(items: Vec<T>, window: &Window<Index>) -> Slice<(Index, T)> {
+    let limit = usize::try_from(window.limit).unwrap_or(usize::MAX);
+    let (from, to, more) = match (window.direction, window.after) {
+        (Direction::Forward, after) => {
+            let from = after.map_or(0, |after| after.0.saturating_add(1));
+            let to = from.saturating_add(limit);
+            (from, to, to < items.len())
+        }
+        (Direction::Backward, after) => {
+            let to = after.map_or(items.len(), |after| after.0);
+            let from = to.saturating_sub(limit);
+            (from, to, from > 0)
+        }
+    };
+    let items = items.into_iter().enumerate().take(to).skip(from);
+    Slice { items: items.map(|(at, item)| (Index(at), item)).collect(), more }
 }

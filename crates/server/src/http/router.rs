@@ -1,13 +1,23 @@
 //! Every route there is.
 
 use antiphon_api::endpoint::{Endpoint, Method};
-use antiphon_api::rest::calls::{
-    CreateCall, DeleteCall, ListCallMessages, ListCalls, ReadCall, ReadCallRecording, ReadMessageAudio,
-    SendDataMessage,
+use antiphon_api::rest::accounts::{
+    ListAccounts, ReadAccount, ReadBilling, ReadBillingUsage, ReadCallUsage, ReadConcurrency,
 };
+use antiphon_api::rest::agents::{
+    CreateAgent, DeleteAgent, ListAgentCalls, ListAgentUsage, ListAgents, ReadAgent, StartAgentCall,
+    UpdateAgent,
+};
+use antiphon_api::rest::calls::{
+    CreateCall, DeleteCall, ListCallEvents, ListCallMessages, ListCalls, ReadCall, ReadCallRecording,
+    ReadMessageAudio, SendDataMessage,
+};
+use antiphon_api::rest::deleted_calls::{ListDeletedCalls, ReadDeletedCall};
+use antiphon_api::rest::models::ListModels;
 use antiphon_api::rest::tools::{
     CreateTool, DeleteTool, ListToolHistory, ListTools, ReadTool, TestTool, UpdateTool,
 };
+use antiphon_api::rest::voices::{ListVoices, ReadVoice};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
@@ -18,7 +28,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
 
 use super::error::ApiError;
-use super::{Http, auth, calls, health, join, tools, trace};
+use super::{Http, accounts, agents, auth, calls, deleted_calls, health, join, models, tools, trace, voices};
 
 /// All routes, and what surrounds them.
 pub(crate) fn router(http: Http) -> Router {
@@ -33,6 +43,7 @@ pub(crate) fn router(http: Http) -> Router {
     let routes = endpoint::<ReadCall, _>(routes, calls::read::read);
     let routes = endpoint::<DeleteCall, _>(routes, calls::delete::delete);
     let routes = endpoint::<ListCallMessages, _>(routes, calls::messages::messages);
+    let routes = endpoint::<ListCallEvents, _>(routes, calls::events::events);
     let routes = endpoint::<SendDataMessage, _>(routes, calls::send_data_message::send);
     let routes = endpoint::<ReadCallRecording, _>(routes, calls::recording::recording);
     let routes = endpoint::<ReadMessageAudio, _>(routes, calls::stages::messages::audio::audio);
@@ -43,6 +54,25 @@ pub(crate) fn router(http: Http) -> Router {
     let routes = endpoint::<DeleteTool, _>(routes, tools::delete::delete);
     let routes = endpoint::<ListToolHistory, _>(routes, tools::history::history);
     let routes = endpoint::<TestTool, _>(routes, tools::test::test);
+    let routes = endpoint::<CreateAgent, _>(routes, agents::create::create);
+    let routes = endpoint::<ListAgents, _>(routes, agents::list::list);
+    let routes = endpoint::<ListAgentUsage, _>(routes, agents::usage::usage);
+    let routes = endpoint::<ReadAgent, _>(routes, agents::read::read);
+    let routes = endpoint::<UpdateAgent, _>(routes, agents::update::update);
+    let routes = endpoint::<DeleteAgent, _>(routes, agents::delete::delete);
+    let routes = endpoint::<StartAgentCall, _>(routes, agents::calls::create::create);
+    let routes = endpoint::<ListAgentCalls, _>(routes, agents::calls::list::list);
+    let routes = endpoint::<ListDeletedCalls, _>(routes, deleted_calls::list::list);
+    let routes = endpoint::<ReadDeletedCall, _>(routes, deleted_calls::read::read);
+    let routes = endpoint::<ListModels, _>(routes, models::list::list);
+    let routes = endpoint::<ListVoices, _>(routes, voices::list::list);
+    let routes = endpoint::<ReadVoice, _>(routes, voices::read::read);
+    let routes = endpoint::<ListAccounts, _>(routes, accounts::list::list);
+    let routes = endpoint::<ReadAccount, _>(routes, accounts::read::read);
+    let routes = endpoint::<ReadBilling, _>(routes, accounts::billing::read);
+    let routes = endpoint::<ReadBillingUsage, _>(routes, accounts::billing::usage::usage);
+    let routes = endpoint::<ReadCallUsage, _>(routes, accounts::usage::calls::calls);
+    let routes = endpoint::<ReadConcurrency, _>(routes, accounts::usage::concurrency::concurrency);
     surround(routes, &http).with_state(http)
 }
 

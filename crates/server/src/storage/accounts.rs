@@ -21,4 +21,6 @@ impl fmt::Display for AccountId {
 pub trait AccountStore: Send + Sync {
     /// The account that everything belongs to; made with `id` at `now` if there is none.
     fn default_account(&self, id: AccountId, now: Timestamp) -> Pending<'_, AccountId>;
+    /// What the account is called.
+    fn name(&self, id: AccountId) -> Pending<'_, Option<String>>;
 }

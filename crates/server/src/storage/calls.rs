@@ -1,7 +1,7 @@
 //! Calls, the messages in them and what happened to them.
 
 use antiphon_api::rest::calls::{Message, StartCallRequest};
-use antiphon_api::{CallId, CallStageId, Timestamp};
+use antiphon_api::{AgentId, AgentRevisionId, CallId, CallStageId, Timestamp};
 use antiphon_engine::output::EndReason;
 use serde_json::Value;
 
@@ -24,8 +24,21 @@ pub struct StoredCall {
     pub client_version: Option<String>,
     /// Whether the agent is made to greet when nothing else makes it speak first (protocol.md 1.2, `enableGreetingPrompt`).
     pub greeting_prompt: bool,
+    /// The agent that it was created with, if it was.
+    pub agent: Option<CallAgent>,
     /// The effective creation request: defaults filled in, prior call merged. It holds secrets.
     pub request: StartCallRequest,
+}
+
+/// The agent of a call as it was when the call was created, whatever became of it since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallAgent {
+    /// Its id.
+    pub id: AgentId,
+    /// Its name.
+    pub name: String,
+    /// Its published revision.
+    pub revision: AgentRevisionId,
 }
 
 /// A message as it is kept.
@@ -80,15 +93,6 @@ pub struct StoredEvent {
     pub extras: Option<Value>,
 }
 
-/// How a list of calls is ordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CallOrder {
-    /// Newest first.
-    NewestFirst,
-    /// Oldest first.
-    OldestFirst,
-}
-
 /// A call's place in a list ordered by creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallPlace {
@@ -128,15 +132,6 @@ pub trait CallStore: Send + Sync {
     fn insert<'a>(&'a self, call: &'a StoredCall) -> Pending<'a, ()>;
     /// The call with this id, whosever it is.
     fn find(&self, id: CallId) -> Pending<'_, Option<StoredCall>>;
-    /// Part of an account's calls.
-    fn list(
-        &self,
-        account: AccountId,
-        order: CallOrder,
-        window: Window<CallPlace>,
-    ) -> Pending<'_, Slice<StoredCall>>;
-    /// How many calls an account has.
-    fn count(&self, account: AccountId) -> Pending<'_, u64>;
     /// All calls that have not ended, oldest first: what a server finds when it starts after a crash.
     fn unfinished(&self) -> Pending<'_, Vec<StoredCall>>;
     /// Records the join. False if the call was joined or ended before, or is unknown.

@@ -3,20 +3,22 @@
 //! Owns everything in one place behind one lock that is held for single operations, so that each is atomic and done at once.
 //! Passes the same contract suite as the databases.
 
+mod agents;
+mod catalog;
 mod tools;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use antiphon_api::{CallId, CallStageId, Timestamp};
+use antiphon_api::{AgentId, CallId, CallStageId, Timestamp};
 use antiphon_engine::output::EndReason;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
 
 use super::{
-    AccountId, AccountStore, CallOrder, CallPlace, CallStore, Database, Deletion, Direction, KeyStore,
-    MessageChoice, MessagePlace, Pending, Severity, Slice, StorageError, StoredCall, StoredEvent, StoredKey,
-    StoredMessage, StoredTool, ToolUse, Window,
+    AccountId, AccountStore, CallStore, Database, Deletion, Direction, KeyStore, MessageChoice, MessagePlace,
+    Pending, Severity, Slice, StorageError, StoredAgent, StoredCall, StoredEvent, StoredKey, StoredMessage,
+    StoredTool, Tombstone, ToolUse, Window,
 };
 
 #[derive(Default)]
@@ -27,6 +29,9 @@ struct Contents {
     account: Option<AccountId>,
     keys: HashMap<String, StoredKey>,
     calls: HashMap<CallId, Kept>,
+    agents: HashMap<AgentId, StoredAgent>,
+    /// What is left of deleted calls, and whose agents' they were.
+    tombstones: Vec<(Tombstone, Option<AgentId>)>,
     /// By age.
     tools: Vec<StoredTool>,
     closed: bool,
@@ -76,6 +81,10 @@ impl AccountStore for Memory {
     fn default_account(&self, id: AccountId, _: Timestamp) -> Pending<'_, AccountId> {
         self.at_once(|contents| Ok(*contents.account.get_or_insert(id)))
     }
+
+    fn name(&self, id: AccountId) -> Pending<'_, Option<String>> {
+        self.at_once(|contents| Ok((contents.account == Some(id)).then(|| "default".to_owned())))
+    }
 }
 
 impl KeyStore for Memory {
@@ -114,45 +123,15 @@ impl CallStore for Memory {
             let kept =
                 Kept { call: call.clone(), messages: Vec::new(), events: Vec::new(), uses: Vec::new() };
             contents.calls.insert(call.id, kept);
+            if let Some(agent) = call.agent.as_ref().and_then(|agent| contents.agents.get_mut(&agent.id)) {
+                agent.calls += 1;
+            }
             Ok(())
         })
     }
 
     fn find(&self, id: CallId) -> Pending<'_, Option<StoredCall>> {
         self.at_once(|contents| Ok(contents.calls.get(&id).map(|kept| kept.call.clone())))
-    }
-
-    fn list(
-        &self,
-        account: AccountId,
-        order: CallOrder,
-        window: Window<CallPlace>,
-    ) -> Pending<'_, Slice<StoredCall>> {
-        self.at_once(|contents| {
-            let place = |call: &StoredCall| (call.created, call.id);
-            let calls = contents.calls.values().map(|kept| &kept.call).filter(|call| call.account == account);
-            let mut calls: Vec<&StoredCall> = calls.collect();
-            calls.sort_unstable_by_key(|call| place(call));
-            match order {
-                CallOrder::NewestFirst => calls.reverse(),
-                CallOrder::OldestFirst => {}
-            }
-            let after = window.after.map(|after| (after.created, after.id));
-            let before = |call: &StoredCall| match (after, order) {
-                (None, _) => false,
-                (Some(after), CallOrder::NewestFirst) => place(call) > after,
-                (Some(after), CallOrder::OldestFirst) => place(call) < after,
-            };
-            let first_behind = calls.partition_point(|call| before(call) || Some(place(call)) == after);
-            let own = calls.partition_point(|call| before(call));
-            Ok(slice(&calls, &window, own..first_behind).map(|call| StoredCall::clone(call)))
-        })
-    }
-
-    fn count(&self, account: AccountId) -> Pending<'_, u64> {
-        self.at_once(|contents| {
-            Ok(contents.calls.values().filter(|kept| kept.call.account == account).count() as u64)
-        })
     }
 
     fn unfinished(&self) -> Pending<'_, Vec<StoredCall>> {
@@ -188,11 +167,12 @@ impl CallStore for Memory {
         })
     }
 
-    /// Leaves no tombstone, since nobody reads them yet.
-    fn delete(&self, account: AccountId, id: CallId, _: Timestamp) -> Pending<'_, Deletion> {
+    fn delete(&self, account: AccountId, id: CallId, at: Timestamp) -> Pending<'_, Deletion> {
         self.at_once(|contents| match contents.calls.get(&id) {
             Some(kept) if kept.call.account == account && kept.call.ended.is_none() => Ok(Deletion::Live),
             Some(kept) if kept.call.account == account => {
+                let agent = kept.call.agent.as_ref().map(|agent| agent.id);
+                contents.tombstones.push((kept.call.tombstone(at), agent));
                 contents.calls.remove(&id);
                 Ok(Deletion::Deleted)
             }
@@ -302,10 +282,9 @@ impl<T> Slice<T> {
 }
 
 fn nonsense(call: CallId, reason: &str) -> StorageError {
-    StorageError::Inconsistent {
-        table: "calls",
-        column: "id",
-        row: call.to_string(),
-        reason: reason.to_owned(),
-    }
+    nonsense_about("calls", &call, reason)
+}
+
+fn nonsense_about(table: &'static str, id: &dyn ToString, reason: &str) -> StorageError {
+    StorageError::Inconsistent { table, column: "id", row: id.to_string(), reason: reason.to_owned() }
 }

@@ -4,8 +4,10 @@
 //! that takes the write lock at its beginning, so that none fails halfway because another one was faster.
 
 mod accounts;
+mod agents;
 mod api_keys;
 mod calls;
+mod catalog;
 mod messages;
 mod tools;
 
@@ -81,6 +83,8 @@ fn migrations() -> Migrator {
     Migrator::with_migrations(vec![
         one(1, "calls", include_str!("../../migrations/sqlite/0001_calls.sql")),
         one(2, "tools", include_str!("../../migrations/sqlite/0002_tools.sql")),
+        one(4, "agents", include_str!("../../migrations/sqlite/0004_agents.sql")),
+        one(5, "call lists", include_str!("../../migrations/sqlite/0005_call_lists.sql")),
     ])
 }
 
@@ -157,4 +161,9 @@ impl<'r> Reading<'r> {
 /// What a type of the wire is in a column of JSON.
 fn to_json<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("wire types have string keys")
+}
+
+/// A text as a part of a pattern of LIKE, in which `\` says that what follows it is meant as it is.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }

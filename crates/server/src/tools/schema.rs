@@ -165,8 +165,13 @@ pub(super) fn validator(schema: &Value) -> Result<Validator, String> {
         .map_err(|error| format!("is no JSON Schema: {}", shortened(&error.to_string())))
 }
 
-/// What is wrong with a value, for a model to correct. None if nothing is.
-pub(super) fn problems(validator: &Validator, value: &Value) -> Option<String> {
+/// What checks values against a schema of somebody's own, if it is one and refers to nothing beyond itself.
+pub(crate) fn self_contained(schema: &Value) -> Result<Validator, String> {
+    validator(&inlined(schema, schema)?)
+}
+
+/// What is wrong with a value, for whoever made it up to correct. None if nothing is.
+pub(crate) fn problems(validator: &Validator, value: &Value) -> Option<String> {
     let told: Vec<_> = validator
         .iter_errors(value)
         .take(TOLD)

@@ -7,8 +7,8 @@ use antiphon_api::{CallId, CallStageId, Timestamp};
 use antiphon_engine::output::EndReason;
 use antiphon_server::call::leg::CloseCode;
 use antiphon_server::storage::{
-    AccountId, CallOrder, CallPlace, CallStore, Deletion, MessageChoice, MessagePlace, Pending, Severity,
-    Slice, Storage, StorageError, StoredCall, StoredEvent, StoredMessage, Window,
+    AccountId, CallStore, Deletion, MessageChoice, MessagePlace, Pending, Severity, Slice, Storage,
+    StorageError, StoredCall, StoredEvent, StoredMessage, Window,
 };
 use futures::FutureExt as _;
 use serde_json::json;
@@ -49,19 +49,6 @@ impl CallStore for Unwell {
 
     fn find(&self, id: CallId) -> Pending<'_, Option<StoredCall>> {
         self.behind.find(id)
-    }
-
-    fn list(
-        &self,
-        account: AccountId,
-        order: CallOrder,
-        window: Window<CallPlace>,
-    ) -> Pending<'_, Slice<StoredCall>> {
-        self.behind.list(account, order, window)
-    }
-
-    fn count(&self, account: AccountId) -> Pending<'_, u64> {
-        self.behind.count(account)
     }
 
     fn unfinished(&self) -> Pending<'_, Vec<StoredCall>> {

@@ -4,6 +4,8 @@
 // The whole Call resource is one literal.
 #![recursion_limit = "256"]
 
+mod accounts;
+mod agents;
 mod bad_input;
 mod calls;
 #[path = "../outbound/endpoint.rs"]

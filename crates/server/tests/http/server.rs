@@ -61,6 +61,10 @@ impl Server {
         answer(self.request(Method::PUT, path).header("X-API-Key", KEY).json(&body)).await
     }
 
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {
+        answer(self.request(Method::PATCH, path).header("X-API-Key", KEY).json(&body)).await
+    }
+
     pub(crate) async fn post(&self, path: &str, body: impl Into<String>) -> Answer {
         let request = self.request(Method::POST, path).header("X-API-Key", KEY);
         answer(request.header("Content-Type", "application/json").body(body.into())).await
@@ -92,6 +96,7 @@ impl Server {
             ended: None,
             client_version: None,
             greeting_prompt: true,
+            agent: None,
             request: serde_json::from_value(request).unwrap(),
         };
         storage.calls.insert(&call).await.unwrap();

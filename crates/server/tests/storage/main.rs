@@ -2,45 +2,48 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed expectation fails the test")]
 
+mod agents;
+mod catalog;
 mod contract;
 
 use std::path::{Path, PathBuf};
 
+use antiphon_engine::output::EndReason;
 use antiphon_server::storage::Storage;
 
 macro_rules! contract {
-    ($($story:ident),* $(,)?) => {
+    ($($part:ident: $($story:ident),* $(,)?;)*) => {
         mod sqlite {
-            $(
+            $($(
                 #[tokio::test]
                 async fn $story() {
                     let directory = super::Directory::new();
                     let storage = super::open(&directory.0.join("antiphon.db")).await;
-                    super::contract::$story(&storage).await;
+                    super::$part::$story(&storage).await;
                     storage.close().await;
                 }
-            )*
+            )*)*
         }
 
         mod memory {
-            $(
+            $($(
                 #[tokio::test]
                 async fn $story() {
-                    super::contract::$story(&super::Storage::in_memory()).await;
+                    super::$part::$story(&super::Storage::in_memory()).await;
                 }
-            )*
+            )*)*
         }
     };
 }
 
 contract! {
+    contract:
     the_default_account_is_made_once,
     a_key_is_found_by_its_prefix_until_it_is_revoked_for_good,
     a_call_comes_back_as_it_was_kept,
     a_call_is_joined_once_and_ends_once,
     a_call_that_ended_cannot_be_joined,
     unfinished_calls_are_those_that_have_not_ended,
-    a_list_is_walked_both_ways_without_a_gap_or_a_double,
     only_an_ended_call_of_the_account_is_deleted_with_all_it_left,
     messages_keep_their_order_and_are_chosen_by_stage,
     a_message_is_found_by_its_index_in_its_stage,
@@ -48,7 +51,20 @@ contract! {
     writers_at_the_same_time_lose_nothing,
     a_tool_comes_back_as_it_was_kept_and_only_to_its_account,
     tools_are_kept_up_to_a_number_all_or_none,
-    a_tools_history_knows_its_calls_and_its_failures,
+    a_tools_history_knows_its_calls_and_its_failures;
+    agents:
+    an_agent_comes_back_as_it_was_kept_and_only_to_its_account,
+    agents_are_searched_by_name_and_walked_in_every_order,
+    a_change_publishes_a_revision_unless_another_one_came_first,
+    an_agents_calls_are_counted_and_outlive_it;
+    catalog:
+    calls_are_walked_both_ways_in_every_order_without_a_gap_or_a_double,
+    what_a_filter_lets_through_is_what_fits,
+    no_account_sees_anything_of_another_one,
+    events_are_chosen_by_severity_and_type_and_walked_both_ways,
+    a_deleted_call_leaves_a_tombstone_and_nothing_of_what_was_in_it,
+    calls_are_summed_up_by_hour_and_by_agent,
+    spans_are_those_that_touch_a_period;
 }
 
 #[tokio::test]
@@ -118,6 +134,46 @@ async fn a_database_of_a_newer_server_is_refused() {
     pool.close().await;
     let error = Storage::open_sqlite(&path).await.err().unwrap().to_string();
     assert!(error.contains("newer server"), "{error}");
+}
+
+#[tokio::test]
+async fn calls_that_an_older_server_kept_are_listed_like_new_ones() {
+    let directory = Directory::new();
+    let path = directory.0.join("antiphon.db");
+    let storage = open(&path).await;
+    let mut call = contract::call(&storage, 1, contract::at(1)).await;
+    call.request.voice = Some("Mark".to_owned());
+    let metadata = [("customer", "Jane \"J\" Doe"), ("line", "a\nb\u{1f}c/d"), ("empty", "")];
+    call.request.metadata = Some(metadata.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
+    storage.calls.insert(&call).await.unwrap();
+    storage.calls.mark_joined(call.id, contract::at(2), None).await.unwrap();
+    storage.calls.mark_ended(call.id, contract::at(9), EndReason::HangUp).await.unwrap();
+    contract::inserted(&storage, 2, contract::at(3)).await;
+    storage.close().await;
+
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let pool = sqlx::sqlite::SqlitePool::connect_with(options).await.unwrap();
+    let listed = "SELECT voice, duration_us, facts, rtrim(words, char(10)) FROM calls ORDER BY id";
+    let rows = async || {
+        sqlx::query_as::<_, (Option<String>, Option<i64>, String, String)>(listed)
+            .fetch_all(&pool)
+            .await
+            .unwrap()
+    };
+    let before = rows().await;
+    assert_eq!(before[0].1, Some(7));
+    sqlx::query("UPDATE calls SET voice = NULL, duration_us = NULL, facts = '', words = ''")
+        .execute(&pool)
+        .await
+        .unwrap();
+    assert_ne!(rows().await, before);
+    let migration = include_str!("../../migrations/sqlite/0005_call_lists.sql");
+    let (_, update) = migration.split_once("UPDATE calls SET").unwrap();
+    let (update, _) = update.split_once(';').unwrap();
+    let update = format!("UPDATE calls SET{update}");
+    sqlx::query(sqlx::AssertSqlSafe(update)).execute(&pool).await.unwrap();
+    assert_eq!(rows().await, before);
+    pool.close().await;
 }
 
 async fn open(path: &Path) -> Storage {

@@ -28,6 +28,7 @@ pub(in crate::http) async fn create(
     let options = CreateOptions {
         greeting_prompt: request.query.enable_greeting_prompt,
         prior_call: request.query.prior_call_id,
+        agent: None,
         ignored_fields: request.ignored,
     };
     let call = http.calls.create(account.0, request.body, options).await?;

@@ -1,71 +1,56 @@
 //! `GET /api/calls`: lists the account's calls (protocol.md 7.14).
 
-use antiphon_api::rest::calls::{CallSort, ListCalls, ListCallsQuery};
+use antiphon_api::rest::calls::{CallSort as Sort, ListCalls};
 use axum::extract::State;
 
 use super::super::Http;
 use super::super::answer::{Answer, Answered};
 use super::super::auth::Account;
-use super::super::error::ApiError;
-use super::super::page::{page, window};
+use super::super::page::{Place, page, window};
 use super::super::request::Requested;
+use super::filter::filter;
 use super::resource::call_resource;
-use crate::storage::{CallOrder, CallPlace, Slice};
+use crate::storage::{CallKey, CallSort, Slice, SortPlace};
+
+impl Place for SortPlace {
+    fn write(self) -> String {
+        format!("{}.{}", self.key, self.id)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (key, id) = text.split_once('.')?;
+        Some(Self { key: key.parse().ok()?, id: id.parse().ok()? })
+    }
+}
 
 pub(in crate::http) async fn list(
     State(http): State<Http>,
     account: Account,
     request: Requested<ListCalls>,
 ) -> Answered<ListCalls> {
-    refuse_filters(&request.query)?;
-    let order = order(request.query.sort)?;
+    let (filter, sort) = (filter(&request.query, &http)?, order(request.query.sort));
     let window = window(request.query.cursor.as_deref(), request.query.page_size)?;
-    let calls = &http.storage.calls;
-    let slice = calls.list(account.0, order, window).await?;
-    let total = calls.count(account.0).await?;
-    let place = |created, id| CallPlace { created, id };
+    let catalog = &http.storage.catalog;
+    let slice = catalog.list(account.0, &filter, sort, window).await?;
+    let total = match slice.whole(&window) {
+        Some(total) => total,
+        None => catalog.count(account.0, &filter).await?,
+    };
     let items = slice.items.iter();
-    let items =
-        items.map(|call| (place(call.created, call.id), call_resource(call, &http.public_url))).collect();
+    let items = items.map(|call| (call.sort_place(sort.by), call_resource(call, &http.public_url))).collect();
     Ok(Answer(page(&http.public_url, &request.uri, &window, Slice { items, more: slice.more }, total)))
 }
 
-fn order(sort: Option<CallSort>) -> Result<CallOrder, ApiError> {
-    match sort {
-        None | Some(CallSort::CreatedDescending) => Ok(CallOrder::NewestFirst),
-        Some(CallSort::Created) => Ok(CallOrder::OldestFirst),
-        Some(
-            sort @ (CallSort::BilledDuration
-            | CallSort::BilledDurationDescending
-            | CallSort::Ended
-            | CallSort::EndedDescending
-            | CallSort::Joined
-            | CallSort::JoinedDescending),
-        ) => Err(ApiError::field(
-            "sort",
-            format!("\"{sort}\" is not supported here; use \"created\" or \"-created\""),
-        )),
-    }
-}
-
-/// A filter that is not applied would answer with calls that were not asked for, so it is refused by name.
-fn refuse_filters(query: &ListCallsQuery) -> Result<(), ApiError> {
-    let asked = [
-        ("agentIds", !query.agent_ids.is_empty()),
-        ("durationMin", query.duration_min.is_some()),
-        ("durationMax", query.duration_max.is_some()),
-        ("fromDate", query.from_date.is_some()),
-        ("toDate", query.to_date.is_some()),
-        ("metadata", !query.metadata.is_empty()),
-        ("search", query.search.is_some()),
-        ("timeOfDayStart", query.time_of_day_start.is_some()),
-        ("timeOfDayEnd", query.time_of_day_end.is_some()),
-        ("voiceId", query.voice_id.is_some()),
-    ];
-    match asked.into_iter().find(|(_, asked)| *asked) {
-        Some((filter, _)) => {
-            Err(ApiError::field(filter, "is not supported here; list all calls and filter them"))
-        }
-        None => Ok(()),
-    }
+fn order(sort: Option<Sort>) -> CallSort {
+    let (by, descending) = match sort {
+        None | Some(Sort::CreatedDescending) => (CallKey::Created, true),
+        Some(Sort::Created) => (CallKey::Created, false),
+        Some(Sort::BilledDuration) => (CallKey::Duration, false),
+        Some(Sort::BilledDurationDescending) => (CallKey::Duration, true),
+        Some(Sort::Ended) => (CallKey::Ended, false),
+        Some(Sort::EndedDescending) => (CallKey::Ended, true),
+        Some(Sort::Joined) => (CallKey::Joined, false),
+        Some(Sort::JoinedDescending) => (CallKey::Joined, true),
+    };
+    CallSort { by, descending }
 }

@@ -1,16 +1,14 @@
 //! From a call as it is kept to a call as clients see it (protocol.md 2.3). Secrets stay behind here.
 
+use antiphon_api::WireDuration;
 use antiphon_api::rest::calls::{
-    BillingStatus, Call, CallMedium, EndReason, ExternalVoice, FirstSpeakerSettings, MessageMedium,
+    AgentBasic, BillingStatus, Call, CallMedium, EndReason, ExternalVoice, FirstSpeakerSettings,
+    MessageMedium,
 };
-use antiphon_api::{Timestamp, WireDuration};
 use antiphon_engine::output::EndReason as Ended;
 
 use crate::config::PublicUrl;
 use crate::storage::StoredCall;
-
-/// What calls are billed in (protocol.md A-54).
-const BILLING_UNIT_MICROS: i64 = 6_000_000;
 
 /// The call as clients see it.
 pub(in crate::http) fn call_resource(call: &StoredCall, public_url: &PublicUrl) -> Call {
@@ -23,7 +21,9 @@ pub(in crate::http) fn call_resource(call: &StoredCall, public_url: &PublicUrl) 
         joined: call.joined,
         ended: call.ended.map(|(at, _)| at),
         end_reason: call.ended.map(|(_, reason)| end_reason(reason)),
-        billed_duration: call.ended.map(|(ended, _)| billed_duration(call.joined, ended)),
+        billed_duration: call
+            .billed_units()
+            .map(|units| WireDuration::from_secs(u32::try_from(units * 6).unwrap_or(u32::MAX))),
         billed_side_input_tokens: None,
         billed_side_output_tokens: None,
         billing_status: billing_status(call),
@@ -49,8 +49,8 @@ pub(in crate::http) fn call_resource(call: &StoredCall, public_url: &PublicUrl) 
         vad_settings: request.vad_settings.clone(),
         short_summary: None,
         summary: None,
-        agent: None,
-        agent_id: None,
+        agent: call.agent.as_ref().map(|agent| AgentBasic { agent_id: agent.id, name: agent.name.clone() }),
+        agent_id: call.agent.as_ref().map(|agent| agent.id),
         experimental_settings: request.experimental_settings.clone(),
         metadata: request.metadata.clone().unwrap_or_default(),
         initial_state: request.initial_state.clone().unwrap_or_default(),
@@ -74,7 +74,8 @@ fn join_url(call: &StoredCall, public_url: &PublicUrl) -> Option<String> {
     Some(public_url.web_socket(&format!("/calls/{}{place}", call.id)))
 }
 
-fn end_reason(reason: Ended) -> EndReason {
+/// Why a call ended, in wire words.
+pub(in crate::http) fn end_reason(reason: Ended) -> EndReason {
     match reason {
         Ended::AgentHangUp => EndReason::AgentHangup,
         Ended::ConnectionError => EndReason::ConnectionError,
@@ -93,11 +94,4 @@ fn billing_status(call: &StoredCall) -> BillingStatus {
         (None, Some(_)) => BillingStatus::FreeZeroEffectiveDuration,
         (Some(_), Some(_)) => BillingStatus::FreeOther,
     }
-}
-
-/// From the join to the end, in whole units.
-fn billed_duration(joined: Option<Timestamp>, ended: Timestamp) -> WireDuration {
-    let micros = joined.map_or(0, |joined| ended.unix_micros().saturating_sub(joined.unix_micros()).max(0));
-    let units = micros.div_euclid(BILLING_UNIT_MICROS) + i64::from(micros % BILLING_UNIT_MICROS > 0);
-    WireDuration::from_secs(u32::try_from(units * 6).unwrap_or(u32::MAX))
 }

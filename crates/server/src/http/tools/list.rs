@@ -7,25 +7,10 @@ use axum::extract::State;
 use super::super::Http;
 use super::super::answer::{Answer, Answered};
 use super::super::auth::Account;
-use super::super::page::{Place, page, window};
+use super::super::page::{page, part, window};
 use super::super::request::Requested;
 use super::{built_in_resource, tool_resource};
-use crate::storage::{Direction, Slice, Window};
 use crate::tools::built_in;
-
-/// A tool's place in a list, counted from 0.
-#[derive(Clone, Copy)]
-struct ToolPlace(usize);
-
-impl Place for ToolPlace {
-    fn write(self) -> String {
-        self.0.to_string()
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        text.parse().ok().map(Self)
-    }
-}
 
 pub(in crate::http) async fn list(
     State(http): State<Http>,
@@ -33,7 +18,7 @@ pub(in crate::http) async fn list(
     request: Requested<ListTools>,
 ) -> Answered<ListTools> {
     let ListToolsQuery { cursor, ownership, page_size, search, sort_order } = request.query;
-    let window: Window<ToolPlace> = window(cursor.as_deref(), page_size)?;
+    let window = window(cursor.as_deref(), page_size)?;
     let own = http.storage.tools.tools(account.0).await?.into_iter().map(tool_resource);
     // An account has a bounded number of tools, so that all of them can be looked at.
     let mut tools: Vec<Tool> = own.chain(built_in::ALL.iter().map(built_in_resource)).collect();
@@ -80,22 +65,4 @@ fn sort(tools: &mut [Tool], order: ToolOrder) {
             });
         }
     }
-}
-
-fn part(tools: Vec<Tool>, window: &Window<ToolPlace>) -> Slice<(ToolPlace, Tool)> {
-    let limit = usize::try_from(window.limit).unwrap_or(usize::MAX);
-    let (from, to, more) = match (window.direction, window.after) {
-        (Direction::Forward, after) => {
-            let from = after.map_or(0, |after| after.0.saturating_add(1));
-            let to = from.saturating_add(limit);
-            (from, to, to < tools.len())
-        }
-        (Direction::Backward, after) => {
-            let to = after.map_or(tools.len(), |after| after.0);
-            let from = to.saturating_sub(limit);
-            (from, to, from > 0)
-        }
-    };
-    let items = tools.into_iter().enumerate().take(to).skip(from);
-    Slice { items: items.map(|(at, tool)| (ToolPlace(at), tool)).collect(), more }
 }

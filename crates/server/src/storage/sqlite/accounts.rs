@@ -22,4 +22,15 @@ impl AccountStore for Sqlite {
         }
         .boxed()
     }
+
+    fn name(&self, id: AccountId) -> Pending<'_, Option<String>> {
+        async move {
+            let row = sqlx::query("SELECT id, name FROM accounts WHERE id = $1")
+                .bind(id.to_string())
+                .fetch_optional(&self.pool)
+                .await?;
+            row.map(|row| Reading::new(&row, "accounts", "id")?.plain("name")).transpose()
+        }
+        .boxed()
+    }
 }

@@ -7,25 +7,27 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::super::{
-    AccountId, CallOrder, CallPlace, CallStore, Deletion, MessageChoice, MessagePlace, Pending, Severity,
-    Slice, StorageError, StoredCall, StoredEvent, StoredMessage, Window,
+    AccountId, CallAgent, CallStore, Deletion, MessageChoice, MessagePlace, Pending, Severity, Slice,
+    StorageError, StoredCall, StoredEvent, StoredMessage, Window,
 };
 use super::{BEGIN, Reading, Sqlite, to_json};
 use crate::storage::Direction;
+use crate::storage::catalog::{Facts, micros};
 
 const FIND: &str = "SELECT * FROM calls WHERE id = $1";
 const UNFINISHED: &str = "SELECT * FROM calls WHERE ended_us IS NULL ORDER BY created_us, id";
-const RISING: &str = "SELECT * FROM calls WHERE account_id = $1 AND (created_us, id) > ($2, $3) \
-                      ORDER BY created_us, id LIMIT $4";
-const FALLING: &str = "SELECT * FROM calls WHERE account_id = $1 AND (created_us, id) < ($2, $3) \
-                       ORDER BY created_us DESC, id DESC LIMIT $4";
 
 impl CallStore for Sqlite {
     fn insert<'a>(&'a self, call: &'a StoredCall) -> Pending<'a, ()> {
         async {
+            let agent = call.agent.as_ref();
+            let facts = Facts::of(call);
+            let mut transaction = self.pool.begin_with(BEGIN).await?;
             sqlx::query(
                 "INSERT INTO calls (id, account_id, created_us, joined_us, ended_us, end_reason, client_version, \
-                 greeting_prompt, recording_enabled, request) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                 greeting_prompt, recording_enabled, request, agent_id, agent_name, agent_revision_id, duration_us, \
+                 voice, facts, words) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
             )
             .bind(call.id.to_string())
             .bind(call.account.to_string())
@@ -37,9 +39,22 @@ impl CallStore for Sqlite {
             .bind(call.greeting_prompt)
             .bind(call.request.recording_enabled == Some(true))
             .bind(to_json(&call.request))
-            .execute(&self.pool)
+            .bind(agent.map(|agent| agent.id.to_string()))
+            .bind(agent.map(|agent| agent.name.as_str()))
+            .bind(agent.map(|agent| agent.revision.to_string()))
+            .bind(facts.duration_us)
+            .bind(facts.voice)
+            .bind(facts.facts)
+            .bind(facts.words)
+            .execute(&mut *transaction)
             .await?;
-            Ok(())
+            if let Some(agent) = agent {
+                sqlx::query("UPDATE agents SET calls = calls + 1 WHERE id = $1")
+                    .bind(agent.id.to_string())
+                    .execute(&mut *transaction)
+                    .await?;
+            }
+            Ok(transaction.commit().await?)
         }
         .boxed()
     }
@@ -48,48 +63,6 @@ impl CallStore for Sqlite {
         async move {
             let row = sqlx::query(FIND).bind(id.to_string()).fetch_optional(&self.pool).await?;
             row.as_ref().map(read).transpose()
-        }
-        .boxed()
-    }
-
-    fn list(
-        &self,
-        account: AccountId,
-        order: CallOrder,
-        window: Window<CallPlace>,
-    ) -> Pending<'_, Slice<StoredCall>> {
-        async move {
-            let rising = match (order, window.direction) {
-                (CallOrder::NewestFirst, Direction::Backward)
-                | (CallOrder::OldestFirst, Direction::Forward) => true,
-                (CallOrder::NewestFirst, Direction::Forward)
-                | (CallOrder::OldestFirst, Direction::Backward) => false,
-            };
-            // Without a place to go on from: before everything, or behind it.
-            let (created, id) = match (window.after, rising) {
-                (Some(place), _) => (place.created.unix_micros(), place.id.to_string()),
-                (None, true) => (i64::MIN, String::new()),
-                (None, false) => (i64::MAX, String::new()),
-            };
-            let rows = sqlx::query(if rising { RISING } else { FALLING })
-                .bind(account.to_string())
-                .bind(created)
-                .bind(id)
-                .bind(i64::from(window.limit) + 1)
-                .fetch_all(&self.pool)
-                .await?;
-            slice(&rows, &window, read)
-        }
-        .boxed()
-    }
-
-    fn count(&self, account: AccountId) -> Pending<'_, u64> {
-        async move {
-            let row = sqlx::query("SELECT COUNT(*) AS total FROM calls WHERE account_id = $1")
-                .bind(account.to_string())
-                .fetch_one(&self.pool)
-                .await?;
-            total(&row)
         }
         .boxed()
     }
@@ -122,7 +95,9 @@ impl CallStore for Sqlite {
     fn mark_ended(&self, id: CallId, at: Timestamp, reason: EndReason) -> Pending<'_, bool> {
         async move {
             let result = sqlx::query(
-                "UPDATE calls SET ended_us = $2, end_reason = $3 WHERE id = $1 AND ended_us IS NULL",
+                "UPDATE calls SET ended_us = $2, end_reason = $3, \
+                 duration_us = CASE WHEN joined_us < $2 THEN $2 - joined_us ELSE 0 END \
+                 WHERE id = $1 AND ended_us IS NULL",
             )
             .bind(id.to_string())
             .bind(at.unix_micros())
@@ -137,25 +112,35 @@ impl CallStore for Sqlite {
     fn delete(&self, account: AccountId, id: CallId, at: Timestamp) -> Pending<'_, Deletion> {
         async move {
             let mut transaction = self.pool.begin_with(BEGIN).await?;
-            let row =
-                sqlx::query("SELECT ended_us IS NULL AS live FROM calls WHERE id = $1 AND account_id = $2")
-                    .bind(id.to_string())
-                    .bind(account.to_string())
-                    .fetch_optional(&mut *transaction)
-                    .await?;
-            match row.map(|row| row.try_get("live")).transpose()? {
-                None => return Ok(Deletion::Unknown),
-                Some(true) => return Ok(Deletion::Live),
-                Some(false) => {}
-            }
+            let row = sqlx::query("SELECT * FROM calls WHERE id = $1 AND account_id = $2")
+                .bind(id.to_string())
+                .bind(account.to_string())
+                .fetch_optional(&mut *transaction)
+                .await?;
+            let Some(call) = row.as_ref().map(read).transpose()? else { return Ok(Deletion::Unknown) };
+            let Some((ended, reason)) = call.ended else { return Ok(Deletion::Live) };
+            let stone = call.tombstone(at);
+            let facts = Facts::of_tombstone(&stone, call.agent.as_ref().map(|agent| agent.id));
+            let longest = stone.max_duration.to_std().map_or(0, micros);
             sqlx::query(
                 "INSERT INTO tombstones (call_id, account_id, created_us, joined_us, ended_us, end_reason, \
-                 recording_enabled, deleted_us) \
-                 SELECT id, account_id, created_us, joined_us, ended_us, end_reason, recording_enabled, $2 \
-                 FROM calls WHERE id = $1",
+                 recording_enabled, deleted_us, agent_id, voice, duration_us, facts, words, max_duration_us) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
             )
-            .bind(id.to_string())
-            .bind(at.unix_micros())
+            .bind(stone.id.to_string())
+            .bind(stone.account.to_string())
+            .bind(stone.created.unix_micros())
+            .bind(stone.joined.map(Timestamp::unix_micros))
+            .bind(ended.unix_micros())
+            .bind(reason_word(reason))
+            .bind(stone.recording_enabled)
+            .bind(stone.deleted.unix_micros())
+            .bind(facts.agent.map(|agent| agent.to_string()))
+            .bind(facts.voice)
+            .bind(facts.duration_us)
+            .bind(facts.facts)
+            .bind(facts.words)
+            .bind(longest)
             .execute(&mut *transaction)
             .await?;
             // Messages and events go with it.
@@ -201,25 +186,39 @@ impl CallStore for Sqlite {
 
 pub(super) fn read(row: &SqliteRow) -> Result<StoredCall, StorageError> {
     let row = Reading::new(row, "calls", "id")?;
-    let ended = match (row.optional_time("ended_us")?, row.plain::<Option<String>>("end_reason")?) {
-        (None, None) => None,
-        (Some(at), Some(reason)) => {
-            Some((at, reason_of(&reason).ok_or_else(|| row.wrong("end_reason", &"it is no end reason"))?))
-        }
-        (Some(_), None) | (None, Some(_)) => {
-            return Err(row.wrong("end_reason", &"a call has an end and a reason for it, or neither"));
-        }
+    let agent = match row.plain::<Option<String>>("agent_id")? {
+        None => None,
+        Some(_) => Some(CallAgent {
+            id: row.text("agent_id")?,
+            name: row.plain("agent_name")?,
+            revision: row.text("agent_revision_id")?,
+        }),
     };
     Ok(StoredCall {
         id: row.text("id")?,
         account: AccountId(row.text("account_id")?),
         created: row.time("created_us")?,
         joined: row.optional_time("joined_us")?,
-        ended,
+        ended: ended(&row)?,
         client_version: row.plain("client_version")?,
         greeting_prompt: row.plain("greeting_prompt")?,
+        agent,
         request: row.json("request")?,
     })
+}
+
+/// When and why a call ended, if it has.
+pub(super) fn ended(row: &Reading<'_>) -> Result<Option<(Timestamp, EndReason)>, StorageError> {
+    match (row.optional_time("ended_us")?, row.plain::<Option<String>>("end_reason")?) {
+        (None, None) => Ok(None),
+        (Some(at), Some(reason)) => {
+            let reason = reason_of(&reason).ok_or_else(|| row.wrong("end_reason", &"it is no end reason"))?;
+            Ok(Some((at, reason)))
+        }
+        (Some(_), None) | (None, Some(_)) => {
+            Err(row.wrong("end_reason", &"a call has an end and a reason for it, or neither"))
+        }
+    }
 }
 
 const REASONS: [EndReason; 6] = [

@@ -168,7 +168,7 @@ fn read_message(row: &SqliteRow) -> Result<(MessagePlace, StoredMessage), Storag
     Ok((MessagePlace(row.plain("position")?), message))
 }
 
-fn read_event(row: &SqliteRow) -> Result<StoredEvent, StorageError> {
+pub(super) fn read_event(row: &SqliteRow) -> Result<StoredEvent, StorageError> {
     let row = Reading::new(row, "call_events", "call_id")?;
     let stage: Option<String> = row.plain("stage_id")?;
     let extras: Option<String> = row.plain("extras")?;

@@ -1,0 +1,3 @@
+//! `/api/models`: the names that a call's model may have.
+
+pub(super) mod list;

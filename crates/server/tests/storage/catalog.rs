@@ -1,0 +1,366 @@
+//! What every database must do for lists of calls. Each function is one story on an empty store.
+
+use std::time::Duration;
+
+use antiphon_api::rest::calls::StartCallRequest;
+use antiphon_api::{AgentId, AgentRevisionId, CallId, Timestamp, WireDuration};
+use antiphon_engine::output::EndReason;
+use antiphon_server::storage::{
+    AccountId, AgentDay, CallAgent, CallFilter, CallKey, CallPlace, CallSort, CallSpan, Deletion, Direction,
+    EventChoice, EventPlace, HourOfCalls, Severity, SortPlace, Storage, StoredCall, StoredEvent, Window,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::contract::{account, at, call, event, id, inserted};
+
+const SECOND: i64 = 1_000_000;
+const HOUR: i64 = 3_600 * SECOND;
+const DAY: i64 = 24 * HOUR;
+
+pub(crate) async fn calls_are_walked_both_ways_in_every_order_without_a_gap_or_a_double(storage: &Storage) {
+    let account = account(storage).await;
+    // Calls 2 and 3 were created in one microsecond; call 4 has not ended, call 5 was never joined, call 1 is the longest.
+    for (number, created, joined, ended) in [
+        (1, 10, Some(11), Some(90)),
+        (2, 20, Some(25), Some(60)),
+        (3, 20, Some(24), Some(59)),
+        (4, 30, Some(31), None),
+        (5, 40, None, Some(50)),
+    ] {
+        let call = inserted(storage, number, at(created)).await;
+        if let Some(joined) = joined {
+            storage.calls.mark_joined(call.id, at(joined), None).await.unwrap();
+        }
+        if let Some(ended) = ended {
+            storage.calls.mark_ended(call.id, at(ended), EndReason::HangUp).await.unwrap();
+        }
+    }
+    let all = CallFilter::default();
+    assert_eq!(storage.catalog.count(account, &all).await.unwrap(), 5);
+    assert_eq!(storage.catalog.count_live(account).await.unwrap(), 1);
+    for (by, rising) in [
+        (CallKey::Created, [1, 2, 3, 4, 5]),
+        (CallKey::Joined, [1, 3, 2, 4, 5]),
+        (CallKey::Ended, [5, 3, 2, 1, 4]),
+        (CallKey::Duration, [5, 2, 3, 1, 4]),
+    ] {
+        for descending in [false, true] {
+            let mut order = rising.map(id);
+            if descending {
+                order.reverse();
+            }
+            let sort = CallSort { by, descending };
+            let page = async |after, direction, limit| {
+                let window = Window { after, direction, limit };
+                let slice = storage.catalog.list(account, &all, sort, window).await.unwrap();
+                let places: Vec<SortPlace> = slice.items.iter().map(|call| call.sort_place(by)).collect();
+                (places, slice.more)
+            };
+            let ids = |places: &[SortPlace]| places.iter().map(|place| place.id).collect::<Vec<_>>();
+            let (first, more) = page(None, Direction::Forward, 2).await;
+            assert_eq!((ids(&first), more), (order[..2].to_vec(), true), "{sort:?}");
+            let (second, more) = page(Some(first[1]), Direction::Forward, 2).await;
+            assert_eq!((ids(&second), more), (order[2..4].to_vec(), true), "{sort:?}");
+            let (third, more) = page(Some(second[1]), Direction::Forward, 2).await;
+            assert_eq!((ids(&third), more), (order[4..].to_vec(), false), "{sort:?}");
+            let (back, more) = page(Some(third[0]), Direction::Backward, 2).await;
+            assert_eq!((back.clone(), more), (second, true), "{sort:?}");
+            let (back, more) = page(Some(back[0]), Direction::Backward, 2).await;
+            assert_eq!((back, more), (first, false), "{sort:?}");
+            let (whole, more) = page(None, Direction::Forward, 5).await;
+            assert_eq!((ids(&whole), more), (order.to_vec(), false), "{sort:?}");
+            let (end, more) = page(None, Direction::Backward, 2).await;
+            assert_eq!((ids(&end), more), (order[3..].to_vec(), true), "{sort:?}");
+        }
+    }
+}
+
+pub(crate) async fn what_a_filter_lets_through_is_what_fits(storage: &Storage) {
+    let account = account(storage).await;
+    let (support, sales) = (agent(1, "Support"), agent(2, "Sales"));
+    let metadata = |value: Value| Some(serde_json::from_value(value).unwrap());
+    // By number: when it was created, what with, and how many seconds it lasted.
+    for (number, created, agent, voice, metadata, lasted) in [
+        (
+            1,
+            8 * HOUR,
+            Some(&support),
+            Some("Mark"),
+            metadata(json!({"customer": "Jane", "tier": "gold"})),
+            Some(30),
+        ),
+        (2, DAY + 9 * HOUR, Some(&sales), None, metadata(json!({"customer": "jane"})), Some(60)),
+        (
+            3,
+            DAY + 23 * HOUR,
+            None,
+            Some("Ana"),
+            metadata(json!({"customer": "Jürgen ÄRGER", "x": "a\n\"y\":\"b\""})),
+            Some(90),
+        ),
+        (4, 2 * DAY, Some(&support), Some("100%"), None, None),
+    ] {
+        let mut call = call(storage, number, at(created)).await;
+        call.agent = agent.cloned();
+        call.request =
+            StartCallRequest { voice: voice.map(str::to_owned), metadata, ..StartCallRequest::default() };
+        storage.calls.insert(&call).await.unwrap();
+        if let Some(lasted) = lasted {
+            storage.calls.mark_joined(call.id, at(created + SECOND), None).await.unwrap();
+            let ended = at(created + (1 + lasted) * SECOND);
+            storage.calls.mark_ended(call.id, ended, EndReason::HangUp).await.unwrap();
+        }
+    }
+    let with = |change: &dyn Fn(&mut CallFilter)| {
+        let mut filter = CallFilter::default();
+        change(&mut filter);
+        filter
+    };
+    let search = |words: &'static str| with(&|filter| filter.search = Some(words.to_owned()));
+    let metadata = |key: &'static str, value: &'static str| {
+        with(&|filter| drop(filter.metadata.insert(key.to_owned(), value.to_owned())))
+    };
+    let hours = |from: i64, to: i64| with(&|filter| filter.time_of_day = Some((from * HOUR, to * HOUR)));
+    let cases = [
+        (with(&|_| {}), vec![1, 2, 3, 4]),
+        (with(&|filter| filter.agents = vec![support.id]), vec![1, 4]),
+        (with(&|filter| filter.agents = vec![support.id, sales.id]), vec![1, 2, 4]),
+        (with(&|filter| filter.agents = vec![AgentId::new(Uuid::from_u128(9))]), vec![]),
+        (with(&|filter| filter.created_from = Some(at(DAY + 9 * HOUR))), vec![2, 3, 4]),
+        (with(&|filter| filter.created_to = Some(at(DAY + 9 * HOUR))), vec![1, 2]),
+        (with(&|filter| filter.lasted_at_least = Some(Duration::from_secs(60))), vec![2, 3]),
+        (with(&|filter| filter.lasted_at_most = Some(Duration::from_secs(60))), vec![1, 2]),
+        (metadata("customer", "Jane"), vec![1]),
+        (metadata("customer", "Jan"), vec![]),
+        (metadata("tier", "gold"), vec![1]),
+        // A value that looks like another entry is none.
+        (metadata("y", "b"), vec![]),
+        (metadata("x", "a\n\"y\":\"b\""), vec![3]),
+        (search("JANE"), vec![1, 2]),
+        (search("ärger jürg"), vec![3]),
+        (search("jane gold"), vec![1]),
+        (search("support"), vec![1, 4]),
+        (search("100%"), vec![4]),
+        (search("1%"), vec![]),
+        (search("00000000-0000-0000-0000-000000000002"), vec![2]),
+        (search("customer"), vec![]),
+        (hours(8, 9), vec![1, 2]),
+        (hours(22, 8), vec![1, 3, 4]),
+        (
+            with(&|filter| filter.voices = Some(vec![Some("Mark".to_owned()), Some("Ana".to_owned())])),
+            vec![1, 3],
+        ),
+        (with(&|filter| filter.voices = Some(vec![Some("Mark".to_owned()), None])), vec![1, 2]),
+        (with(&|filter| filter.voices = Some(Vec::new())), vec![]),
+        (
+            with(&|filter| {
+                filter.agents = vec![support.id];
+                filter.created_to = Some(at(DAY));
+                filter.search = Some("mark".to_owned());
+            }),
+            vec![1],
+        ),
+    ];
+    for (filter, found) in cases {
+        for by in [CallKey::Created, CallKey::Ended] {
+            let sort = CallSort { by, descending: false };
+            let window = Window { after: None, direction: Direction::Forward, limit: 10 };
+            let slice = storage.catalog.list(account, &filter, sort, window).await.unwrap();
+            let ids: Vec<CallId> = slice.items.iter().map(|call| call.id).collect();
+            assert_eq!(ids, found.iter().copied().map(id).collect::<Vec<_>>(), "{filter:?}");
+        }
+        assert_eq!(storage.catalog.count(account, &filter).await.unwrap(), found.len() as u64, "{filter:?}");
+    }
+}
+
+pub(crate) async fn no_account_sees_anything_of_another_one(storage: &Storage) {
+    let call = inserted(storage, 1, at(1)).await;
+    storage.calls.mark_ended(call.id, at(2), EndReason::Unjoined).await.unwrap();
+    storage.calls.delete(call.account, call.id, at(3)).await.unwrap();
+    inserted(storage, 2, at(1)).await;
+
+    let (stranger, all) = (AccountId(Uuid::from_u128(77)), CallFilter::default());
+    let catalog = &storage.catalog;
+    let sort = CallSort { by: CallKey::Created, descending: true };
+    let window = Window { after: None, direction: Direction::Forward, limit: 10 };
+    assert_eq!(catalog.list(stranger, &all, sort, window).await.unwrap().items, []);
+    assert_eq!(catalog.count(stranger, &all).await.unwrap(), 0);
+    assert_eq!(catalog.count_live(stranger).await.unwrap(), 0);
+    let window = Window { after: None, direction: Direction::Forward, limit: 10 };
+    assert_eq!(catalog.tombstones(stranger, &all, window).await.unwrap().items, []);
+    assert_eq!(catalog.count_tombstones(stranger, &all).await.unwrap(), 0);
+    assert_eq!(catalog.find_tombstone(stranger, call.id).await.unwrap(), None);
+    assert_eq!(catalog.by_hour(stranger, &all).await.unwrap(), []);
+    assert_eq!(catalog.by_agent_and_day(stranger, &all).await.unwrap(), []);
+    assert_eq!(catalog.spans(stranger, at(0), at(9), 10).await.unwrap(), []);
+}
+
+pub(crate) async fn events_are_chosen_by_severity_and_type_and_walked_both_ways(storage: &Storage) {
+    let call = inserted(storage, 1, at(1)).await;
+    let events: Vec<StoredEvent> = [
+        (Severity::Debug, "a"),
+        (Severity::Info, "b"),
+        (Severity::Warning, "a"),
+        (Severity::Error, "b"),
+        (Severity::Info, "a"),
+    ]
+    .map(|(severity, kind)| StoredEvent { kind: kind.to_owned(), ..event(severity, "happened") })
+    .into();
+    storage.calls.append_events(call.id, &events).await.unwrap();
+    let choice = |minimum, kind: Option<&str>| EventChoice { minimum, kind: kind.map(str::to_owned) };
+    for (choice, found) in [
+        (choice(Severity::Debug, None), vec![0, 1, 2, 3, 4]),
+        (choice(Severity::Info, None), vec![1, 2, 3, 4]),
+        (choice(Severity::Error, None), vec![3]),
+        (choice(Severity::Info, Some("a")), vec![2, 4]),
+        (choice(Severity::Info, Some("c")), vec![]),
+    ] {
+        let window = Window { after: None, direction: Direction::Forward, limit: 10 };
+        let slice = storage.catalog.list_events(call.id, &choice, window).await.unwrap();
+        let expected: Vec<_> =
+            found.iter().map(|at| (EventPlace(*at), events[*at as usize].clone())).collect();
+        assert_eq!(slice.items, expected, "{choice:?}");
+        assert_eq!(storage.catalog.count_events(call.id, &choice).await.unwrap(), found.len() as u64);
+    }
+    let page = async |after, direction| {
+        let window = Window { after, direction, limit: 2 };
+        let slice =
+            storage.catalog.list_events(call.id, &choice(Severity::Info, None), window).await.unwrap();
+        (slice.items.into_iter().map(|(place, _)| place.0).collect::<Vec<_>>(), slice.more)
+    };
+    assert_eq!(page(None, Direction::Forward).await, (vec![1, 2], true));
+    assert_eq!(page(Some(EventPlace(2)), Direction::Forward).await, (vec![3, 4], false));
+    assert_eq!(page(Some(EventPlace(3)), Direction::Backward).await, (vec![1, 2], false));
+}
+
+pub(crate) async fn a_deleted_call_leaves_a_tombstone_and_nothing_of_what_was_in_it(storage: &Storage) {
+    let mut call = call(storage, 1, at(10)).await;
+    call.agent = Some(agent(1, "Support"));
+    call.request = StartCallRequest {
+        voice: Some("Mark".to_owned()),
+        max_duration: Some(WireDuration::from_secs(120)),
+        recording_enabled: Some(true),
+        metadata: Some([("customer".to_owned(), "Jane".to_owned())].into()),
+        ..StartCallRequest::default()
+    };
+    storage.calls.insert(&call).await.unwrap();
+    storage.calls.mark_joined(call.id, at(20), None).await.unwrap();
+    storage.calls.mark_ended(call.id, at(20 + 5 * SECOND), EndReason::Timeout).await.unwrap();
+    assert_eq!(storage.catalog.find_tombstone(call.account, call.id).await.unwrap(), None);
+    assert_eq!(storage.calls.delete(call.account, call.id, at(99)).await.unwrap(), Deletion::Deleted);
+
+    let stone = storage.catalog.find_tombstone(call.account, call.id).await.unwrap().unwrap();
+    assert_eq!((stone.id, stone.account, stone.created), (call.id, call.account, at(10)));
+    assert_eq!((stone.joined, stone.ended), (Some(at(20)), Some((at(20 + 5 * SECOND), EndReason::Timeout))));
+    assert_eq!((stone.max_duration, stone.recording_enabled), (WireDuration::from_secs(120), true));
+    assert_eq!(stone.deleted, at(99));
+
+    let later = inserted(storage, 2, at(11)).await;
+    storage.calls.mark_ended(later.id, at(12), EndReason::Unjoined).await.unwrap();
+    storage.calls.delete(later.account, later.id, at(13)).await.unwrap();
+    let found = async |filter: CallFilter| {
+        let window = Window { after: None, direction: Direction::Forward, limit: 10 };
+        let slice = storage.catalog.tombstones(call.account, &filter, window).await.unwrap();
+        let count = storage.catalog.count_tombstones(call.account, &filter).await.unwrap();
+        assert_eq!(count, slice.items.len() as u64);
+        slice.items.iter().map(|stone| stone.id).collect::<Vec<_>>()
+    };
+    let all = CallFilter::default;
+    assert_eq!(found(all()).await, [later.id, call.id]);
+    assert_eq!(
+        found(CallFilter { agents: vec![AgentId::new(Uuid::from_u128(1))], ..all() }).await,
+        [call.id]
+    );
+    assert_eq!(found(CallFilter { lasted_at_least: Some(Duration::from_secs(5)), ..all() }).await, [call.id]);
+    assert_eq!(found(CallFilter { search: Some(call.id.to_string()), ..all() }).await, [call.id]);
+    assert_eq!(found(CallFilter { search: Some("jane".to_owned()), ..all() }).await, []);
+    let jane = [("customer".to_owned(), "Jane".to_owned())].into();
+    assert_eq!(found(CallFilter { metadata: jane, ..all() }).await, []);
+    assert_eq!(found(CallFilter { voices: Some(vec![Some("Mark".to_owned()), None]), ..all() }).await, []);
+
+    let window = |after, direction| Window { after, direction, limit: 1 };
+    let page = async |after, direction| {
+        let slice = storage.catalog.tombstones(call.account, &all(), window(after, direction)).await.unwrap();
+        (slice.items[0].id, slice.more)
+    };
+    assert_eq!(page(None, Direction::Forward).await, (later.id, true));
+    let place = CallPlace { created: at(11), id: later.id };
+    assert_eq!(page(Some(place), Direction::Forward).await, (call.id, false));
+    let place = CallPlace { created: at(10), id: call.id };
+    assert_eq!(page(Some(place), Direction::Backward).await, (later.id, false));
+}
+
+pub(crate) async fn calls_are_summed_up_by_hour_and_by_agent(storage: &Storage) {
+    let account = account(storage).await;
+    let (old_name, new_name, other) = (agent(1, "Old"), agent(1, "New"), agent(2, "Other"));
+    for (number, created, agent, lasted, reason) in [
+        (1, 5, Some(&old_name), Some(7), Some(EndReason::HangUp)),
+        (2, HOUR - 1, Some(&other), Some(6), Some(EndReason::SystemError)),
+        (3, HOUR, None, None, Some(EndReason::Unjoined)),
+        (4, DAY + 5, Some(&new_name), Some(12), Some(EndReason::ConnectionError)),
+        (5, DAY + 6, Some(&new_name), None, None),
+    ] {
+        let call = StoredCall { agent: agent.cloned(), ..call(storage, number, at(created)).await };
+        storage.calls.insert(&call).await.unwrap();
+        if lasted.is_some() {
+            storage.calls.mark_joined(call.id, at(created), None).await.unwrap();
+        }
+        if let Some(reason) = reason {
+            let ended = at(created + lasted.unwrap_or(30) * SECOND);
+            storage.calls.mark_ended(call.id, ended, reason).await.unwrap();
+        }
+    }
+    let hour = |hour, calls, failed, joined, seconds, billed_units| HourOfCalls {
+        hour,
+        calls,
+        failed,
+        joined,
+        duration_us: seconds * SECOND,
+        billed_units,
+    };
+    let all = CallFilter::default();
+    let hours = storage.catalog.by_hour(account, &all).await.unwrap();
+    assert_eq!(hours, [hour(0, 2, 1, 2, 13, 3), hour(1, 1, 0, 0, 0, 0), hour(24, 2, 1, 1, 12, 2)]);
+    let first_day = CallFilter { created_to: Some(at(DAY - 1)), agents: vec![old_name.id], ..all.clone() };
+    assert_eq!(storage.catalog.by_hour(account, &first_day).await.unwrap(), [hour(0, 1, 0, 1, 7, 2)]);
+
+    let day = |agent: &CallAgent, day, calls, billed_units| AgentDay {
+        agent: agent.id,
+        name: agent.name.clone(),
+        day,
+        calls,
+        billed_units,
+    };
+    let days = storage.catalog.by_agent_and_day(account, &all).await.unwrap();
+    assert_eq!(days, [day(&new_name, 0, 1, 2), day(&new_name, 1, 2, 2), day(&other, 0, 1, 1)]);
+}
+
+pub(crate) async fn spans_are_those_that_touch_a_period(storage: &Storage) {
+    let account = account(storage).await;
+    for (number, created, ended) in [(1, 10, Some(20)), (2, 15, Some(30)), (3, 25, None), (4, 40, None)] {
+        let call = inserted(storage, number, at(created)).await;
+        if let Some(ended) = ended {
+            storage.calls.mark_ended(call.id, at(ended), EndReason::Unjoined).await.unwrap();
+        }
+    }
+    let spans = async |from, to, limit| {
+        let spans: Vec<CallSpan> = storage.catalog.spans(account, at(from), at(to), limit).await.unwrap();
+        spans.into_iter().map(|span| (micros(span.created), span.ended.map(micros))).collect::<Vec<_>>()
+    };
+    assert_eq!(spans(21, 39, 10).await, [(25, None), (15, Some(30))]);
+    assert_eq!(spans(20, 20, 10).await, [(15, Some(30)), (10, Some(20))]);
+    assert_eq!(spans(0, 99, 1).await, [(40, None)]);
+}
+
+fn agent(number: u128, name: &str) -> CallAgent {
+    CallAgent {
+        id: AgentId::new(Uuid::from_u128(number)),
+        name: name.to_owned(),
+        revision: AgentRevisionId::new(Uuid::from_u128(number)),
+    }
+}
+
+fn micros(moment: Timestamp) -> i64 {
+    moment.unix_micros()
+}
