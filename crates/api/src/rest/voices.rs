@@ -1,6 +1,6 @@
 //! The voices that agents can speak with (protocol.md 7.4).
 
-use crate::endpoint::endpoint;
+use crate::endpoint::{WavFile, endpoint};
 use crate::ids::VoiceId;
 use crate::json::check::{Chars, Within};
 use crate::json::{JsonObject, record, words};
@@ -15,6 +15,11 @@ endpoint! {
 endpoint! {
     /// Reads one voice.
     pub ReadVoice: Get "/api/voices/{voice_id}" path VoiceId, -> 200 Voice
+}
+
+endpoint! {
+    /// Lets a voice be heard.
+    pub ReadVoicePreview: Get "/api/voices/{voice_id}/preview" path VoiceId, -> 200 WavFile
 }
 
 record! {

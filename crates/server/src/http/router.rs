@@ -17,7 +17,7 @@ use antiphon_api::rest::models::ListModels;
 use antiphon_api::rest::tools::{
     CreateTool, DeleteTool, ListToolHistory, ListTools, ReadTool, TestTool, UpdateTool,
 };
-use antiphon_api::rest::voices::{ListVoices, ReadVoice};
+use antiphon_api::rest::voices::{ListVoices, ReadVoice, ReadVoicePreview};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
@@ -67,6 +67,7 @@ pub(crate) fn router(http: Http) -> Router {
     let routes = endpoint::<ListModels, _>(routes, models::list::list);
     let routes = endpoint::<ListVoices, _>(routes, voices::list::list);
     let routes = endpoint::<ReadVoice, _>(routes, voices::read::read);
+    let routes = endpoint::<ReadVoicePreview, _>(routes, voices::preview::preview);
     let routes = endpoint::<ListAccounts, _>(routes, accounts::list::list);
     let routes = endpoint::<ReadAccount, _>(routes, accounts::read::read);
     let routes = endpoint::<ReadBilling, _>(routes, accounts::billing::read);

@@ -12,6 +12,8 @@ use antiphon_api::rest::calls::{
 use antiphon_engine::input::Urgency;
 use serde_json::Value;
 
+use crate::templates::{self, TemplateError};
+
 /// What an agent has around its call template (protocol.md 7.2); a simulation has no use for it.
 const BOOKKEEPING: [&str; 4] = ["contextSchema", "created", "name", "updated"];
 /// Samples per second on a telephone line.
@@ -122,12 +124,12 @@ fn keys(medium: Option<&CallMedium>) -> Keys {
     )
 }
 
-/// Fills in `{{name}}` and `{{a.b}}` in every text.
+/// Fills in the variables of every text.
 fn fill_in(value: &mut Value, context: &Value) -> Result<(), String> {
     match value {
         Value::String(text) => {
-            if text.contains("{{") {
-                *text = filled(text, context)?;
+            if let Some(filled) = filled(text, context)? {
+                *text = filled;
             }
         }
         Value::Array(items) => items.iter_mut().try_for_each(|item| fill_in(item, context))?,
@@ -137,24 +139,19 @@ fn fill_in(value: &mut Value, context: &Value) -> Result<(), String> {
     Ok(())
 }
 
-fn filled(text: &str, context: &Value) -> Result<String, String> {
-    let mut whole = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("{{") {
-        let (name, after) =
-            after.split_once("}}").ok_or_else(|| format!("a \"{{{{\" is not closed in {text:?}"))?;
-        let name = name.trim();
-        let value = name.split('.').try_fold(context, |value, key| value.get(key));
-        whole.push_str(before);
-        match value {
-            Some(Value::String(text)) => whole.push_str(text),
-            Some(other) => whole.push_str(&other.to_string()),
-            None => return Err(format!("the agent's template uses {{{{{name}}}}}; add it under `context`")),
+fn filled(text: &str, context: &Value) -> Result<Option<String>, String> {
+    templates::filled(text, context).map_err(|error| match &error {
+        TemplateError::Missing(name) => {
+            format!("the agent's template uses {{{{{name}}}}}; add it under `context`")
         }
-        rest = after;
-    }
-    whole.push_str(rest);
-    Ok(whole)
+        TemplateError::Open(_)
+        | TemplateError::Nameless(_)
+        | TemplateError::Unsupported(_)
+        | TemplateError::Unclosed(_)
+        | TemplateError::Unopened(_)
+        | TemplateError::Deep
+        | TemplateError::Long => format!("the agent's template {error}"),
+    })
 }
 
 #[cfg(test)]

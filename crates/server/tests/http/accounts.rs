@@ -41,8 +41,21 @@ async fn voices_are_found_by_what_they_are_and_go_by_id_and_name() {
     assert_eq!(total("ownership=private").await, 0);
     assert_eq!(total("provider=google&provider=lmnt").await, 0);
     assert_eq!(total("billingStyle=VOICE_BILLING_STYLE_EXTERNAL").await, 0);
-    let unknown = server.get("/api/voices/00000000-0000-0000-0000-000000000001").await;
-    assert_eq!(unknown.detail(404), "there is no such voice");
+    for end in ["", "/preview"] {
+        let unknown = server.get(&format!("/api/voices/00000000-0000-0000-0000-000000000001{end}")).await;
+        assert_eq!(unknown.detail(404), "there is no such voice");
+    }
+
+    let heard = server.request(reqwest::Method::GET, &format!("/api/voices/{id}/preview"));
+    let heard = heard.header("X-API-Key", crate::server::KEY).send().await.unwrap();
+    assert_eq!(
+        (heard.status().as_u16(), &heard.headers()["content-type"]),
+        (200, &"audio/wav".parse().unwrap())
+    );
+    let heard = heard.bytes().await.unwrap();
+    assert!(voice["previewUrl"].as_str().unwrap().ends_with(&format!("/api/voices/{id}/preview")));
+    let wav = antiphon_audio::Wav::read(&heard[..]).unwrap();
+    assert!(wav.samples.iter().any(|sample| *sample != 0) && wav.channels == 1);
 
     // A voice that is not there is replaced, with an event.
     let mut paths = Vec::new();

@@ -1,0 +1,63 @@
+//! `GET /api/voices/{voice_id}/preview`: lets a voice be heard (protocol.md 7.4).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use antiphon_api::endpoint::WavFile;
+use antiphon_api::rest::voices::ReadVoicePreview;
+use antiphon_audio::{Channels, WavHeader};
+use antiphon_backends::text_to_speech::{Request, SpeechEvent, TextToSpeech};
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use futures::StreamExt as _;
+use tokio::time::timeout;
+
+use super::super::Http;
+use super::super::auth::Account;
+use super::super::error::ApiError;
+use super::super::request::Requested;
+use super::name_of;
+
+/// What is said.
+const TEXT: &str = "Hello! This is how I sound. How can I help you today?";
+/// How long a voice may take for it.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How much of it is kept, in seconds.
+const LONGEST: usize = 60;
+
+pub(in crate::http) async fn preview(
+    State(http): State<Http>,
+    _account: Account,
+    request: Requested<ReadVoicePreview>,
+) -> Result<Response, ApiError> {
+    let voice = &http.backends.voices[name_of(&http, request.path)?];
+    let failed = |why: &str| ApiError::new(StatusCode::BAD_REQUEST, format!("the voice said nothing: {why}"));
+    let audio = timeout(PATIENCE, speak(&**voice)).await.map_err(|_| failed("it took too long"))?;
+    let audio = audio.map_err(|why| failed(&why))?;
+    let bytes = 2 * audio.len();
+    let rate = voice.capabilities().sample_rate;
+    let head = WavHeader { rate, channels: Channels::Mono, audio: bytes as u64 }.to_bytes();
+    let mut file = Vec::with_capacity(head.len() + bytes);
+    file.extend_from_slice(&head);
+    file.extend(audio.iter().flat_map(|sample| sample.to_le_bytes()));
+    Ok(([(header::CONTENT_TYPE, WavFile::CONTENT_TYPE)], file).into_response())
+}
+
+async fn speak(voice: &dyn TextToSpeech) -> Result<Vec<i16>, String> {
+    let most = LONGEST * voice.capabilities().sample_rate.hz() as usize;
+    let mut events = voice.speak(Request { text: Arc::from(TEXT), language: None });
+    let mut audio: Vec<i16> = Vec::new();
+    while let Some(event) = events.next().await {
+        match event {
+            SpeechEvent::Audio(more) => audio.extend(more.into_iter().take(most - audio.len())),
+            SpeechEvent::Words(_) => {}
+            SpeechEvent::Finished => break,
+            SpeechEvent::Failed(why) => {
+                tracing::warn!(%why, "a voice failed");
+                return Err("it failed, and the server's log says why".to_owned());
+            }
+        }
+    }
+    Ok(audio)
+}
