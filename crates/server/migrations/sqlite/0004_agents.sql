@@ -28,4 +28,4 @@ CREATE INDEX agent_revisions_by_agent ON agent_revisions (agent_id);
 ALTER TABLE calls ADD COLUMN agent_id TEXT;
 ALTER TABLE calls ADD COLUMN agent_name TEXT;
 ALTER TABLE calls ADD COLUMN agent_revision_id TEXT;
-CREATE INDEX calls_by_agent ON calls (agent_id, created_us, id) WHERE agent_id IS NOT NULL;
+CREATE INDEX calls_by_agent ON calls (account_id, agent_id, created_us, id) WHERE agent_id IS NOT NULL;

@@ -27,9 +27,11 @@ UPDATE calls SET
         || COALESCE((SELECT group_concat(value, char(10)) FROM json_each(request, '$.metadata')), '')
     );
 
--- Holds all that calls are filtered by, so that a list passes over what it does not show without reading requests.
+-- Holds all that calls are filtered and summed up by, so that neither reads the requests of calls that it does not show.
 DROP INDEX calls_by_creation;
-CREATE INDEX calls_by_creation ON calls (account_id, created_us, id, duration_us, agent_id, voice, facts, words);
+CREATE INDEX calls_by_creation ON calls (
+    account_id, created_us, id, joined_us, ended_us, end_reason, duration_us, agent_id, voice, facts, words
+);
 -- What has not happened yet comes last.
 CREATE INDEX calls_by_join ON calls (account_id, (COALESCE(joined_us, 9223372036854775807)), id);
 CREATE INDEX calls_by_end ON calls (account_id, (COALESCE(ended_us, 9223372036854775807)), id);

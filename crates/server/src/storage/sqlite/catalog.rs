@@ -226,13 +226,20 @@ fn push_choice(query: &mut Query, account: AccountId, filter: &CallFilter) {
         voices,
     } = filter;
     query.push(" WHERE account_id = ").push_bind(account.to_string());
-    if !agents.is_empty() {
-        query.push(" AND agent_id IN (");
-        let mut list = query.separated(", ");
-        agents.iter().for_each(|agent| {
-            list.push_bind(agent.to_string());
-        });
-        query.push(")");
+    match agents.as_slice() {
+        [] => {}
+        // One alone is found, in order, by an index of its own.
+        [agent] => {
+            query.push(" AND agent_id = ").push_bind(agent.to_string());
+        }
+        agents => {
+            query.push(" AND agent_id IN (");
+            let mut list = query.separated(", ");
+            agents.iter().for_each(|agent| {
+                list.push_bind(agent.to_string());
+            });
+            query.push(")");
+        }
     }
     for (bound, sign) in [(created_from, ">="), (created_to, "<=")] {
         if let Some(bound) = bound {
