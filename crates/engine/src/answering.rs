@@ -15,6 +15,7 @@ use crate::message::{Medium, Prompt};
 use crate::notices;
 use crate::output::{AgentState, Effect, EndReason, Severity, Work};
 use crate::speaking::{Said, Speaking};
+use crate::stage;
 use crate::time::CallTime;
 use crate::tools::{BatchResult, ToolLedger};
 
@@ -572,8 +573,11 @@ impl Answering {
     /// All results are there: answer them, end the call, or listen.
     fn finish_tools(&mut self, cx: &mut Context) {
         let Activity::UsingTools { spoke, then } = self.activity else { return };
-        let Some(BatchResult { reaction, hang_up }) = self.tools.deliver(cx) else { return };
+        let Some(BatchResult { reaction, hang_up, stage }) = self.tools.deliver(cx) else { return };
         self.activity = Activity::Idle;
+        if let Some(stage) = stage {
+            stage::begin(cx, stage);
+        }
         // A soft farewell is taken back if the user said something while the tools ran.
         if let Some(request) = hang_up.filter(|request| request.strict || !self.owes_answer()) {
             let reason = EndReason::AgentHangUp;

@@ -61,9 +61,8 @@ impl Context {
 
     /// Tells about every message whose text, and that of all before it, is settled.
     pub(crate) fn commit(&mut self) {
-        while let Some((index, message)) = self.history.commit_next() {
-            self.outputs
-                .push_back(Output::Event(Event::MessageCommitted { index, message: Box::new(message) }));
+        while let Some((index, stage, message)) = self.history.commit_next() {
+            self.event(Event::MessageCommitted { index, stage, message: Box::new(message) });
         }
     }
 

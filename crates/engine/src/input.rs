@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::ids::{GenerationId, InvocationId, TurnId, UtteranceId};
 use crate::message::Medium;
+use crate::stage::NewStage;
 use crate::time::AudioTime;
 
 /// Something that happened.
@@ -152,6 +153,8 @@ pub enum ToolAction {
     Respond(Arc<str>),
     /// End the call.
     HangUp(HangUpRequest),
+    /// Go on in another stage of the call. Whoever gave it knows it by its address when it begins.
+    NewStage(Arc<NewStage>),
 }
 
 /// How to end the call.

@@ -6,8 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ids::{GenerationId, InvocationId, Ordinal, TurnId, UtteranceId};
+use crate::ids::{GenerationId, InvocationId, Ordinal, StageNumber, TurnId, UtteranceId};
 use crate::message::{AudioSpan, Medium, Message, Prompt, Speaker};
+use crate::stage::NewStage;
 use crate::time::CallTime;
 use crate::timers::Timer;
 
@@ -83,7 +84,7 @@ pub struct Invocation {
     pub id: InvocationId,
     /// The id that the outside caller gave, for calls of a forced message.
     pub given_id: Option<Arc<str>>,
-    /// Index in the configuration's tools.
+    /// Index in the tools of the stage.
     pub tool: usize,
     /// The name that the model knows it by.
     pub name: Arc<str>,
@@ -108,6 +109,8 @@ pub enum Event {
     MessageCommitted {
         /// Its index in the record, counted from the first initial message.
         index: usize,
+        /// The stage in which it took its place.
+        stage: StageNumber,
         /// The message.
         message: Box<Message>,
     },
@@ -119,6 +122,13 @@ pub enum Event {
     TurnTaken(TurnId),
     /// Speech over the agent turned out to be an interruption, or nothing.
     SpeechJudged(Judgement),
+    /// A new stage of the call began: from here on, all work is done with what it changed.
+    StageChanged {
+        /// Which stage.
+        number: StageNumber,
+        /// What it changed, as it was given.
+        stage: Arc<NewStage>,
+    },
     /// Something worth the developer's attention.
     Notice(Notice),
     /// The call is over. Nothing follows.

@@ -14,6 +14,7 @@ use crate::input::{HangUpRequest, ModelToolCall, Reaction, ToolAction, ToolAnswe
 use crate::message::{Medium, Message, MessageBody};
 use crate::notices;
 use crate::output::{Effect, Invocation, Severity, Work};
+use crate::stage::NewStage;
 use crate::time::CallTime;
 use crate::timers::Timer;
 
@@ -44,12 +45,14 @@ enum Stage {
 }
 
 /// What a batch of tools asks the agent to do next.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct BatchResult {
     /// The strongest reaction that any result asks for.
     pub(crate) reaction: Reaction,
     /// The first wish to end the call.
     pub(crate) hang_up: Option<HangUpRequest>,
+    /// The first wish to go on in another stage that can be met.
+    pub(crate) stage: Option<Arc<NewStage>>,
 }
 
 impl ToolLedger {
@@ -140,17 +143,24 @@ impl ToolLedger {
         if self.batch.is_empty() || self.batch.iter().any(Run::is_running) {
             return None;
         }
-        let mut result = BatchResult { reaction: Reaction::Listens, hang_up: None };
+        let mut result = BatchResult { reaction: Reaction::Listens, hang_up: None, stage: None };
         for run in self.batch.drain(..) {
             let Stage::Settled(outcome) = run.stage else { continue };
+            let outcome = heed_stage(cx, &mut result, outcome, &run.name);
             let mut state = None;
             let mut reaction = run.default_reaction;
             let (text, error) = match outcome {
                 ToolOutcome::Failed { text, detail } => (text, Some(detail)),
                 ToolOutcome::Answered(answer) => {
                     reaction = answer.reaction.unwrap_or(reaction);
+                    if let ToolAction::NewStage(stage) = &answer.action
+                        && let Some(new) = &stage.state
+                    {
+                        self.state = Arc::clone(new);
+                        state = Some(Arc::clone(new));
+                    }
                     if let Some(update) = answer.state_update {
-                        state = merge(cx, &mut self.state, &update, &run.name);
+                        state = merge(cx, &mut self.state, &update, &run.name).or(state);
                     }
                     match answer.action {
                         ToolAction::Respond(text) => (text, None),
@@ -158,6 +168,7 @@ impl ToolLedger {
                             result.hang_up.get_or_insert(request);
                             (Arc::from("OK"), None)
                         }
+                        ToolAction::NewStage(stage) => (Arc::clone(&stage.result), None),
                     }
                 }
             };
@@ -237,6 +248,26 @@ impl ToolLedger {
 impl Run {
     fn is_running(&self) -> bool {
         matches!(self.stage, Stage::Running { .. })
+    }
+}
+
+/// Takes a wish for a new stage out of an outcome; one that cannot be met makes it a failure.
+fn heed_stage(cx: &mut Context, result: &mut BatchResult, outcome: ToolOutcome, tool: &str) -> ToolOutcome {
+    let ToolOutcome::Answered(ToolAnswer { action: ToolAction::NewStage(stage), .. }) = &outcome else {
+        return outcome;
+    };
+    let refusal = match &result.stage {
+        Some(_) => Some("a tool called beside it began a new stage already".to_owned()),
+        None => stage.refusal(cx),
+    };
+    let Some(detail) = refusal else {
+        result.stage = Some(Arc::clone(stage));
+        return outcome;
+    };
+    cx.notice(Severity::Error, notices::TOOL_FAILED, format!("tool {tool:?} failed: {detail}"));
+    ToolOutcome::Failed {
+        text: Arc::from("The tool asked for something that is not possible now."),
+        detail: Arc::from(detail),
     }
 }
 

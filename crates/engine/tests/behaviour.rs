@@ -15,6 +15,7 @@ mod opening;
 mod pacing;
 mod pauses;
 mod properties;
+mod stages;
 mod tools;
 mod transcripts;
 mod turn;

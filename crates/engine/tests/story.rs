@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use antiphon_engine::ids::{InvocationId, TurnId, UtteranceId};
+use antiphon_engine::ids::{InvocationId, StageNumber, TurnId, UtteranceId};
 use antiphon_engine::input::{
     LegClosed, ModelEvent, Request, ToolOutcome, Transcription, Urgency, VoiceEvent, WordEnd,
 };
@@ -287,6 +287,16 @@ impl Story {
     /// The record as lines.
     pub(crate) fn record(&self) -> Vec<String> {
         self.witness.committed().iter().map(message_line).collect()
+    }
+
+    /// The stages of the messages in the record.
+    pub(crate) fn stages(&self) -> Vec<u32> {
+        self.witness.stages().iter().map(|stage| stage.0).collect()
+    }
+
+    /// The stage that is under way.
+    pub(crate) fn stage(&self) -> StageNumber {
+        self.witness.stage()
     }
 
     /// The record itself.

@@ -319,6 +319,7 @@ impl World<'_> {
             Event::Ended(_)
             | Event::MessageCommitted { .. }
             | Event::TurnTaken(_)
+            | Event::StageChanged { .. }
             | Event::SpeechJudged(_)
             | Event::Notice(_)
             | Event::Started

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use antiphon_engine::Config;
 use antiphon_engine::config::{
     FirstSpeaker, Greeting, Hearing, InactivityEnd, InactivityMessage, InterruptionPolicy, Limits, Tool,
     ToolRuns, TurnTaking,
@@ -13,6 +12,7 @@ use antiphon_engine::input::{
     ToolOutcome,
 };
 use antiphon_engine::message::{Medium, Message, MessageBody, ToolForModel};
+use antiphon_engine::{Config, NewStage};
 
 /// Samples per second of the agent's audio.
 pub(crate) const RATE: u32 = 16_000;
@@ -115,6 +115,14 @@ pub(crate) fn react(text: &str, reaction: Option<Reaction>) -> ToolOutcome {
 pub(crate) fn hang_up(strict: bool, message: Option<&str>) -> ToolOutcome {
     ToolOutcome::Answered(ToolAnswer {
         action: ToolAction::HangUp(HangUpRequest { strict, message: message.map(Arc::from) }),
+        reaction: None,
+        state_update: None,
+    })
+}
+
+pub(crate) fn next_stage(stage: NewStage) -> ToolOutcome {
+    ToolOutcome::Answered(ToolAnswer {
+        action: ToolAction::NewStage(Arc::new(stage)),
         reaction: None,
         state_update: None,
     })

@@ -4,6 +4,7 @@ use std::fmt;
 
 use antiphon_engine::AudioTime;
 use antiphon_engine::message::{Medium, Message, MessageBody, Speaker};
+use antiphon_engine::notices::STAGE_CHANGED;
 use antiphon_engine::output::{Effect, Event, JudgedBy, Judgement, Transcript, TranscriptWords, Work};
 
 /// The line for an effect; audio that is sent has none, for there are fifty pieces a second.
@@ -40,6 +41,9 @@ pub(crate) fn event_line(event: &Event) -> Option<String> {
             spoken.as_millis(),
             paused.as_millis()
         ),
+        Event::StageChanged { number, .. } => number.to_string(),
+        // Its event says as much.
+        Event::Notice(notice) if notice.kind == STAGE_CHANGED => return None,
         Event::Notice(notice) => format!("notice {}", notice.kind),
         Event::Ended(reason) => format!("ended {reason:?}"),
     })

@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use antiphon_engine::config::Limits;
-use antiphon_engine::ids::{Ordinal, TurnId, UtteranceId};
+use antiphon_engine::ids::{Ordinal, StageNumber, TurnId, UtteranceId};
 use antiphon_engine::input::{ModelEvent, VoiceEvent};
-use antiphon_engine::message::{Medium, Message, MessageBody, Speaker};
+use antiphon_engine::message::{Medium, Message, MessageBody, Prompt, Speaker};
 use antiphon_engine::output::{
     AgentState, Effect, Event, Judgement, Transcript, TranscriptWords, Verdict, Work,
 };
-use antiphon_engine::{CallTime, Config, Input};
+use antiphon_engine::{CallTime, Config, Input, NewStage};
 
 /// Audio is sent in whole frames, so a lead may be exceeded by one.
 const FRAME: Duration = Duration::from_millis(20);
@@ -28,7 +28,11 @@ pub(crate) struct Witness {
     longest_pause: Duration,
     /// How late the latest wake-up came.
     pub(crate) late: Duration,
-    initial_messages: usize,
+    /// The settings of the present stage.
+    config: Config,
+    stage: StageNumber,
+    /// How the history must begin that the model sees, where a stage said so.
+    beginning: Vec<Message>,
     /// Work that was started, and neither cancelled nor answered. Speech is in here until it was cancelled or all of it sent.
     under_way: Vec<Work>,
     ever_started: Vec<Work>,
@@ -41,6 +45,8 @@ pub(crate) struct Witness {
     /// What a client has collected of each message.
     collected: BTreeMap<Ordinal, Collected>,
     committed: Vec<Message>,
+    /// The stage of each committed message.
+    stages: Vec<StageNumber>,
     ended: bool,
 }
 
@@ -67,7 +73,9 @@ impl Witness {
             limits: config.limits,
             longest_pause: config.turn_taking.interruption.longest_pause,
             late: Duration::ZERO,
-            initial_messages: config.initial_messages.len(),
+            config: config.clone(),
+            stage: StageNumber(0),
+            beginning: seen_by_model(&config.initial_messages),
             under_way: Vec::new(),
             ever_started: Vec::new(),
             sounds: BTreeMap::new(),
@@ -76,6 +84,7 @@ impl Witness {
             taken: BTreeSet::new(),
             collected: BTreeMap::new(),
             committed: Vec::new(),
+            stages: Vec::new(),
             ended: false,
         }
     }
@@ -139,7 +148,8 @@ impl Witness {
             }
             Effect::JudgeTurn(span) => assert!(span.from <= span.to, "{span:?} runs backwards"),
             Effect::Play { utterance, samples } => self.sees_audio(now, *utterance, *samples),
-            Effect::StartModel { generation, .. } => {
+            Effect::StartModel { generation, prompt } => {
+                self.insist_on_stage(prompt);
                 self.insist_agent_is_silent(now, "the model starts");
                 let busy = self.under_way.iter().any(|work| !matches!(work, Work::Transcription(_)));
                 assert!(!busy, "the model starts beside other work: {:?}", self.under_way);
@@ -168,12 +178,22 @@ impl Witness {
                 self.state = Some(*state);
             }
             Event::Transcript(transcript) => self.sees_transcript(transcript),
-            Event::MessageCommitted { index, message } => {
+            Event::MessageCommitted { index, stage, message } => {
                 assert_eq!(*index, self.committed.len(), "the record has a gap");
+                assert!(*stage <= self.stage, "a message of a stage that has not begun");
+                assert!(self.stages.last().is_none_or(|last| last <= stage), "the stages are mixed up");
                 self.committed.push((**message).clone());
-                if self.committed.len() > self.initial_messages {
+                self.stages.push(*stage);
+                if message.span.is_some() {
                     self.compare_with_transcript(message);
                 }
+            }
+            Event::StageChanged { number, stage } => {
+                assert_eq!(number.0, self.stage.0 + 1, "stages are counted");
+                assert_eq!(stage.after, self.stage, "a stage begins in another than it was meant for");
+                self.insist_agent_is_silent(now, "a stage begins");
+                self.stage = *number;
+                self.enter(stage);
             }
             Event::Ended(_) => {
                 self.ended = true;
@@ -195,6 +215,41 @@ impl Witness {
                 assert!(notice.kind.len() <= 50 && !notice.text.is_empty(), "{notice:?}");
             }
         }
+    }
+
+    /// Works with what a stage changes from now on.
+    fn enter(&mut self, stage: &NewStage) {
+        let config = &mut self.config;
+        if let Some(prompt) = &stage.system_prompt {
+            config.system_prompt = Some(prompt.clone());
+        }
+        if let Some(tools) = &stage.tools {
+            config.tools.clone_from(tools);
+        }
+        if let Some(turn_taking) = stage.turn_taking {
+            self.longest_pause = turn_taking.interruption.longest_pause;
+        }
+        if let Some(messages) = &stage.messages {
+            self.beginning = seen_by_model(messages);
+        }
+    }
+
+    /// The model works with the settings of the stage, and its history begins as the stage said.
+    fn insist_on_stage(&self, prompt: &Prompt) {
+        assert_eq!(prompt.system, self.config.system_prompt, "the system prompt is that of {}", self.stage);
+        let tools: Vec<_> = self.config.tools.iter().map(|tool| &tool.face).collect();
+        assert!(prompt.tools.iter().eq(tools), "the tools are those of {}", self.stage);
+        assert!(prompt.messages.starts_with(&self.beginning), "the history is that of {}", self.stage);
+    }
+
+    /// The stage that is under way.
+    pub(crate) fn stage(&self) -> StageNumber {
+        self.stage
+    }
+
+    /// The stage of each message of the record so far.
+    pub(crate) fn stages(&self) -> &[StageNumber] {
+        &self.stages
     }
 
     /// The record so far.
@@ -324,14 +379,14 @@ impl Witness {
                 assert_eq!(audio.is_some(), message.medium == Medium::Voice, "a voice has audio");
             }
             MessageBody::ToolCall { invocation, .. } => {
-                let calls = self.committed.iter().skip(self.initial_messages).filter(|earlier| {
+                let calls = self.committed.iter().filter(|earlier| earlier.span.is_some()).filter(|earlier| {
                     matches!(&earlier.body, MessageBody::ToolCall { invocation: id, .. } if id == invocation)
                 });
                 assert_eq!(calls.count(), 1, "a call is in the record once");
             }
             MessageBody::ToolResult { invocation, .. } => {
                 let mut calls = BTreeSet::new();
-                for earlier in self.committed.iter().skip(self.initial_messages) {
+                for earlier in self.committed.iter().filter(|earlier| earlier.span.is_some()) {
                     match &earlier.body {
                         MessageBody::ToolCall { invocation, .. } => {
                             calls.insert(*invocation);
@@ -346,4 +401,10 @@ impl Witness {
             }
         }
     }
+}
+
+/// What a model sees of the messages that a stage begins with.
+fn seen_by_model(messages: &[Message]) -> Vec<Message> {
+    let is_unsaid = |message: &&Message| matches!(&message.body, MessageBody::Agent { heard, .. } if heard.trim().is_empty());
+    messages.iter().filter(|message| !is_unsaid(message)).cloned().collect()
 }

@@ -520,7 +520,7 @@ impl Driver {
             }
             Event::UserStartedSpeaking => self.user_mid_turn = true,
             Event::UserStoppedSpeaking => self.user_mid_turn = false,
-            Event::MessageCommitted { index, message } => self.commit(index, &message),
+            Event::MessageCommitted { index, message, .. } => self.commit(index, &message),
             Event::Notice(notice) => {
                 debug!(kind = notice.kind, "{}", notice.text);
                 let at = self.timestamp(now);
@@ -532,6 +532,7 @@ impl Driver {
             Event::Ended(reason) => self.ended = Some(reason),
             // What was judged is told by a notice.
             Event::Started | Event::Transcript(_) | Event::TurnTaken(_) | Event::SpeechJudged(_) => {}
+            Event::StageChanged { .. } => {}
         }
     }
 

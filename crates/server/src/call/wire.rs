@@ -117,6 +117,7 @@ impl Wire {
             Event::Notice(notice) => ServerMessage::CallEvent(self.notice(notice)),
             Event::MessageCommitted { .. }
             | Event::TurnTaken(_)
+            | Event::StageChanged { .. }
             | Event::SpeechJudged(_)
             | Event::Ended(_) => return None,
         };

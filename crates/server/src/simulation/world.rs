@@ -223,6 +223,7 @@ impl<'s> World<'s> {
             | Event::Transcript(_)
             | Event::MessageCommitted { .. }
             | Event::TurnTaken(_)
+            | Event::StageChanged { .. }
             | Event::Notice(_) => {}
         }
     }

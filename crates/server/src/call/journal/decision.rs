@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use antiphon_engine::CallTime;
-use antiphon_engine::ids::{GenerationId, InvocationId, Ordinal, TurnId, UtteranceId};
+use antiphon_engine::ids::{GenerationId, InvocationId, Ordinal, StageNumber, TurnId, UtteranceId};
 use antiphon_engine::message::{AudioSpan, MessageBody, Speaker};
 use antiphon_engine::output::{
     AgentState, Effect, EndReason, Event, JudgedBy, Judgement, Output, Severity, TranscriptWords, Verdict,
@@ -84,6 +84,8 @@ pub enum Decision {
     TurnTaken(TurnId),
     /// What speech over the agent was.
     SpeechJudged(Judgement),
+    /// Another stage of the call began.
+    StageChanged(StageNumber),
     /// Something for the developer.
     Notice {
         /// How much it matters.
@@ -181,7 +183,7 @@ impl Decision {
                 let (speaker, ordinal) = (transcript.speaker, transcript.ordinal);
                 Self::Words(Words { speaker, ordinal, step, text: quote(text) })
             }
-            Event::MessageCommitted { index, message } => {
+            Event::MessageCommitted { index, message, .. } => {
                 let author = match &message.body {
                     MessageBody::Agent { .. } => Author::Agent,
                     MessageBody::ToolCall { invocation, .. } => Author::Call(*invocation),
@@ -194,6 +196,7 @@ impl Decision {
             Event::UserStoppedSpeaking => Self::UserStoppedSpeaking,
             Event::TurnTaken(turn) => Self::TurnTaken(*turn),
             Event::SpeechJudged(judgement) => Self::SpeechJudged(*judgement),
+            Event::StageChanged { number, .. } => Self::StageChanged(*number),
             Event::Notice(notice) => Self::Notice {
                 severity: notice.severity,
                 kind: Arc::from(notice.kind),
@@ -271,6 +274,7 @@ impl fmt::Display for Decision {
                 };
                 write!(f, "{} ms of speech are {verdict}, judged {by}", spoken.as_millis())
             }
+            Self::StageChanged(number) => write!(f, "{number} begins"),
             Self::Notice { kind, text, .. } => write!(f, "notice {kind}: {text}"),
             Self::Ended(reason) => write!(f, "the call is over: {reason:?}"),
         }
@@ -305,6 +309,7 @@ choice!(Decision {
     16: JudgeTurn(span),
     17: SpeechJudged(judgement),
     18: TurnTaken(turn),
+    19: StageChanged(number),
 });
 choice!(Step { 0: First, 1: More, 2: Final });
 choice!(Author { 0: Agent, 1: Call(id), 2: Result(id), 3: User(turn) });

@@ -234,6 +234,7 @@ fn starts(decision: &Decision) -> Option<WorkKey> {
         | Decision::TurnTaken(_)
         | Decision::SpeechJudged(_)
         | Decision::Notice { .. }
+        | Decision::StageChanged(_)
         | Decision::Ended(_) => None,
     }
 }

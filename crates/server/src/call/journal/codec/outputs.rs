@@ -25,13 +25,14 @@ put_choice!(Event {
     0: Started,
     1: StateChanged(state),
     2: Transcript(transcript),
-    3: MessageCommitted { index, message },
+    3: MessageCommitted { index, stage, message },
     4: UserStartedSpeaking,
     5: UserStoppedSpeaking,
     6: Notice(notice),
     7: Ended(reason),
     8: SpeechJudged(judgement),
     9: TurnTaken(turn),
+    10: StageChanged { number, stage },
 });
 
 impl Put for Transcript {
