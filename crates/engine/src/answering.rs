@@ -142,9 +142,13 @@ enum Source {
 }
 
 impl Answer {
-    /// Keeps a tool call for the end of the words.
-    fn wish(&mut self, cx: &mut Context, call: ModelToolCall) {
+    /// Keeps a tool call for the end of the words. One that may run beside them is started, but for a turn that may not be over,
+    /// for which nothing goes out.
+    fn wish(&mut self, cx: &mut Context, tools: &mut ToolLedger, call: ModelToolCall) {
         if self.calls.len() < cx.config.limits.tool_calls {
+            if !self.tentative {
+                tools.precompute(cx, &call);
+            }
             self.calls.push(call);
             return;
         }
@@ -327,6 +331,9 @@ impl Answering {
             return false;
         }
         cx.report(AgentState::Thinking);
+        for call in &answer.calls {
+            self.tools.precompute(cx, call);
+        }
         self.speaking.release();
         self.advance(cx);
         true
@@ -424,6 +431,7 @@ impl Answering {
         let spoke = answer.spoke;
         let pays = answer.pays.take();
         self.activity = Activity::Idle;
+        self.tools.forget_early(cx);
         let heard = self.speaking.cut(cx);
         if heard || spoke {
             return Interrupted::Heard;
@@ -456,7 +464,7 @@ impl Answering {
                     self.push_text(cx, &text);
                 }
             }
-            ModelEvent::ToolCall(call) => answer.wish(cx, call),
+            ModelEvent::ToolCall(call) => answer.wish(cx, &mut self.tools, call),
             ModelEvent::Finished => {
                 self.model_failures = 0;
                 self.complete_text(cx);
@@ -506,7 +514,7 @@ impl Answering {
         if let Some(mut hygiene) = answer.hygiene.take() {
             let (rest, calls) = hygiene.end();
             for call in calls {
-                answer.wish(cx, call);
+                answer.wish(cx, &mut self.tools, call);
             }
             self.push_text(cx, &rest);
         }
@@ -565,7 +573,7 @@ impl Answering {
                 let index = known.iter().position(|(known_id, _)| known_id == id)?;
                 Some(known.swap_remove(index).1)
             });
-            self.tools.invoke(cx, call, result);
+            self.tools.invoke(cx, &call, result);
         }
         self.finish_tools(cx);
     }

@@ -74,6 +74,10 @@ pub struct Tool {
     pub runs: ToolRuns,
     /// Whether its invocations bring the conversation so far along.
     pub wants_history: bool,
+    /// Whether it runs as soon as the model wants it, beside the speech; what nobody waits for any more is dropped. It only reads.
+    pub precomputable: bool,
+    /// What the model is told at once, whatever the tool says later (protocol.md 6.10).
+    pub static_response: Option<Arc<str>>,
 }
 
 /// What runs a tool.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::history::History;
-use crate::ids::Ordinal;
+use crate::ids::{Ordinal, StageNumber};
 use crate::message::{Medium, Speaker};
 use crate::output::{AgentState, Effect, Event, Notice, Output, Severity, Transcript, TranscriptWords};
 use crate::time::CallTime;
@@ -19,6 +19,8 @@ pub(crate) struct Context {
     pub(crate) now: CallTime,
     pub(crate) timers: TimerTable,
     pub(crate) history: History,
+    /// The stage that brought the messages for a silent user.
+    pub(crate) silence_since: StageNumber,
     reported: Option<AgentState>,
     outputs: VecDeque<Output>,
 }
@@ -26,7 +28,15 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn new(config: Arc<Config>, now: CallTime) -> Self {
         let history = History::new(&config.initial_messages);
-        Self { config, now, timers: TimerTable::default(), history, reported: None, outputs: VecDeque::new() }
+        Self {
+            config,
+            now,
+            timers: TimerTable::default(),
+            history,
+            silence_since: StageNumber(0),
+            reported: None,
+            outputs: VecDeque::new(),
+        }
     }
 
     pub(crate) fn effect(&mut self, effect: Effect) {

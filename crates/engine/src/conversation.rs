@@ -183,7 +183,7 @@ impl Conversation {
     }
 
     fn user_inactive(&mut self) {
-        let Some(message) = self.inactivity.handle_timeout() else { return };
+        let Some(message) = self.inactivity.handle_timeout(&self.cx) else { return };
         let reason = EndReason::AgentHangUp;
         let (uninterruptible, then) = match message.end {
             InactivityEnd::KeepWaiting => (false, Then::Listen),

@@ -18,30 +18,27 @@ pub(crate) struct Inactivity {
     missing: Option<Duration>,
     /// When the clock was started.
     running: bool,
-    /// The stage whose messages these are.
+    /// The stage that brought the messages.
     stage: StageNumber,
-    messages: Vec<InactivityMessage>,
 }
 
 impl Inactivity {
     pub(crate) fn new(cx: &Context) -> Self {
-        let (stage, messages) = (cx.history.stage(), cx.config.inactivity.clone());
-        let mut inactivity = Self { next: 0, missing: None, running: false, stage, messages };
-        inactivity.missing = inactivity.wait();
-        inactivity
+        Self { next: 0, missing: wait(cx, 0), running: false, stage: cx.silence_since }
     }
 
     /// The user took part.
     pub(crate) fn reset(&mut self, cx: &mut Context) {
         cx.timers.stop(Timer::Inactivity);
-        self.next = 0;
-        self.missing = self.wait();
-        self.running = false;
+        *self = Self::new(cx);
     }
 
     /// Lets the clock run while it is quiet, and holds it while it is not.
     pub(crate) fn set_quiet(&mut self, cx: &mut Context, quiet: bool) {
-        self.follow_stage(cx);
+        if self.stage != cx.silence_since {
+            // A stage that has other messages begins with the first of them.
+            self.reset(cx);
+        }
         if quiet == self.running {
             return;
         }
@@ -54,28 +51,16 @@ impl Inactivity {
     }
 
     /// The silence was long enough: what to say now.
-    pub(crate) fn handle_timeout(&mut self) -> Option<InactivityMessage> {
-        let message = self.messages.get(self.next)?.clone();
+    pub(crate) fn handle_timeout(&mut self, cx: &Context) -> Option<InactivityMessage> {
+        let message = cx.config.inactivity.get(self.next)?.clone();
         self.next += 1;
-        self.missing = self.wait();
+        self.missing = wait(cx, self.next);
         self.running = false;
         Some(message)
     }
+}
 
-    /// A stage that has other messages begins with the first of them; one that has the same changes nothing.
-    fn follow_stage(&mut self, cx: &mut Context) {
-        if self.stage == cx.history.stage() {
-            return;
-        }
-        self.stage = cx.history.stage();
-        if self.messages != cx.config.inactivity {
-            self.messages.clone_from(&cx.config.inactivity);
-            self.reset(cx);
-        }
-    }
-
-    /// The silence before the next message.
-    fn wait(&self) -> Option<Duration> {
-        self.messages.get(self.next).map(|message| message.after)
-    }
+/// The silence before a message.
+fn wait(cx: &Context, index: usize) -> Option<Duration> {
+    cx.config.inactivity.get(index).map(|message| message.after)
 }

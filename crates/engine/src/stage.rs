@@ -101,9 +101,13 @@ impl NewStage {
 
 /// Lets a stage begin: everything that happens from now on happens in it.
 pub(crate) fn begin(cx: &mut Context, stage: Arc<NewStage>) {
+    let silence_differs = stage.inactivity.as_ref().is_some_and(|new| *new != cx.config.inactivity);
     stage.apply(Arc::make_mut(&mut cx.config));
     cx.history.begin_stage(stage.messages.as_deref());
     let number = cx.history.stage();
+    if silence_differs {
+        cx.silence_since = number;
+    }
     cx.notice(Severity::Info, notices::STAGE_CHANGED, format!("{number} of the call begins"));
     cx.event(Event::StageChanged { number, stage });
 }

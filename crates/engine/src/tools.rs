@@ -3,6 +3,7 @@
 //! Invocations of one answer form a batch; results are delivered in the order of the calls, each exactly once, when all
 //! are there. Knows nothing of how a tool is run or of what the agent says about it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -22,6 +23,10 @@ use crate::timers::Timer;
 pub(crate) struct ToolLedger {
     /// The invocations of the batch under way, in call order.
     batch: Vec<Run>,
+    /// Invocations that run before it is certain that they are wanted. Nothing of them is in the record yet.
+    early: Vec<(ModelToolCall, Run)>,
+    /// Invocations that were answered for while they run on; what they say is not waited for.
+    spoken_for: BTreeSet<InvocationId>,
     ids: Counter,
     /// The call's state; always a JSON object.
     state: Arc<Value>,
@@ -57,12 +62,46 @@ pub(crate) struct BatchResult {
 
 impl ToolLedger {
     pub(crate) fn new(initial_state: Arc<Value>) -> Self {
-        Self { batch: Vec::new(), ids: Counter::default(), state: initial_state }
+        Self {
+            batch: Vec::new(),
+            early: Vec::new(),
+            spoken_for: BTreeSet::new(),
+            ids: Counter::default(),
+            state: initial_state,
+        }
     }
 
-    /// Enters a call into the record and starts it, unless its result is known or it cannot run.
-    pub(crate) fn invoke(&mut self, cx: &mut Context, call: ModelToolCall, known: Option<ToolOutcome>) {
+    /// Starts a call before it is certain that it is wanted, if its tool may be used so (protocol.md 6.7).
+    pub(crate) fn precompute(&mut self, cx: &mut Context, call: &ModelToolCall) {
+        let config = Arc::clone(&cx.config);
+        let tools = config.tools.iter().enumerate();
+        let found =
+            tools.filter(|(_, tool)| tool.precomputable).find(|(_, tool)| tool.face.name == call.name);
+        let (Some((index, tool)), Ok((_, arguments))) = (found, parse_arguments(&call.arguments)) else {
+            return;
+        };
         let id = InvocationId(self.ids.next());
+        let stage = self.start(cx, id, index, tool, call, arguments);
+        let run = Run::new(id, call, tool.reaction, cx.now, stage);
+        self.early.push((call.clone(), run));
+        self.set_timer(cx);
+    }
+
+    /// Drops what was started too early: nobody wants it any more.
+    pub(crate) fn forget_early(&mut self, cx: &mut Context) {
+        for (_, run) in std::mem::take(&mut self.early) {
+            if self.spoken_for.remove(&run.id) || run.is_running() {
+                cx.effect(Effect::Cancel(Work::Tool(run.id)));
+            }
+        }
+        self.set_timer(cx);
+    }
+
+    /// Enters a call into the record and starts it, unless its result is known, it runs already, or it cannot run.
+    pub(crate) fn invoke(&mut self, cx: &mut Context, call: &ModelToolCall, known: Option<ToolOutcome>) {
+        let early = self.early.iter().position(|(early, _)| early == call);
+        let early = early.map(|index| self.early.remove(index).1);
+        let id = early.as_ref().map_or_else(|| InvocationId(self.ids.next()), |run| run.id);
         let config = Arc::clone(&cx.config);
         let found = config.tools.iter().enumerate().find(|(_, tool)| tool.face.name == call.name);
         let arguments = parse_arguments(&call.arguments);
@@ -79,28 +118,33 @@ impl ToolLedger {
             ordinal: None,
             span: Some((cx.now, cx.now)),
         });
-        let stage = match (known, found, arguments) {
-            (Some(outcome), ..) => Stage::Settled(outcome),
-            (None, None, _) => Stage::Settled(unknown_tool(cx, &call.name)),
-            (None, Some(_), Err(why)) => Stage::Settled(bad_arguments(cx, &call.name, &why)),
-            (None, Some((index, tool)), Ok((_, arguments))) => {
-                self.start(cx, id, index, tool, &call, arguments)
-            }
+        // What could not be run has to be answered, so that the model can do it better.
+        let reaction = match (&found, &arguments) {
+            (Some((_, tool)), Ok(_)) => tool.reaction,
+            (None, _) | (_, Err(_)) => Reaction::Speaks,
         };
-        self.batch.push(Run {
-            id,
-            given_id: call.given_id,
-            name: call.name,
-            default_reaction: found.map_or(Reaction::Speaks, |(_, tool)| tool.reaction),
-            began: cx.now,
-            stage,
+        let run = early.unwrap_or_else(|| {
+            let stage = match (known, found, arguments) {
+                (Some(outcome), ..) => Stage::Settled(outcome),
+                (None, None, _) => Stage::Settled(unknown_tool(cx, &call.name)),
+                (None, Some(_), Err(why)) => Stage::Settled(bad_arguments(cx, &call.name, &why)),
+                (None, Some((index, tool)), Ok((_, arguments))) => {
+                    self.start(cx, id, index, tool, call, arguments)
+                }
+            };
+            Run::new(id, call, reaction, cx.now, stage)
         });
+        self.batch.push(run);
         self.set_timer(cx);
     }
 
     /// Takes an outcome. One that nothing waits for is reported and ignored.
     pub(crate) fn handle_outcome(&mut self, cx: &mut Context, id: InvocationId, outcome: ToolOutcome) {
-        let waiting = self.batch.iter_mut().find(|run| run.id == id && run.is_running());
+        if self.spoken_for.remove(&id) {
+            return;
+        }
+        let early = self.early.iter_mut().map(|(_, run)| run);
+        let waiting = self.batch.iter_mut().chain(early).find(|run| run.id == id && run.is_running());
         let Some(run) = waiting else {
             cx.notice(
                 Severity::Warning,
@@ -118,7 +162,8 @@ impl ToolLedger {
 
     /// Gives up on tools that have run for too long.
     pub(crate) fn handle_timeout(&mut self, cx: &mut Context) {
-        for run in &mut self.batch {
+        let early = self.early.iter_mut().map(|(_, run)| run);
+        for run in self.batch.iter_mut().chain(early) {
             let Stage::Running { deadline } = run.stage else { continue };
             if deadline > cx.now {
                 continue;
@@ -192,6 +237,10 @@ impl ToolLedger {
 
     /// Ends all invocations: the call is over. Each gets its result, which says so.
     pub(crate) fn end(&mut self, cx: &mut Context) {
+        self.forget_early(cx);
+        for id in std::mem::take(&mut self.spoken_for) {
+            cx.effect(Effect::Cancel(Work::Tool(id)));
+        }
         for run in &mut self.batch {
             if run.is_running() {
                 cx.effect(Effect::Cancel(Work::Tool(run.id)));
@@ -206,7 +255,7 @@ impl ToolLedger {
     }
 
     fn start(
-        &self,
+        &mut self,
         cx: &mut Context,
         id: InvocationId,
         index: usize,
@@ -231,13 +280,24 @@ impl ToolLedger {
                     history: tool.wants_history.then(|| cx.history.for_model()),
                 });
                 cx.effect(invoke);
-                Stage::Running { deadline: cx.now + tool.timeout }
+                match &tool.static_response {
+                    None => Stage::Running { deadline: cx.now + tool.timeout },
+                    Some(text) => {
+                        self.spoken_for.insert(id);
+                        Stage::Settled(ToolOutcome::Answered(ToolAnswer {
+                            action: ToolAction::Respond(Arc::clone(text)),
+                            reaction: None,
+                            state_update: None,
+                        }))
+                    }
+                }
             }
         }
     }
 
     fn set_timer(&self, cx: &mut Context) {
-        let soonest = self.batch.iter().filter_map(|run| match run.stage {
+        let early = self.early.iter().map(|(_, run)| run);
+        let soonest = self.batch.iter().chain(early).filter_map(|run| match run.stage {
             Stage::Running { deadline } => Some(deadline),
             Stage::Settled(_) => None,
         });
@@ -246,6 +306,17 @@ impl ToolLedger {
 }
 
 impl Run {
+    fn new(
+        id: InvocationId,
+        call: &ModelToolCall,
+        reaction: Reaction,
+        began: CallTime,
+        stage: Stage,
+    ) -> Self {
+        let (given_id, name) = (call.given_id.clone(), Arc::clone(&call.name));
+        Self { id, given_id, name, default_reaction: reaction, began, stage }
+    }
+
     fn is_running(&self) -> bool {
         matches!(self.stage, Stage::Running { .. })
     }

@@ -540,3 +540,76 @@ fn a_tool_gets_the_state_and_if_it_wants_the_history_with_its_own_call() {
     let story = looking(with_tools(&["look"]), "");
     assert_eq!(story.seen.invocations[0].history, None);
 }
+
+fn precomputable() -> Tool {
+    Tool { precomputable: true, ..tool("look") }
+}
+
+#[test]
+fn a_precomputable_tool_runs_beside_the_speech_and_is_answered_after_it() {
+    let mut story = Story::joined(Config { tools: vec![precomputable()], ..config() });
+    story.model_does(vec![say("Let me have a look at the whole house."), call("look", "{}")]);
+    story.model_says("On the table.");
+    story.world.tool_answers = Some((Duration::from_millis(300), answer("table")));
+    story.user_writes("Where are my keys?", Urgency::Soon);
+    story.run_ms(500);
+    assert_eq!(story.seen.tools.len(), 1, "it runs at once");
+    assert_eq!(story.state(), Some(AgentState::Speaking));
+    assert_eq!(story.record().len(), 1, "and is in no record before it is certain");
+    story.run_secs(10);
+    assert_eq!(story.seen.tools.len(), 1, "it runs once");
+    assert_eq!(
+        story.record()[1..],
+        [
+            "agent: Let me have a look at the whole house.",
+            "call look: {}",
+            "result look: table",
+            "agent: On the table."
+        ]
+    );
+}
+
+#[test]
+fn a_precomputable_tool_leaves_no_trace_when_its_answer_is_interrupted() {
+    let mut story = Story::joined(Config { tools: vec![precomputable()], ..config() });
+    story.model_does(vec![say("Let me have a look at the whole house."), call("look", "{}")]);
+    story.model_says("All right.");
+    story.user_writes("Where are my keys?", Urgency::Soon);
+    story.run_ms(800);
+    assert_eq!(story.seen.tools.len(), 1);
+    story.user_writes("Never mind.", Urgency::Immediate);
+    story.run_secs(5);
+    assert!(!story.record().iter().any(|line| line.contains("look:")), "{:?}", story.record());
+    let id = story.seen.tools[0];
+    story.tool_answers(id, answer("table"));
+    assert!(!story.record().iter().any(|line| line.contains("table")), "{:?}", story.record());
+}
+
+#[test]
+fn a_precomputable_tool_that_is_too_slow_fails_by_its_own_clock() {
+    let slow = Tool { timeout: Duration::from_millis(400), ..precomputable() };
+    let mut story = Story::joined(Config { tools: vec![slow], ..config() });
+    story.model_does(vec![say("Let me have a look at the whole house."), call("look", "{}")]);
+    story.model_says("Sorry.");
+    story.user_writes("Where are my keys?", Urgency::Soon);
+    story.run_secs(10);
+    assert!(
+        story.record().iter().any(|line| line.starts_with("result look: The tool did not answer in time.")),
+        "{:?}",
+        story.record()
+    );
+}
+
+#[test]
+fn a_static_response_is_the_result_whatever_the_tool_says_later() {
+    let quick = Tool { static_response: Some(Arc::from("Noted.")), ..tool("look") };
+    let mut story = looking(Config { tools: vec![quick], ..config() }, "");
+    assert!(story.record().contains(&"result look: Noted.".to_owned()), "{:?}", story.record());
+    let id = story.seen.tools[0];
+    let before = story.record();
+    story.tool_answers(id, hang_up(true, Some("Bye.")));
+    story.run_secs(10);
+    assert_eq!(story.record(), before, "what comes late changes nothing");
+    story.tool_answers(id, answer("again"));
+    assert_eq!(story.record(), before);
+}

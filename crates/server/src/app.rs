@@ -20,6 +20,7 @@ use crate::call::live::{Calls, Files};
 use crate::call::recording::Recordings;
 use crate::config::{self, Config, KeyError, PublicUrl};
 use crate::http::{Http, Shared, router};
+use crate::outbound::Outbound;
 use crate::storage::{AccountId, OpenError, Storage, StorageError, StoredKey};
 
 /// How long requests in progress may take once all calls have ended.
@@ -83,7 +84,7 @@ impl App {
 
     /// The same with backends of the caller's own in the place of the configured ones.
     pub async fn start_with(config: Config, backends: Backends) -> Result<Running, StartError> {
-        let Config { server, auth, storage, recordings, calls, turn_taking, journal, .. } = config;
+        let Config { server, auth, storage, recordings, calls, turn_taking, journal, outbound, .. } = config;
         let journals = journals(&journal, &storage);
         let recordings = Recordings::new(recordings.directory(&storage), recordings.rate());
         let mut configured_keys = Vec::with_capacity(auth.api_keys.len());
@@ -109,10 +110,14 @@ impl App {
         let public_url = server.public_url.clone().unwrap_or_else(|| PublicUrl::listening_on(local_addr));
         let drain_deadline = server.drain_deadline;
         let files = Files { journals, recordings: Some(recordings.clone()) };
-        let running_calls = Calls::with_files(calls, turn_taking, files, Arc::new(backends), storage.clone());
+        let outbound = Outbound::new(&outbound);
+        let backends = Arc::new(backends);
+        let running_calls =
+            Calls::with_files(calls, turn_taking, files, outbound.clone(), backends, storage.clone());
         running_calls.recover().await?;
         let http = Http::new(Shared {
             calls: running_calls.clone(),
+            outbound,
             storage,
             recordings,
             configured_keys,

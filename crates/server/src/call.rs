@@ -7,6 +7,7 @@
 mod clips;
 mod ear;
 pub mod journal;
+mod lasting_tools;
 pub mod leg;
 pub mod live;
 pub(crate) mod messages;
@@ -15,7 +16,6 @@ mod record;
 pub mod recording;
 mod run;
 pub(crate) mod setup;
-pub(crate) mod tools;
 pub mod waterfall;
 pub(crate) mod wire;
 mod witness;

@@ -9,6 +9,7 @@ mod calls;
 mod document;
 mod journal;
 mod log;
+mod outbound;
 mod period;
 mod problem;
 mod public_url;
@@ -32,6 +33,7 @@ pub use auth::{Auth, ConfiguredKey, KeyError};
 pub use calls::{Calls, DefaultMedium};
 pub use journal::{Journal, UserTextChoice};
 pub use log::{Log, LogFormat};
+pub use outbound::{InvalidTarget, Outbound, Target};
 pub use problem::{Problem, Source};
 pub use public_url::{InvalidPublicUrl, PublicUrl};
 pub use recordings::Recordings;
@@ -67,6 +69,8 @@ pub struct Config {
     pub calls: Calls,
     /// What calls leave to be replayed and explained from.
     pub journal: Journal,
+    /// Whom the server dials on a user's behalf.
+    pub outbound: Outbound,
     /// When speech counts.
     pub turn_taking: TurnTaking,
     /// `[models.NAME]`: language models by the name that calls choose them by. `demo`, the built-in script, is always there.
@@ -211,6 +215,7 @@ impl Config {
         self.recordings.validate(&mut checks);
         self.calls.validate(&mut checks);
         self.journal.validate(&mut checks);
+        self.outbound.validate(&mut checks);
         self.turn_taking.validate(&mut checks);
         self.log.validate(&mut checks);
         checks.found

@@ -13,6 +13,7 @@ mod page;
 mod range;
 mod request;
 mod router;
+mod tools;
 mod trace;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::api_key::KeyHash;
 use crate::call::live::Calls;
 use crate::call::recording::Recordings;
 use crate::config::{PublicUrl, Server};
+use crate::outbound::Outbound;
 use crate::storage::{AccountId, Storage};
 
 pub(crate) use router::router;
@@ -34,6 +36,8 @@ pub(crate) struct Http(Arc<Shared>);
 pub(crate) struct Shared {
     /// Everything that is kept.
     pub(crate) storage: Storage,
+    /// The way to what users have the server dial.
+    pub(crate) outbound: Outbound,
     /// What calls sounded like.
     pub(crate) recordings: Recordings,
     /// The calls in progress.

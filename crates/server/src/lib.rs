@@ -1,13 +1,16 @@
 //! Everything that runs: configuration, storage, the HTTP interface, calls and their transports.
 //!
-//! Inside, `http` and `transport` may use `call` and `storage`; `storage` knows nothing above it; nothing imports `http` but `app`.
+//! Inside, `http` and `transport` may use `call` and `storage`; `call` may use `tools`; `storage` knows nothing above it; nothing
+//! imports `http` but `app`.
 
 pub mod api_key;
 pub mod app;
 pub mod call;
 pub mod config;
 mod http;
+pub mod outbound;
 pub mod simulation;
 pub mod storage;
 pub mod telemetry;
+mod tools;
 pub mod transport;

@@ -9,6 +9,7 @@ pub mod api_keys;
 pub mod calls;
 mod memory;
 mod sqlite;
+pub mod tools;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub use calls::{
     CallOrder, CallPlace, CallStore, Deletion, MessageChoice, MessagePlace, Severity, StoredCall,
     StoredEvent, StoredMessage,
 };
+pub use tools::{StoredTool, ToolStore, ToolUse};
 
 /// An operation under way.
 pub type Pending<'a, T> = BoxFuture<'a, Result<T, StorageError>>;
@@ -34,6 +36,8 @@ pub struct Storage {
     pub keys: Arc<dyn KeyStore>,
     /// Calls, their messages and events.
     pub calls: Arc<dyn CallStore>,
+    /// Tools that last, and which calls had them.
+    pub tools: Arc<dyn ToolStore>,
     database: Arc<dyn Database>,
 }
 
@@ -47,14 +51,26 @@ impl Storage {
     /// Opens the SQLite database at `path`, makes it if it is not there, and brings its tables up to date.
     pub async fn open_sqlite(path: &Path) -> Result<Self, OpenError> {
         let database = Arc::new(sqlite::Sqlite::open(path).await?);
-        Ok(Self { accounts: database.clone(), keys: database.clone(), calls: database.clone(), database })
+        Ok(Self {
+            accounts: database.clone(),
+            keys: database.clone(),
+            calls: database.clone(),
+            tools: database.clone(),
+            database,
+        })
     }
 
     /// Keeps everything in memory, and nothing beyond the life of the last clone.
     #[must_use]
     pub fn in_memory() -> Self {
         let memory = Arc::new(memory::Memory::default());
-        Self { accounts: memory.clone(), keys: memory.clone(), calls: memory.clone(), database: memory }
+        Self {
+            accounts: memory.clone(),
+            keys: memory.clone(),
+            calls: memory.clone(),
+            tools: memory.clone(),
+            database: memory,
+        }
     }
 
     /// Whether the database answers.

@@ -11,11 +11,12 @@ const ROOT: &str = "crates/server/src/";
 /// nobody.
 const LAYERS: [(&str, &[&str]); 7] = [
     // Joining a call is an HTTP request that becomes a transport.
-    ("http", &["transport", "call", "storage"]),
+    // Defining and trying out a tool need no call.
+    ("http", &["transport", "call", "tools", "storage"]),
     ("transport", &["call", "storage"]),
     ("jobs", &["call", "storage"]),
     // Runs calls without their driver; nothing that serves knows of it.
-    ("simulation", &["call"]),
+    ("simulation", &["call", "tools"]),
     ("call", &["tools", "storage"]),
     ("tools", &[]),
     ("storage", &[]),

@@ -76,6 +76,8 @@ pub(crate) fn tool(name: &str) -> Tool {
         reaction: Reaction::Speaks,
         runs: ToolRuns::Outside,
         wants_history: false,
+        precomputable: false,
+        static_response: None,
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Witness {
     stage: StageNumber,
     /// How the history must begin that the model sees, where a stage said so.
     beginning: Vec<Message>,
+    /// Tools that run on with nobody waiting.
+    beside: Vec<Work>,
     /// Work that was started, and neither cancelled nor answered. Speech is in here until it was cancelled or all of it sent.
     under_way: Vec<Work>,
     ever_started: Vec<Work>,
@@ -71,6 +73,7 @@ impl Witness {
             rate: config.output_rate,
             client_buffer: config.client_buffer,
             limits: config.limits,
+            beside: Vec::new(),
             longest_pause: config.turn_taking.interruption.longest_pause,
             late: Duration::ZERO,
             config: config.clone(),
@@ -143,7 +146,15 @@ impl Witness {
             }
             Effect::InvokeTool(invocation) => {
                 self.starts(Work::Tool(invocation.id));
-                self.insist_agent_is_silent(now, "a tool runs");
+                let tool = &self.config.tools[invocation.tool];
+                assert_eq!(tool.face.name, invocation.name, "a tool of the stage");
+                let unattended = tool.static_response.is_some();
+                if !tool.precomputable {
+                    self.insist_agent_is_silent(now, "a tool runs");
+                }
+                if unattended {
+                    self.beside.push(Work::Tool(invocation.id));
+                }
                 assert!(invocation.arguments.is_object(), "a tool gets an object");
             }
             Effect::JudgeTurn(span) => assert!(span.from <= span.to, "{span:?} runs backwards"),
@@ -151,7 +162,9 @@ impl Witness {
             Effect::StartModel { generation, prompt } => {
                 self.insist_on_stage(prompt);
                 self.insist_agent_is_silent(now, "the model starts");
-                let busy = self.under_way.iter().any(|work| !matches!(work, Work::Transcription(_)));
+                let is_in_the_way =
+                    |work: &Work| !matches!(work, Work::Transcription(_)) && !self.beside.contains(work);
+                let busy = self.under_way.iter().any(is_in_the_way);
                 assert!(!busy, "the model starts beside other work: {:?}", self.under_way);
                 self.starts(Work::Model(*generation));
             }

@@ -23,13 +23,14 @@ use tracing::{Instrument as _, error, info, info_span, warn};
 
 use super::journal::{self, Header, Journals};
 use super::leg::{CarrierEnd, CloseCode};
-use super::record;
 use super::recording::Recordings;
 use super::run::{Command, Driver, Join, Subject};
 use super::setup::{self, Remark, Setup, SetupError};
 use super::wire::{Meaning, Wire};
 use super::witness::Witness;
-use crate::config::{Calls as Settings, DefaultMedium, TurnTaking};
+use super::{lasting_tools, record};
+use crate::config::{self, Calls as Settings, DefaultMedium, TurnTaking};
+use crate::outbound::Outbound;
 use crate::storage::{AccountId, Direction, MessageChoice, Storage, StorageError, StoredCall, Window};
 
 /// Commands that may wait for a call. Whoever sends one waits when it is full.
@@ -47,6 +48,7 @@ struct Inner {
     settings: Settings,
     turn_taking: TurnTaking,
     files: Files,
+    outbound: Outbound,
     backends: Arc<Backends>,
     storage: Storage,
     live: Mutex<HashMap<CallId, Handle>>,
@@ -128,15 +130,17 @@ impl Calls {
         backends: Arc<Backends>,
         storage: Storage,
     ) -> Self {
-        Self::with_files(settings, turn_taking, Files::default(), backends, storage)
+        let outbound = Outbound::new(&config::Outbound::default());
+        Self::with_files(settings, turn_taking, Files::default(), outbound, backends, storage)
     }
 
-    /// The same with files of their own, where it is said how.
+    /// The same with files of their own, where it is said how, and another way to whatever users have them dial.
     #[must_use]
     pub fn with_files(
         settings: Settings,
         turn_taking: TurnTaking,
         files: Files,
+        outbound: Outbound,
         backends: Arc<Backends>,
         storage: Storage,
     ) -> Self {
@@ -144,6 +148,7 @@ impl Calls {
             settings,
             turn_taking,
             files,
+            outbound,
             backends,
             storage,
             live: Mutex::new(HashMap::new()),
@@ -167,6 +172,7 @@ impl Calls {
         if let Some(prior) = options.prior_call {
             self.inherit(account, prior, &mut request).await?;
         }
+        let uses = lasting_tools::resolve(&self.0.storage, account, &mut request).await?;
         let mut setup = self.prepare(&request, options.greeting_prompt)?;
         if !options.ignored_fields.is_empty() {
             let fields = options.ignored_fields.join(", ");
@@ -187,7 +193,11 @@ impl Calls {
             request,
         };
         let commands = self.admit(call.id).ok_or(CreateError::Capacity { retry_after: RETRY_AFTER })?;
-        if let Err(error) = self.0.storage.calls.insert(&call).await {
+        let mut kept = self.0.storage.calls.insert(&call).await;
+        if kept.is_ok() && !uses.is_empty() {
+            kept = self.0.storage.tools.note_uses(call.id, &uses).await;
+        }
+        if let Err(error) = kept {
             self.live().remove(&call.id);
             return Err(error.into());
         }
@@ -377,6 +387,7 @@ impl Calls {
             created: call.created,
             request: Arc::new(call.request.clone()),
             recordings: self.0.files.recordings.clone().filter(|_| recorded),
+            outbound: self.0.outbound.clone(),
         };
         let (scribe, journaling) = self.journal(call, &setup).unzip();
         let witness = Witness::new(scribe);

@@ -32,11 +32,14 @@ use super::mouth::Mouth;
 use super::record::Recorder;
 use super::recording::{Recording, Recordings};
 use super::setup::{Remark, Setup};
-use super::tools::KnownValues;
 use super::wire::{Meaning, Wire};
 use super::witness::{self, Witness};
 use super::work::{WorkResult, Works};
 use super::{messages, severity};
+use crate::outbound::Outbound;
+
+/// How the driver runs tools.
+mod tools;
 
 /// Audio goes out in pieces of this length while the client's buffer is small.
 const SMALL_FRAME: Duration = Duration::from_millis(20);
@@ -73,6 +76,8 @@ pub(super) struct Subject {
     pub(super) request: Arc<StartCallRequest>,
     /// Where the call is recorded, if it is.
     pub(super) recordings: Option<Recordings>,
+    /// The way to tools that are neither here nor at the client.
+    pub(super) outbound: Outbound,
 }
 
 pub(super) struct Driver {
@@ -352,13 +357,15 @@ impl Driver {
 
     fn work_result(&mut self, result: WorkResult) {
         match result {
-            WorkResult::Model(id, event) => {
-                if let ModelEvent::ToolCall(call) = &event {
+            WorkResult::Model(id, mut event) => {
+                if let ModelEvent::ToolCall(call) = &mut event {
+                    self.mend(call);
                     let line = format!("tool call: {} {}", call.name, call.arguments);
                     self.debug_message(line);
                 }
                 self.tell(Input::Model(id, event));
             }
+            WorkResult::Tool(id, finished) => self.tool_finished(id, finished),
             WorkResult::Transcribed(turn, words) => self.tell(Input::Transcribed(turn, words)),
             WorkResult::TurnJudged(turn, probability) => self.tell(Input::TurnJudged(turn, probability)),
             WorkResult::Audio(id, audio) => {
@@ -433,20 +440,7 @@ impl Driver {
                 }
             }
             Effect::CloseLeg(reason) => self.close_leg(reason),
-            Effect::InvokeTool(invocation) => {
-                let known = KnownValues {
-                    call_id: self.subject.id.to_string(),
-                    stage_id: self.subject.stage.to_string(),
-                    metadata: metadata(&self.subject.request),
-                    output_rate: self.setup.output_rate.hz(),
-                    state: &invocation.state,
-                    history: self.history(invocation.history.as_deref().unwrap_or_default()),
-                };
-                let tool = self.setup.tools.get(invocation.tool).cloned().unwrap_or_default();
-                let parameters = tool.parameters(&invocation.arguments, &known);
-                let message = self.wire.invocation(&invocation, parameters);
-                self.send(ToClient::Message(Box::new(message)));
-            }
+            Effect::InvokeTool(invocation) => self.invoke(&invocation),
             Effect::JudgeTurn(span) => self.judge_turn(span),
             Effect::Play { utterance, samples } => self.play(utterance, samples),
             Effect::StartModel { generation, prompt } => {
@@ -634,14 +628,6 @@ impl Driver {
         }
     }
 
-    fn history(&self, history: &[Message]) -> Value {
-        let given = |id, given: &Option<Arc<str>>| self.wire.invocation_id(id, given.as_ref());
-        let convert =
-            |(index, message)| messages::to_api(message, self.subject.stage, index, self.joined, given);
-        serde_json::to_value(history.iter().enumerate().map(convert).collect::<Vec<_>>())
-            .unwrap_or(Value::Null)
-    }
-
     fn now(&self) -> CallTime {
         call_time(self.zero, Instant::now())
     }
@@ -655,9 +641,4 @@ impl Driver {
 
 fn call_time(zero: Instant, now: Instant) -> CallTime {
     CallTime::ZERO + now.saturating_duration_since(zero)
-}
-
-fn metadata(request: &StartCallRequest) -> Value {
-    let pairs = request.metadata.iter().flatten();
-    Value::Object(pairs.map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect())
 }

@@ -23,8 +23,8 @@ use antiphon_engine::config::{
 use antiphon_engine::ids::InvocationId;
 use antiphon_engine::message::{self, Medium, MessageBody};
 
-use super::tools::{self, CallTool};
 use crate::config::{Calls as Settings, TurnTaking};
+use crate::tools::{self, CallToken, CallTool, ToolError};
 
 /// Stands in for a user when an agent that speaks first has nothing to answer (`enableGreetingPrompt`, protocol.md 1.2).
 const INVITATION: &str = "(The call has just been connected. Greet the user.)";
@@ -75,6 +75,12 @@ pub struct SetupError {
     pub message: String,
 }
 
+impl From<ToolError> for SetupError {
+    fn from(error: ToolError) -> Self {
+        Self { field: error.field, message: error.message }
+    }
+}
+
 impl SetupError {
     pub(super) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { field: field.into(), message: message.into() }
@@ -93,7 +99,8 @@ pub(crate) fn prepare(
     let socket = socket(request.medium.as_ref(), settings)?;
     let (model_name, model) = model(request.model.as_deref(), backends)?;
     let voice = voice(request, backends, &mut remarks)?;
-    let (tools, engine_tools) = tools::prepare(request)?;
+    let selected = request.selected_tools.as_deref().unwrap_or_default();
+    let (tools, engine_tools) = tools::prepare(selected, &CallToken::mint())?;
     let hearing = match (model.capabilities().audio, &backends.speech_to_text) {
         (true, _) => Hearing::Audio,
         (false, Some(_)) => Hearing::Transcript,

@@ -5,23 +5,21 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use antiphon_api::json::{JsonObject, from_request};
+use antiphon_api::json::JsonObject;
 use antiphon_api::realtime::{
-    self as api, AgentReaction, ClientMessage, HangUpResult, MAIN_THREAD, OpaqueNumber, ResponseType,
-    ServerMessage, ToolErrorType, ToolResult, TranscriptText,
+    self as api, ClientMessage, MAIN_THREAD, OpaqueNumber, ServerMessage, ToolResult, TranscriptText,
 };
 use antiphon_api::rest::calls::{ConnectionKind, EnabledDataMessages};
 use antiphon_api::{CallId, WireDuration};
 use antiphon_engine::CallTime;
 use antiphon_engine::ids::InvocationId;
-use antiphon_engine::input::{
-    ForcedMessage, ForcedUrgency, HangUpRequest, ModelToolCall, Reaction, Request, ToolAction, ToolAnswer,
-    ToolOutcome, Urgency,
-};
+use antiphon_engine::input::{ForcedMessage, ForcedUrgency, ModelToolCall, Request, ToolOutcome, Urgency};
 use antiphon_engine::message::{Medium, Speaker};
 use antiphon_engine::output::{AgentState, Event, Invocation, Notice, Severity, Transcript, TranscriptWords};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+
+use crate::tools::outcome::outcome;
 
 /// What a client's message means to the call.
 #[derive(Debug, PartialEq)]
@@ -239,46 +237,6 @@ fn forced_message(forced: api::ForcedAgentMessage) -> Request {
             api::ForcedUrgency::Soon => ForcedUrgency::Soon,
         },
     })
-}
-
-/// What a tool's result means (protocol.md 6.6).
-fn outcome(result: ToolResult) -> ToolOutcome {
-    if let Some(error) = result.error_type {
-        let detail =
-            result.error_message.map_or_else(|| error.to_string(), |message| format!("{error}: {message}"));
-        let text = match error {
-            ToolErrorType::Undefined => "There is no such tool.",
-            ToolErrorType::ImplementationError | ToolErrorType::Other(_) => "The tool failed.",
-        };
-        return ToolOutcome::Failed { text: text.into(), detail: detail.into() };
-    }
-    let text = result.result.map(|text| text.0).unwrap_or_default();
-    let action = match result.response_type {
-        ResponseType::ToolResponse => ToolAction::Respond(text.into()),
-        ResponseType::HangUp => ToolAction::HangUp(hang_up(&text)),
-        ResponseType::NewStage | ResponseType::SendToThread => {
-            let kind = result.response_type;
-            return ToolOutcome::Failed {
-                text: "The tool asked for something that is not possible.".into(),
-                detail: format!("results of type {kind:?} are not available on this server").into(),
-            };
-        }
-    };
-    ToolOutcome::Answered(ToolAnswer {
-        action,
-        reaction: result.agent_reaction.map(|reaction| match reaction {
-            AgentReaction::Listens => Reaction::Listens,
-            AgentReaction::Speaks => Reaction::Speaks,
-            AgentReaction::SpeaksOnce => Reaction::SpeaksOnce,
-        }),
-        state_update: result.update_call_state.map(|update| Arc::new(Value::Object(update.0))),
-    })
-}
-
-/// How a `hang-up` result ends the call; text that is no JSON says nothing about it.
-fn hang_up(text: &str) -> HangUpRequest {
-    let wish = from_request::<HangUpResult>(text.as_bytes()).map(|parsed| parsed.value).unwrap_or_default();
-    HangUpRequest { strict: wish.strict.unwrap_or(true), message: wish.message.map(Arc::from) }
 }
 
 fn agent_state(state: AgentState) -> api::AgentState {

@@ -14,14 +14,16 @@ use antiphon_backends::language_model::{self, LanguageModel};
 use antiphon_backends::speech_to_text::{self, SpeechToText};
 use antiphon_backends::text_to_speech::{self, SpeechEvent, TextToSpeech};
 use antiphon_backends::turn_detection::TurnDetector;
-use antiphon_engine::ids::{GenerationId, TurnId, UtteranceId};
-use antiphon_engine::input::{ModelEvent, Transcription, VoiceEvent, WordEnd};
+use antiphon_engine::ids::{GenerationId, InvocationId, TurnId, UtteranceId};
+use antiphon_engine::input::{ModelEvent, ToolOutcome, Transcription, VoiceEvent, WordEnd};
 use antiphon_engine::output::Work;
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::{Instrument as _, error};
+
+use crate::tools::Finished;
 
 /// Results that may wait for the call.
 const RESULTS: usize = 64;
@@ -33,6 +35,7 @@ const LONGEST_UTTERANCE: Duration = Duration::from_secs(120);
 pub(super) enum WorkResult {
     Model(GenerationId, ModelEvent),
     Transcribed(TurnId, Transcription),
+    Tool(InvocationId, Finished),
     TurnJudged(TurnId, f32),
     /// Audio in the call's output format.
     Audio(UtteranceId, Bytes),
@@ -154,6 +157,22 @@ impl Works {
         self.start(Work::Transcription(id), failed, async move {
             let words = recognizer.transcribe(request).await;
             let _ = sender.send(WorkResult::Transcribed(id, words)).await;
+        });
+    }
+
+    pub(super) fn start_tool(
+        &mut self,
+        id: InvocationId,
+        tool: impl Future<Output = Finished> + Send + 'static,
+    ) {
+        let sender = self.sender.clone();
+        let failed = move |detail| {
+            let outcome = ToolOutcome::Failed { text: Arc::from("The tool failed."), detail };
+            WorkResult::Tool(id, Finished { outcome, remark: None })
+        };
+        self.start(Work::Tool(id), failed, async move {
+            let finished = tool.await;
+            let _ = sender.send(WorkResult::Tool(id, finished)).await;
         });
     }
 

@@ -12,6 +12,8 @@ pub(super) mod stages;
 
 use antiphon_api::CallId;
 
+pub(in crate::http) use resource::call_resource;
+
 use super::Http;
 use super::auth::Account;
 use super::error::ApiError;

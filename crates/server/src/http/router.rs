@@ -5,6 +5,9 @@ use antiphon_api::rest::calls::{
     CreateCall, DeleteCall, ListCallMessages, ListCalls, ReadCall, ReadCallRecording, ReadMessageAudio,
     SendDataMessage,
 };
+use antiphon_api::rest::tools::{
+    CreateTool, DeleteTool, ListToolHistory, ListTools, ReadTool, TestTool, UpdateTool,
+};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
@@ -15,7 +18,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
 
 use super::error::ApiError;
-use super::{Http, auth, calls, health, join, trace};
+use super::{Http, auth, calls, health, join, tools, trace};
 
 /// All routes, and what surrounds them.
 pub(crate) fn router(http: Http) -> Router {
@@ -33,6 +36,13 @@ pub(crate) fn router(http: Http) -> Router {
     let routes = endpoint::<SendDataMessage, _>(routes, calls::send_data_message::send);
     let routes = endpoint::<ReadCallRecording, _>(routes, calls::recording::recording);
     let routes = endpoint::<ReadMessageAudio, _>(routes, calls::stages::messages::audio::audio);
+    let routes = endpoint::<CreateTool, _>(routes, tools::create::create);
+    let routes = endpoint::<ListTools, _>(routes, tools::list::list);
+    let routes = endpoint::<ReadTool, _>(routes, tools::read::read);
+    let routes = endpoint::<UpdateTool, _>(routes, tools::update::update);
+    let routes = endpoint::<DeleteTool, _>(routes, tools::delete::delete);
+    let routes = endpoint::<ListToolHistory, _>(routes, tools::history::history);
+    let routes = endpoint::<TestTool, _>(routes, tools::test::test);
     surround(routes, &http).with_state(http)
 }
 

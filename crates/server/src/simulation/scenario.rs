@@ -25,7 +25,7 @@ pub(super) use steps::{Awaited, Speech, Step, Trigger};
 
 use super::agent::Keys;
 use super::model::Model;
-use crate::call::tools::CallTool;
+use crate::tools::CallTool;
 
 /// A checked scenario.
 pub struct Scenario {

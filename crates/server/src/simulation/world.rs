@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_api::CallId;
+use antiphon_api::json::JsonObject;
 use antiphon_api::realtime::{ClientMessage, ToolErrorType, ToolResult};
 use antiphon_api::rest::calls::EnabledDataMessages;
 use antiphon_engine::ids::{GenerationId, UtteranceId};
@@ -27,9 +28,9 @@ use super::speech::Sounds;
 use super::story::{Happening, State, Story};
 use super::user::{Act, User, View};
 use super::verdict::Failure;
-use crate::call::tools::KnownValues;
 use crate::call::wire::{Meaning, Wire};
 use crate::call::{first_stage, messages};
+use crate::tools::{self, KnownValues, Task};
 
 /// Things that may happen in one call; more is a conversation that does not end.
 const MOST_MOMENTS: u64 = 20_000_000;
@@ -153,7 +154,10 @@ impl<'s> World<'s> {
         (self.story, self.failures)
     }
 
-    fn input(&mut self, input: Input) {
+    fn input(&mut self, mut input: Input) {
+        if let Input::Model(_, ModelEvent::ToolCall(call)) = &mut input {
+            tools::mend(&self.scenario.call_tools, &self.scenario.config.tools, call);
+        }
         self.conversation.handle(self.now, input);
         self.drain();
     }
@@ -358,7 +362,18 @@ impl<'s> World<'s> {
             history: self.history(history),
         };
         let tool = self.scenario.call_tools.get(invocation.tool).cloned().unwrap_or_default();
-        let parameters = tool.parameters(&invocation.arguments, &known);
+        let parameters = match tool.task(&invocation.arguments, &known) {
+            Ok(Task::Client(parameters)) => parameters,
+            // The scenario stands where an endpoint would: tools are the client's here.
+            Ok(Task::Http(_)) => JsonObject::new(),
+            Err(refusal) => {
+                let arguments = Value::clone(&invocation.arguments);
+                self.story.tool_called(self.now, invocation.id, &invocation.name, arguments);
+                self.view.tools.push(invocation.name.to_string());
+                self.plan(self.now, Due::Input(Input::Tool(invocation.id, refusal.outcome())));
+                return;
+            }
+        };
         let arguments = Value::Object(parameters.clone());
         self.story.tool_called(self.now, invocation.id, &invocation.name, arguments);
         self.view.tools.push(invocation.name.to_string());

@@ -41,6 +41,15 @@ pub struct StoredMessage {
     pub message: Message,
 }
 
+impl StoredMessage {
+    /// The name of the tool whose failure this message tells.
+    #[must_use]
+    pub fn failed_tool(&self) -> Option<&str> {
+        self.message.error_details.as_ref()?;
+        self.message.tool_name.as_deref()
+    }
+}
+
 /// How much an event matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {

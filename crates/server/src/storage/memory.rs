@@ -3,6 +3,8 @@
 //! Owns everything in one place behind one lock that is held for single operations, so that each is atomic and done at once.
 //! Passes the same contract suite as the databases.
 
+mod tools;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,7 +16,7 @@ use futures::future::{BoxFuture, ready};
 use super::{
     AccountId, AccountStore, CallOrder, CallPlace, CallStore, Database, Deletion, Direction, KeyStore,
     MessageChoice, MessagePlace, Pending, Severity, Slice, StorageError, StoredCall, StoredEvent, StoredKey,
-    StoredMessage, Window,
+    StoredMessage, StoredTool, ToolUse, Window,
 };
 
 #[derive(Default)]
@@ -25,6 +27,8 @@ struct Contents {
     account: Option<AccountId>,
     keys: HashMap<String, StoredKey>,
     calls: HashMap<CallId, Kept>,
+    /// By age.
+    tools: Vec<StoredTool>,
     closed: bool,
 }
 
@@ -33,6 +37,8 @@ struct Kept {
     call: StoredCall,
     messages: Vec<StoredMessage>,
     events: Vec<StoredEvent>,
+    /// The lasting tools that it has, and how often each failed.
+    uses: Vec<(ToolUse, u32)>,
 }
 
 impl Memory {
@@ -105,7 +111,8 @@ impl CallStore for Memory {
             if contents.calls.contains_key(&call.id) {
                 return Err(nonsense(call.id, "the id is taken"));
             }
-            let kept = Kept { call: call.clone(), messages: Vec::new(), events: Vec::new() };
+            let kept =
+                Kept { call: call.clone(), messages: Vec::new(), events: Vec::new(), uses: Vec::new() };
             contents.calls.insert(call.id, kept);
             Ok(())
         })
@@ -195,7 +202,13 @@ impl CallStore for Memory {
 
     fn append_messages<'a>(&'a self, call: CallId, messages: &'a [StoredMessage]) -> Pending<'a, ()> {
         self.at_once(|contents| {
-            contents.kept_mut(call)?.messages.extend_from_slice(messages);
+            let kept = contents.kept_mut(call)?;
+            for name in messages.iter().filter_map(StoredMessage::failed_tool) {
+                if let Some((_, errors)) = kept.uses.iter_mut().find(|(used, _)| used.name == name) {
+                    *errors += 1;
+                }
+            }
+            kept.messages.extend_from_slice(messages);
             Ok(())
         })
     }

@@ -7,6 +7,7 @@ mod accounts;
 mod api_keys;
 mod calls;
 mod messages;
+mod tools;
 
 use std::fs::OpenOptions;
 use std::io;
@@ -77,7 +78,10 @@ fn migrations() -> Migrator {
     let one = |version, name: &'static str, sql: &'static str| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
     };
-    Migrator::with_migrations(vec![one(1, "calls", include_str!("../../migrations/sqlite/0001_calls.sql"))])
+    Migrator::with_migrations(vec![
+        one(1, "calls", include_str!("../../migrations/sqlite/0001_calls.sql")),
+        one(2, "tools", include_str!("../../migrations/sqlite/0002_tools.sql")),
+    ])
 }
 
 impl Database for Sqlite {

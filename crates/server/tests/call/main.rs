@@ -7,9 +7,15 @@
 mod bad_input;
 mod caller;
 mod conversation;
+#[path = "../outbound/endpoint.rs"]
+mod endpoint;
 mod ends;
+mod http_tools;
 mod journals;
+mod lasting_tools;
+mod puppet;
 mod rates;
 mod recording;
 mod speech;
 mod stand;
+mod tool_definitions;

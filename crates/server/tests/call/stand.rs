@@ -202,6 +202,6 @@ pub(crate) fn backends(words: &[&str]) -> Backends {
 fn client() -> reqwest::Client {
     static PROVIDER: Once = Once::new();
     // The client insists on a TLS provider even for plain HTTP.
-    PROVIDER.call_once(|| rustls::crypto::ring::default_provider().install_default().unwrap());
+    PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
     reqwest::Client::builder().no_proxy().build().unwrap()
 }

@@ -20,6 +20,7 @@ use antiphon_server::call::journal::{self, Journals, UserText};
 use antiphon_server::call::live::Files;
 use antiphon_server::call::{Calls, CreateOptions, Join};
 use antiphon_server::config;
+use antiphon_server::outbound::Outbound;
 use antiphon_server::storage::{
     AccountId, Direction, MessageChoice, Severity, Storage, StoredCall, StoredEvent, Window,
 };
@@ -78,6 +79,7 @@ impl Stand {
             config::Calls::default(),
             config::TurnTaking::default(),
             files,
+            Outbound::new(&config::Outbound::default()),
             Arc::new(backends),
             storage.clone(),
         );

@@ -6,8 +6,11 @@
 
 mod bad_input;
 mod calls;
+#[path = "../outbound/endpoint.rs"]
+mod endpoint;
 mod lifecycle;
 mod lists;
 mod recording;
 mod server;
 mod surroundings;
+mod tools;

@@ -57,6 +57,10 @@ impl Server {
         answer(self.request(Method::DELETE, path).header("X-API-Key", KEY)).await
     }
 
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Answer {
+        answer(self.request(Method::PUT, path).header("X-API-Key", KEY).json(&body)).await
+    }
+
     pub(crate) async fn post(&self, path: &str, body: impl Into<String>) -> Answer {
         let request = self.request(Method::POST, path).header("X-API-Key", KEY);
         answer(request.header("Content-Type", "application/json").body(body.into())).await

@@ -2,13 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed expectation fails the test")]
 
-use antiphon_api::rest::calls::{CallMedium, Message, MessageRole, ServerWebSocketMedium, StartCallRequest};
-use antiphon_api::{CallId, CallStageId, SampleRate, Secret, Timestamp};
+use antiphon_api::rest::calls::{
+    BaseToolDefinition, CallMedium, Message, MessageRole, ServerWebSocketMedium, StartCallRequest,
+};
+use antiphon_api::{CallId, CallStageId, SampleRate, Secret, Timestamp, ToolId};
 use antiphon_engine::output::EndReason;
 use antiphon_server::api_key::ApiKey;
 use antiphon_server::storage::{
     AccountId, CallOrder, CallPlace, Deletion, Direction, MessageChoice, MessagePlace, Severity, Storage,
-    StoredCall, StoredEvent, StoredKey, StoredMessage, Window,
+    StoredCall, StoredEvent, StoredKey, StoredMessage, StoredTool, ToolUse, Window,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -314,4 +316,102 @@ fn event(severity: Severity, text: &str) -> StoredEvent {
         text: text.to_owned(),
         extras: None,
     }
+}
+
+fn tool(account: AccountId, number: u128, name: &str) -> StoredTool {
+    let definition: BaseToolDefinition = serde_json::from_value(json!({
+        "modelToolName": name,
+        "dynamicParameters": [{"name": "a", "location": "PARAMETER_LOCATION_QUERY", "schema": {"type": "string"}}],
+        "http": {"baseUrlPattern": "https://example.com/", "httpMethod": "GET"},
+    }))
+    .unwrap();
+    let created = at(i64::try_from(number).unwrap());
+    StoredTool {
+        id: ToolId::new(Uuid::from_u128(number)),
+        account,
+        name: name.to_owned(),
+        created,
+        definition,
+    }
+}
+
+pub(crate) async fn a_tool_comes_back_as_it_was_kept_and_only_to_its_account(storage: &Storage) {
+    let account = account(storage).await;
+    let stranger = AccountId(Uuid::from_u128(77));
+    let (first, second) = (tool(account, 2, "look"), tool(account, 1, "look"));
+    assert!(storage.tools.insert_tools(account, &[first.clone(), second.clone()], 10).await.unwrap());
+    assert_eq!(storage.tools.find_tool(account, first.id).await.unwrap(), Some(first.clone()));
+    assert_eq!(storage.tools.find_tool(stranger, first.id).await.unwrap(), None);
+    assert_eq!(storage.tools.tools(account).await.unwrap(), [second.clone(), first.clone()]);
+    assert_eq!(storage.tools.tools(stranger).await.unwrap(), []);
+    assert_eq!(storage.tools.tools_named(account, "look").await.unwrap().len(), 2);
+    assert_eq!(storage.tools.tools_named(account, "other").await.unwrap(), []);
+
+    let changed = StoredTool { name: "other".to_owned(), ..first.clone() };
+    assert!(storage.tools.update_tool(&changed).await.unwrap());
+    assert_eq!(storage.tools.tools_named(account, "other").await.unwrap(), std::slice::from_ref(&changed));
+    assert!(!storage.tools.update_tool(&StoredTool { account: stranger, ..changed }).await.unwrap());
+
+    assert!(!storage.tools.delete_tool(stranger, first.id).await.unwrap());
+    assert!(storage.tools.delete_tool(account, first.id).await.unwrap());
+    assert!(!storage.tools.delete_tool(account, first.id).await.unwrap());
+    assert_eq!(storage.tools.tools(account).await.unwrap(), [second]);
+}
+
+pub(crate) async fn tools_are_kept_up_to_a_number_all_or_none(storage: &Storage) {
+    let account = account(storage).await;
+    assert!(storage.tools.insert_tools(account, &[tool(account, 1, "a")], 2).await.unwrap());
+    let two = [tool(account, 2, "b"), tool(account, 3, "c")];
+    assert!(!storage.tools.insert_tools(account, &two, 2).await.unwrap());
+    assert_eq!(storage.tools.tools(account).await.unwrap().len(), 1);
+    assert!(storage.tools.insert_tools(account, &two, 3).await.unwrap());
+    assert_eq!(storage.tools.tools(account).await.unwrap().len(), 3);
+}
+
+pub(crate) async fn a_tools_history_knows_its_calls_and_its_failures(storage: &Storage) {
+    let used = ToolId::new(Uuid::from_u128(5));
+    let mut calls = Vec::new();
+    for number in 1..=5 {
+        let call = inserted(storage, number, at(i64::try_from(number).unwrap())).await;
+        if number != 3 {
+            let uses = [ToolUse { tool: used, name: "look".to_owned() }];
+            storage.tools.note_uses(call.id, &uses).await.unwrap();
+            storage.tools.note_uses(call.id, &uses).await.unwrap();
+            calls.push(call);
+        }
+    }
+    let account = calls[0].account;
+    let said = |tool: &str, error: Option<&str>| StoredMessage {
+        stage: CallStageId::new(Uuid::from_u128(1)),
+        index: 0,
+        initial: false,
+        message: Message {
+            tool_name: Some(tool.to_owned()),
+            error_details: error.map(str::to_owned),
+            ..Message::new(MessageRole::ToolResult, "x")
+        },
+    };
+    let messages = [
+        said("look", Some("oops")),
+        said("look", None),
+        said("other", Some("oops")),
+        said("look", Some("again")),
+    ];
+    storage.calls.append_messages(calls[3].id, &messages).await.unwrap();
+
+    let window = |after, direction, limit| Window { after, direction, limit };
+    let place = |call: &StoredCall| CallPlace { created: call.created, id: call.id };
+    let ids = |items: &[(StoredCall, u32)]| items.iter().map(|(call, _)| call.id).collect::<Vec<_>>();
+    let history = |window| storage.tools.tool_history(account, used, window);
+    let first = history(window(None, Direction::Forward, 3)).await.unwrap();
+    assert_eq!(ids(&first.items), [calls[3].id, calls[2].id, calls[1].id]);
+    assert_eq!(first.items.iter().map(|(_, errors)| *errors).collect::<Vec<_>>(), [2, 0, 0]);
+    assert!(first.more);
+    let rest = history(window(Some(place(&calls[1])), Direction::Forward, 3)).await.unwrap();
+    assert_eq!((ids(&rest.items), rest.more), (vec![calls[0].id], false));
+    let back = history(window(Some(place(&calls[0])), Direction::Backward, 2)).await.unwrap();
+    assert_eq!((ids(&back.items), back.more), (vec![calls[2].id, calls[1].id], true));
+    assert_eq!(storage.tools.count_tool_history(account, used).await.unwrap(), 4);
+    let other = ToolId::new(Uuid::from_u128(6));
+    assert_eq!(storage.tools.count_tool_history(account, other).await.unwrap(), 0);
 }

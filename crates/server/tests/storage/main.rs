@@ -46,6 +46,9 @@ contract! {
     a_message_is_found_by_its_index_in_its_stage,
     events_are_chosen_by_severity,
     writers_at_the_same_time_lose_nothing,
+    a_tool_comes_back_as_it_was_kept_and_only_to_its_account,
+    tools_are_kept_up_to_a_number_all_or_none,
+    a_tools_history_knows_its_calls_and_its_failures,
 }
 
 #[tokio::test]

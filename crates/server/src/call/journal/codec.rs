@@ -397,7 +397,7 @@ record!(Config {
     limits,
 });
 choice!(Hearing { 0: Audio, 1: Transcript, 2: Deaf });
-record!(Tool { face, timeout, reaction, runs, wants_history });
+record!(Tool { face, timeout, reaction, runs, wants_history, precomputable, static_response });
 record!(ToolForModel { name, description, parameters });
 choice!(ToolRuns { 0: Outside, 1: HangUp { strict } });
 choice!(FirstSpeaker { 0: Agent { greeting, delay, uninterruptible }, 1: User { fallback } });

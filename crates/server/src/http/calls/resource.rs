@@ -13,7 +13,7 @@ use crate::storage::StoredCall;
 const BILLING_UNIT_MICROS: i64 = 6_000_000;
 
 /// The call as clients see it.
-pub(super) fn call_resource(call: &StoredCall, public_url: &PublicUrl) -> Call {
+pub(in crate::http) fn call_resource(call: &StoredCall, public_url: &PublicUrl) -> Call {
     let request = &call.request;
     let opening = request.opening().unwrap_or_default();
     Call {

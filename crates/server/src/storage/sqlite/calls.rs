@@ -199,7 +199,7 @@ impl CallStore for Sqlite {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<StoredCall, StorageError> {
+pub(super) fn read(row: &SqliteRow) -> Result<StoredCall, StorageError> {
     let row = Reading::new(row, "calls", "id")?;
     let ended = match (row.optional_time("ended_us")?, row.plain::<Option<String>>("end_reason")?) {
         (None, None) => None,

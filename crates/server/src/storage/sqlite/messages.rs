@@ -51,6 +51,13 @@ impl Sqlite {
             .bind(to_json(&message.message))
             .execute(&mut *transaction)
             .await?;
+            if let Some(tool) = message.failed_tool() {
+                sqlx::query("UPDATE call_tools SET errors = errors + 1 WHERE call_id = $1 AND name = $2")
+                    .bind(call.to_string())
+                    .bind(tool)
+                    .execute(&mut *transaction)
+                    .await?;
+            }
         }
         Ok(transaction.commit().await?)
     }

@@ -90,13 +90,16 @@ fn message() -> impl Strategy<Value = Message> {
 fn tool() -> impl Strategy<Value = Tool> {
     let runs =
         prop_oneof![Just(ToolRuns::Outside), any::<bool>().prop_map(|strict| ToolRuns::HangUp { strict })];
-    (text(), text(), value(), duration(), reaction(), runs, any::<bool>()).prop_map(
-        |(name, description, parameters, timeout, reaction, runs, wants_history)| Tool {
+    let early = (any::<bool>(), option::of(text()));
+    (text(), text(), value(), duration(), reaction(), runs, any::<bool>(), early).prop_map(
+        |(name, description, parameters, timeout, reaction, runs, wants_history, early)| Tool {
             face: ToolForModel { name, description, parameters },
             timeout,
             reaction,
             runs,
             wants_history,
+            precomputable: early.0,
+            static_response: early.1,
         },
     )
 }

@@ -1,0 +1,208 @@
+//! Tools in SQLite.
+
+use antiphon_api::{CallId, Timestamp, ToolId};
+use futures::FutureExt;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::super::{
+    AccountId, CallPlace, Direction, Pending, Slice, StorageError, StoredCall, StoredTool, ToolStore,
+    ToolUse, Window,
+};
+use super::calls::{read as read_call, slice, total};
+use super::{BEGIN, Reading, Sqlite, to_json};
+
+/// The calls of an account that had a tool, each with how often it failed there.
+macro_rules! history {
+    ($head:literal, $tail:literal) => {
+        concat!(
+            $head,
+            " FROM calls WHERE account_id = $1 AND id IN (SELECT call_id FROM call_tools WHERE tool_id = $2) ",
+            $tail
+        )
+    };
+}
+
+const HISTORY_COUNT: &str = history!("SELECT COUNT(*) AS total", "");
+const HISTORY_RISING: &str = history!(
+    "SELECT *, (SELECT SUM(errors) FROM call_tools WHERE call_id = calls.id AND tool_id = $2) AS errors",
+    "AND (created_us, id) > ($3, $4) ORDER BY created_us, id LIMIT $5"
+);
+const HISTORY_FALLING: &str = history!(
+    "SELECT *, (SELECT SUM(errors) FROM call_tools WHERE call_id = calls.id AND tool_id = $2) AS errors",
+    "AND (created_us, id) < ($3, $4) ORDER BY created_us DESC, id DESC LIMIT $5"
+);
+
+impl ToolStore for Sqlite {
+    fn insert_tools<'a>(
+        &'a self,
+        account: AccountId,
+        tools: &'a [StoredTool],
+        most: u32,
+    ) -> Pending<'a, bool> {
+        async move {
+            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let row = sqlx::query("SELECT COUNT(*) AS total FROM tools WHERE account_id = $1")
+                .bind(account.to_string())
+                .fetch_one(&mut *transaction)
+                .await?;
+            if total(&row)? + tools.len() as u64 > u64::from(most) {
+                return Ok(false);
+            }
+            for tool in tools {
+                sqlx::query(
+                    "INSERT INTO tools (id, account_id, name, created_us, definition) VALUES ($1, $2, $3, $4, $5)",
+                )
+                .bind(tool.id.to_string())
+                .bind(account.to_string())
+                .bind(&tool.name)
+                .bind(tool.created.unix_micros())
+                .bind(to_json(&tool.definition))
+                .execute(&mut *transaction)
+                .await?;
+            }
+            transaction.commit().await?;
+            Ok(true)
+        }
+        .boxed()
+    }
+
+    fn find_tool(&self, account: AccountId, id: ToolId) -> Pending<'_, Option<StoredTool>> {
+        async move {
+            let row = sqlx::query("SELECT * FROM tools WHERE id = $1 AND account_id = $2")
+                .bind(id.to_string())
+                .bind(account.to_string())
+                .fetch_optional(&self.pool)
+                .await?;
+            row.as_ref().map(read).transpose()
+        }
+        .boxed()
+    }
+
+    fn tools(&self, account: AccountId) -> Pending<'_, Vec<StoredTool>> {
+        async move {
+            let rows = sqlx::query("SELECT * FROM tools WHERE account_id = $1 ORDER BY created_us, id")
+                .bind(account.to_string())
+                .fetch_all(&self.pool)
+                .await?;
+            rows.iter().map(read).collect()
+        }
+        .boxed()
+    }
+
+    fn tools_named<'a>(&'a self, account: AccountId, name: &'a str) -> Pending<'a, Vec<StoredTool>> {
+        async move {
+            let rows = sqlx::query(
+                "SELECT * FROM tools WHERE account_id = $1 AND name = $2 ORDER BY created_us, id LIMIT 2",
+            )
+            .bind(account.to_string())
+            .bind(name)
+            .fetch_all(&self.pool)
+            .await?;
+            rows.iter().map(read).collect()
+        }
+        .boxed()
+    }
+
+    fn update_tool<'a>(&'a self, tool: &'a StoredTool) -> Pending<'a, bool> {
+        async move {
+            let result =
+                sqlx::query("UPDATE tools SET name = $3, definition = $4 WHERE id = $1 AND account_id = $2")
+                    .bind(tool.id.to_string())
+                    .bind(tool.account.to_string())
+                    .bind(&tool.name)
+                    .bind(to_json(&tool.definition))
+                    .execute(&self.pool)
+                    .await?;
+            Ok(result.rows_affected() == 1)
+        }
+        .boxed()
+    }
+
+    fn delete_tool(&self, account: AccountId, id: ToolId) -> Pending<'_, bool> {
+        async move {
+            let result = sqlx::query("DELETE FROM tools WHERE id = $1 AND account_id = $2")
+                .bind(id.to_string())
+                .bind(account.to_string())
+                .execute(&self.pool)
+                .await?;
+            Ok(result.rows_affected() == 1)
+        }
+        .boxed()
+    }
+
+    fn note_uses<'a>(&'a self, call: CallId, uses: &'a [ToolUse]) -> Pending<'a, ()> {
+        async move {
+            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            for used in uses {
+                sqlx::query(
+                    "INSERT INTO call_tools (call_id, name, tool_id, errors) VALUES ($1, $2, $3, 0) \
+                     ON CONFLICT (call_id, name) DO NOTHING",
+                )
+                .bind(call.to_string())
+                .bind(&used.name)
+                .bind(used.tool.to_string())
+                .execute(&mut *transaction)
+                .await?;
+            }
+            Ok(transaction.commit().await?)
+        }
+        .boxed()
+    }
+
+    fn tool_history(
+        &self,
+        account: AccountId,
+        tool: ToolId,
+        window: Window<CallPlace>,
+    ) -> Pending<'_, Slice<(StoredCall, u32)>> {
+        async move {
+            let rising = match window.direction {
+                Direction::Backward => true,
+                Direction::Forward => false,
+            };
+            let (created, id) = match (window.after, rising) {
+                (Some(place), _) => (place.created.unix_micros(), place.id.to_string()),
+                (None, true) => (i64::MIN, String::new()),
+                (None, false) => (i64::MAX, String::new()),
+            };
+            let rows = sqlx::query(if rising { HISTORY_RISING } else { HISTORY_FALLING })
+                .bind(account.to_string())
+                .bind(tool.to_string())
+                .bind(created)
+                .bind(id)
+                .bind(i64::from(window.limit) + 1)
+                .fetch_all(&self.pool)
+                .await?;
+            slice(&rows, &window, |row| {
+                let errors: i64 = row.try_get("errors")?;
+                Ok((read_call(row)?, u32::try_from(errors).unwrap_or(u32::MAX)))
+            })
+        }
+        .boxed()
+    }
+
+    fn count_tool_history(&self, account: AccountId, tool: ToolId) -> Pending<'_, u64> {
+        async move {
+            let row = sqlx::query(HISTORY_COUNT)
+                .bind(account.to_string())
+                .bind(tool.to_string())
+                .fetch_one(&self.pool)
+                .await?;
+            total(&row)
+        }
+        .boxed()
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<StoredTool, StorageError> {
+    let row = Reading::new(row, "tools", "id")?;
+    let created: Timestamp = row.time("created_us")?;
+    Ok(StoredTool {
+        id: row.text("id")?,
+        account: AccountId(row.text("account_id")?),
+        name: row.plain("name")?,
+        created,
+        definition: row.json("definition")?,
+    })
+}
