@@ -108,6 +108,6 @@ pub(crate) fn begin(cx: &mut Context, stage: Arc<NewStage>) {
     if silence_differs {
         cx.silence_since = number;
     }
-    cx.notice(Severity::Info, notices::STAGE_CHANGED, format!("{number} of the call begins"));
     cx.event(Event::StageChanged { number, stage });
+    cx.notice(Severity::Info, notices::STAGE_CHANGED, format!("{number} of the call begins"));
 }
