@@ -114,7 +114,7 @@ fn stage() -> impl Strategy<Value = NewStage> {
 fn model_event() -> impl Strategy<Value = ModelEvent> {
     prop_oneof![
         4 => text().prop_map(say),
-        2 => select(vec!["look", "book", "hangUp", "none"]).prop_map(|name| call(name, "{}")),
+        2 => select(vec!["look", "book", "peek", "note", "hangUp", "none"]).prop_map(|name| call(name, "{}")),
         1 => Just(call("look", "not json")),
         1 => Just(ModelEvent::Finished),
         1 => Just(ModelEvent::Failed(Arc::from("failed"))),
@@ -329,6 +329,8 @@ fn settings() -> impl Strategy<Value = Config> {
                 tools: vec![
                     tool("look"),
                     Tool { reaction: Reaction::Listens, ..tool("book") },
+                    Tool { precomputable: true, ..tool("peek") },
+                    Tool { static_response: Some(Arc::from("Noted.")), ..tool("note") },
                     hang_up_tool(strict),
                 ],
                 limits: Limits {

@@ -1,6 +1,6 @@
 //! Everything that the server dials on a user's behalf: one HTTP client and one way to connect, both under one policy.
 //!
-//! The address that is checked is the address that is connected to: names are looked up once, by [`resolver`], and what it lets
+//! The address that is checked is the address that is connected to: names are looked up once, by `resolver`, and what it lets
 //! pass is dialled without another look. Each redirect is checked again. Answers are bounded in bytes and time. Errors name
 //! what was refused and the setting that allows it; they are for developers, hold no path, query or credential of a URL, and never
 //! go to a model. Knows nothing of tools, calls or whatever else dials. Backends are the operator's own and dial by themselves.
