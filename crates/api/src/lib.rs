@@ -56,7 +56,7 @@ mod timestamp;
 
 pub use duration::{DurationError, WireDuration};
 pub use error::ErrorBody;
-pub use ids::{AgentId, CallId, CallStageId, IdError, ToolId, VoiceId};
+pub use ids::{AgentId, CallId, CallStageId, CallToolId, IdError, ToolId, VoiceId};
 pub use page::Page;
 pub use sample_rate::SampleRate;
 pub use secret::Secret;

@@ -6,6 +6,7 @@
 
 mod clips;
 mod ear;
+mod inheritance;
 pub mod journal;
 mod lasting_tools;
 pub mod leg;
@@ -16,14 +17,16 @@ mod record;
 pub mod recording;
 mod run;
 pub(crate) mod setup;
+pub(crate) mod stages;
 pub mod waterfall;
 pub(crate) mod wire;
 mod witness;
 mod work;
 
-pub use live::{Calls, CreateError, CreateOptions, NotActive, RequestError, first_stage};
+pub use live::{Calls, CreateError, CreateOptions, NotActive, RequestError};
 pub use run::Join;
 pub use setup::SetupError;
+pub use stages::{first_stage, last_stage_of, stages_of};
 
 use antiphon_engine::output::Severity;
 

@@ -20,7 +20,7 @@ pub use accounts::{AccountId, AccountStore};
 pub use api_keys::{KeyStore, StoredKey};
 pub use calls::{
     CallOrder, CallPlace, CallStore, Deletion, MessageChoice, MessagePlace, Severity, StoredCall,
-    StoredEvent, StoredMessage,
+    StoredEvent, StoredMessage, StoredStage,
 };
 pub use tools::{StoredTool, ToolStore, ToolUse};
 

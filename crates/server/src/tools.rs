@@ -14,6 +14,7 @@ mod repair;
 mod schema;
 mod selection;
 mod trial;
+mod view;
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ pub(crate) use http::{Finished, HttpCall};
 pub(crate) use parameters::KnownValues;
 pub(crate) use selection::{check_definition, prepare};
 pub(crate) use trial::Trial;
+pub(crate) use view::shown;
 
 use http::HttpTool;
 use parameters::Parameters;

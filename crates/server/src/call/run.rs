@@ -11,19 +11,18 @@ use antiphon_api::realtime::ServerMessage;
 use antiphon_api::rest::calls::StartCallRequest;
 use antiphon_api::{CallId, CallStageId, Timestamp};
 use antiphon_backends::language_model;
-use antiphon_backends::registry::Backends;
 use antiphon_backends::voice_activity::echo::{Echo, EchoGate};
 use antiphon_backends::{speech_to_text, text_to_speech};
 use antiphon_engine::config::Hearing;
 use antiphon_engine::input::{LegClosed, ModelEvent, Request, Transcription, VoiceEvent};
-use antiphon_engine::message::{AudioSpan, Message, MessageBody};
+use antiphon_engine::message::AudioSpan;
 use antiphon_engine::notices;
 use antiphon_engine::output::{AgentState, Effect, EndReason, Event, Notice, Severity, Work};
 use antiphon_engine::{CallTime, Conversation, Input, Output};
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
 use super::clips::TurnClips;
 use super::ear::{Ear, Trouble};
@@ -32,14 +31,19 @@ use super::mouth::Mouth;
 use super::record::Recorder;
 use super::recording::{Recording, Recordings};
 use super::setup::{Remark, Setup};
+use super::severity;
+use super::stages::{Means, Stages, Staging};
 use super::wire::{Meaning, Wire};
 use super::witness::{self, Witness};
 use super::work::{WorkResult, Works};
-use super::{messages, severity};
 use crate::outbound::Outbound;
+use crate::storage::{AccountId, Storage};
 
 /// How the driver runs tools.
 mod tools;
+
+/// How the driver takes a call from stage to stage.
+mod stages;
 
 /// Audio goes out in pieces of this length while the client's buffer is small.
 const SMALL_FRAME: Duration = Duration::from_millis(20);
@@ -55,6 +59,8 @@ pub(super) enum Command {
     Join(Join, oneshot::Sender<Result<CarrierEnd, CloseCode>>),
     /// Something for the engine.
     Request(Request),
+    /// The same, once the stages are worked out that it asks for.
+    Staging(Staging),
     /// End now; the process goes down.
     ShutDown,
 }
@@ -78,12 +84,19 @@ pub(super) struct Subject {
     pub(super) recordings: Option<Recordings>,
     /// The way to tools that are neither here nor at the client.
     pub(super) outbound: Outbound,
+    pub(super) account: AccountId,
+    /// Where a new stage's lasting tools are.
+    pub(super) storage: Storage,
 }
 
 pub(super) struct Driver {
     subject: Subject,
     setup: Setup,
-    backends: Arc<Backends>,
+    means: Arc<Means>,
+    /// The stages that have begun, and those that may.
+    stages: Stages,
+    /// One permit for each answer that asks for stages and may be worked out now.
+    staging: Arc<Semaphore>,
     conversation: Conversation,
     /// The instant of the engine's time zero: the call's creation.
     zero: Instant,
@@ -133,7 +146,7 @@ impl Driver {
     pub(super) fn new(
         subject: Subject,
         setup: Setup,
-        backends: Arc<Backends>,
+        means: Arc<Means>,
         recorder: Recorder,
         witness: Witness,
         commands: mpsc::Receiver<Command>,
@@ -144,9 +157,11 @@ impl Driver {
         Self {
             wire: Wire::new(subject.id, setup.messages.clone()),
             conversation: Conversation::new(setup.engine.clone(), CallTime::ZERO),
+            stages: Stages::new(subject.id),
+            staging: Arc::new(Semaphore::new(stages::AT_ONCE)),
             subject,
             setup,
-            backends,
+            means,
             zero,
             deadline: None,
             told: CallTime::ZERO,
@@ -239,6 +254,10 @@ impl Driver {
                 self.follow_up();
             }
             Some(Command::Request(request)) => self.tell(Input::Request(request)),
+            Some(Command::Staging(staging)) => {
+                self.stage(staging);
+                self.follow_up();
+            }
             // Whoever could still reach the call has let go of it: the process goes down.
             Some(Command::ShutDown) | None => {
                 self.shutting_down = true;
@@ -258,7 +277,7 @@ impl Driver {
         self.leg = Some(call_end);
         self.media = Instant::now();
         self.wire.joined(now, join.debug);
-        let detector = self.backends.voice_activity.detector();
+        let detector = self.means.backends.voice_activity.detector();
         let gate = self.setup.echo_guard.then(|| EchoGate::new(Echo::new(self.setup.output_rate)));
         self.ear = Some(Ear::new(self.setup.input_rate, detector, self.setup.threshold, gate, self.media));
         if let Some(recordings) = &self.subject.recordings {
@@ -293,6 +312,10 @@ impl Driver {
         match meaning {
             Meaning::Request(request) => self.tell(Input::Request(request)),
             Meaning::Tool(id, outcome) => self.tell(Input::Tool(id, outcome)),
+            Meaning::Staging(staging) => {
+                self.stage(staging);
+                self.follow_up();
+            }
             Meaning::Answer(message) => {
                 self.send(ToClient::Message(Box::new(message)));
                 self.follow_up();
@@ -366,6 +389,7 @@ impl Driver {
                 self.tell(Input::Model(id, event));
             }
             WorkResult::Tool(id, finished) => self.tool_finished(id, finished),
+            WorkResult::Staged(staged) => self.staged(staged.0, staged.1),
             WorkResult::Transcribed(turn, words) => self.tell(Input::Transcribed(turn, words)),
             WorkResult::TurnJudged(turn, probability) => self.tell(Input::TurnJudged(turn, probability)),
             WorkResult::Audio(id, audio) => {
@@ -480,7 +504,7 @@ impl Driver {
         if self.setup.engine.hearing == Hearing::Audio {
             self.clips.keep(span, Arc::clone(&samples));
         }
-        match &self.backends.speech_to_text {
+        match &self.means.backends.speech_to_text {
             Some(recognizer) => {
                 let language = self.setup.engine.language.clone();
                 let request = speech_to_text::Request { samples, language };
@@ -492,7 +516,7 @@ impl Driver {
     }
 
     fn judge_turn(&mut self, span: AudioSpan) {
-        if let Some(detector) = &self.backends.turn_detector {
+        if let Some(detector) = &self.means.backends.turn_detector {
             let samples = self.clip(span);
             self.works.start_judgement(span.turn, detector, samples);
         }
@@ -514,7 +538,8 @@ impl Driver {
             }
             Event::UserStartedSpeaking => self.user_mid_turn = true,
             Event::UserStoppedSpeaking => self.user_mid_turn = false,
-            Event::MessageCommitted { index, message, .. } => self.commit(index, &message),
+            Event::MessageCommitted { index, stage, message } => self.commit(index, stage, &message),
+            Event::StageChanged { number, stage } => self.begin_stage(number, &stage),
             Event::Notice(notice) => {
                 debug!(kind = notice.kind, "{}", notice.text);
                 let at = self.timestamp(now);
@@ -526,22 +551,6 @@ impl Driver {
             Event::Ended(reason) => self.ended = Some(reason),
             // What was judged is told by a notice.
             Event::Started | Event::Transcript(_) | Event::TurnTaken(_) | Event::SpeechJudged(_) => {}
-            Event::StageChanged { .. } => {}
-        }
-    }
-
-    fn commit(&mut self, index: usize, message: &Message) {
-        let initial = index < self.setup.engine.initial_messages.len();
-        if let MessageBody::ToolResult { tool, text, .. } = &message.body {
-            self.debug_message(format!("tool result: {tool} {text}"));
-        }
-        let given = |id, given: &Option<Arc<str>>| self.wire.invocation_id(id, given.as_ref());
-        let mut stored = messages::to_api(message, self.subject.stage, index, self.joined, given);
-        self.recording.note(message, &mut stored);
-        let index = u32::try_from(index).unwrap_or(u32::MAX);
-        if self.recorder.message(index, initial, stored).is_err() && self.ended.is_none() {
-            error!("the call ends: its record cannot be kept");
-            self.inputs.push_back(Input::LegClosed(LegClosed::OurFault));
         }
     }
 

@@ -35,6 +35,8 @@ const PUBLISHED_MODELS: [&str; 4] =
 const PUBLISHED_NAMESPACE: &str = "fixie-ai/";
 /// The one that the hosted service refuses since 2025-12-22 (protocol.md 7.17).
 const RETIRED_MODEL: &str = "fixie-ai/ultravox-qwen3-32b-preview";
+/// What is told of a voice that this server does not have.
+pub(super) const UNKNOWN_VOICE: &str = "voice.unknown";
 /// The published default of `frameActivationThreshold` (protocol.md 5.2).
 const DEFAULT_THRESHOLD: f64 = 0.1;
 /// `mediaIdleTimeout` acts as at least this (protocol.md 1.4).
@@ -245,7 +247,7 @@ fn voice(
     }
     let default = &backends.default_voice;
     remarks.push(Remark {
-        kind: "voice.unknown",
+        kind: UNKNOWN_VOICE,
         text: format!(
             "the voice {wanted:?} is not on this server; the default voice {default:?} speaks instead"
         ),

@@ -19,7 +19,8 @@ use antiphon_engine::output::{AgentState, Event, Invocation, Notice, Severity, T
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::tools::outcome::outcome;
+use super::stages::{Staging, Wished};
+use crate::tools::outcome::{Answer, answer, impossible};
 
 /// What a client's message means to the call.
 #[derive(Debug, PartialEq)]
@@ -28,6 +29,8 @@ pub(crate) enum Meaning {
     Request(Request),
     /// A tool's outcome.
     Tool(InvocationId, ToolOutcome),
+    /// One of the two, once the stages are worked out that it asks for.
+    Staging(Staging),
     /// An answer for the client, whatever the engine does.
     Answer(ServerMessage),
     /// Nothing, and why: a name from the published list of events, and a sentence.
@@ -78,7 +81,7 @@ impl Wire {
             ClientMessage::ForcedAgentMessage(forced) if forced.thread_id != MAIN_THREAD => {
                 no_thread(&forced.thread_id)
             }
-            ClientMessage::ForcedAgentMessage(forced) => Meaning::Request(forced_message(forced)),
+            ClientMessage::ForcedAgentMessage(forced) => forced_message(forced),
             ClientMessage::HangUp(hang_up) => {
                 Meaning::Request(Request::HangUp { message: hang_up.message.into() })
             }
@@ -160,7 +163,10 @@ impl Wire {
             let text = format!("there is no invocation {:?}", result.invocation_id);
             return Meaning::Ignored("tool.result_ignored", text);
         };
-        Meaning::Tool(*id, outcome(result))
+        match answer(result) {
+            Answer::Outcome(outcome) => Meaning::Tool(*id, outcome),
+            Answer::NewStage(wish) => Meaning::Staging(Staging::of_tool(*id, *wish)),
+        }
     }
 
     fn notice(&self, notice: &Notice) -> api::CallEventMessage {
@@ -216,18 +222,26 @@ fn user_text(message: api::UserTextMessage) -> Meaning {
     })
 }
 
-fn forced_message(forced: api::ForcedAgentMessage) -> Request {
-    let known_results = forced
-        .known_tool_results
-        .into_iter()
-        .map(|result| (Arc::from(result.invocation_id.as_str()), outcome(result)))
-        .collect();
+fn forced_message(forced: api::ForcedAgentMessage) -> Meaning {
+    let mut wishes = Vec::new();
+    let mut known_results = Vec::new();
+    for (index, result) in forced.known_tool_results.into_iter().enumerate() {
+        let id: Arc<str> = Arc::from(result.invocation_id.as_str());
+        let outcome = match answer(result) {
+            Answer::Outcome(outcome) => outcome,
+            Answer::NewStage(wish) => {
+                wishes.push(Wished { result: index, wish: *wish });
+                impossible("the stage was not worked out")
+            }
+        };
+        known_results.push((id, outcome));
+    }
     let tool_calls = forced.tool_calls.into_iter().map(|call| ModelToolCall {
         name: call.name.into(),
         arguments: Value::Object(call.arguments).to_string().into(),
         given_id: call.id.map(Arc::from),
     });
-    Request::ForcedMessage(ForcedMessage {
+    let message = ForcedMessage {
         content: forced.content.into(),
         tool_calls: tool_calls.collect(),
         known_results,
@@ -236,7 +250,12 @@ fn forced_message(forced: api::ForcedAgentMessage) -> Request {
             api::ForcedUrgency::Immediate => ForcedUrgency::Immediate,
             api::ForcedUrgency::Soon => ForcedUrgency::Soon,
         },
-    })
+    };
+    if wishes.is_empty() {
+        Meaning::Request(Request::ForcedMessage(message))
+    } else {
+        Meaning::Staging(Staging::of_message(message, wishes))
+    }
 }
 
 fn agent_state(state: AgentState) -> api::AgentState {

@@ -14,6 +14,7 @@ use antiphon_backends::language_model::{self, LanguageModel};
 use antiphon_backends::speech_to_text::{self, SpeechToText};
 use antiphon_backends::text_to_speech::{self, SpeechEvent, TextToSpeech};
 use antiphon_backends::turn_detection::TurnDetector;
+use antiphon_engine::Input;
 use antiphon_engine::ids::{GenerationId, InvocationId, TurnId, UtteranceId};
 use antiphon_engine::input::{ModelEvent, ToolOutcome, Transcription, VoiceEvent, WordEnd};
 use antiphon_engine::output::Work;
@@ -23,6 +24,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::{Instrument as _, error};
 
+use super::stages::Prepared;
 use crate::tools::Finished;
 
 /// Results that may wait for the call.
@@ -36,6 +38,8 @@ pub(super) enum WorkResult {
     Model(GenerationId, ModelEvent),
     Transcribed(TurnId, Transcription),
     Tool(InvocationId, Finished),
+    /// What came of the stages that were asked for.
+    Staged(Box<(Input, Vec<Prepared>)>),
     TurnJudged(TurnId, f32),
     /// Audio in the call's output format.
     Audio(UtteranceId, Bytes),
@@ -168,12 +172,28 @@ impl Works {
         let sender = self.sender.clone();
         let failed = move |detail| {
             let outcome = ToolOutcome::Failed { text: Arc::from("The tool failed."), detail };
-            WorkResult::Tool(id, Finished { outcome, remark: None })
+            WorkResult::Tool(id, Finished::failed(outcome))
         };
         self.start(Work::Tool(id), failed, async move {
             let finished = tool.await;
             let _ = sender.send(WorkResult::Tool(id, finished)).await;
         });
+    }
+
+    /// Works out stages; if a tool asks for them, for as long as the tool may run.
+    pub(super) fn start_staging(
+        &mut self,
+        tool: Option<InvocationId>,
+        staging: impl Future<Output = WorkResult> + Send + 'static,
+    ) {
+        let sender = self.sender.clone();
+        let task = async move {
+            let _ = sender.send(staging.await).await;
+        };
+        let handle = self.tasks.spawn(task.in_current_span());
+        if let Some(id) = tool {
+            self.running.insert(Work::Tool(id), handle);
+        }
     }
 
     /// Asks a turn detector. What it cannot hear any more in a pause is not worth its time: it hears the end of the turn.

@@ -52,6 +52,27 @@ pub(super) fn window<K: Place>(cursor: Option<&str>, page_size: Option<u32>) -> 
     Ok(Window { after: Some(after), direction, limit })
 }
 
+/// The part of a whole list in memory that `window` asks for.
+pub(super) fn part<T, K: Place + Ord>(list: Vec<(K, T)>, window: &Window<K>) -> Slice<(K, T)> {
+    let limit = usize::try_from(window.limit).unwrap_or(usize::MAX);
+    let count = list.len();
+    let (from, to) = match (window.direction, window.after) {
+        (Direction::Forward, after) => {
+            let from = after.map_or(0, |after| list.partition_point(|(place, _)| *place <= after));
+            (from, count.min(from.saturating_add(limit)))
+        }
+        (Direction::Backward, after) => {
+            let to = after.map_or(count, |after| list.partition_point(|(place, _)| *place < after));
+            (to.saturating_sub(limit), to)
+        }
+    };
+    let more = match window.direction {
+        Direction::Forward => to < count,
+        Direction::Backward => from > 0,
+    };
+    Slice { items: list.into_iter().take(to).skip(from).collect(), more }
+}
+
 /// The page that holds `slice`, which lies where `window` asked. `uri` is the request's; its other parameters are kept.
 pub(super) fn page<T, K: Place>(
     public_url: &PublicUrl,

@@ -2,8 +2,8 @@
 
 use antiphon_api::endpoint::{Endpoint, Method};
 use antiphon_api::rest::calls::{
-    CreateCall, DeleteCall, ListCallMessages, ListCalls, ReadCall, ReadCallRecording, ReadMessageAudio,
-    SendDataMessage,
+    CreateCall, DeleteCall, ListCallMessages, ListCallStages, ListCallTools, ListCalls, ListStageMessages,
+    ListStageTools, ReadCall, ReadCallRecording, ReadCallStage, ReadMessageAudio, SendDataMessage,
 };
 use antiphon_api::rest::tools::{
     CreateTool, DeleteTool, ListToolHistory, ListTools, ReadTool, TestTool, UpdateTool,
@@ -35,6 +35,11 @@ pub(crate) fn router(http: Http) -> Router {
     let routes = endpoint::<ListCallMessages, _>(routes, calls::messages::messages);
     let routes = endpoint::<SendDataMessage, _>(routes, calls::send_data_message::send);
     let routes = endpoint::<ReadCallRecording, _>(routes, calls::recording::recording);
+    let routes = endpoint::<ListCallTools, _>(routes, calls::tools::tools);
+    let routes = endpoint::<ListCallStages, _>(routes, calls::stages::stages);
+    let routes = endpoint::<ReadCallStage, _>(routes, calls::stages::read::read);
+    let routes = endpoint::<ListStageMessages, _>(routes, calls::stages::messages::messages);
+    let routes = endpoint::<ListStageTools, _>(routes, calls::stages::tools::tools);
     let routes = endpoint::<ReadMessageAudio, _>(routes, calls::stages::messages::audio::audio);
     let routes = endpoint::<CreateTool, _>(routes, tools::create::create);
     let routes = endpoint::<ListTools, _>(routes, tools::list::list);

@@ -13,7 +13,9 @@ use serde_json::Value;
 
 use super::super::leg::ToClient;
 use super::super::messages;
+use super::super::stages::Staging;
 use super::Driver;
+use crate::tools::outcome::Answer;
 use crate::tools::{self, Finished, KnownValues, Refusal, Task};
 
 impl Driver {
@@ -57,7 +59,13 @@ impl Driver {
         if let Some(remark) = finished.remark {
             self.event(Severity::Warning, "tool.header_ignored", remark);
         }
-        self.tell(Input::Tool(id, finished.outcome));
+        match finished.answer {
+            Answer::Outcome(outcome) => self.tell(Input::Tool(id, outcome)),
+            Answer::NewStage(wish) => {
+                self.stage(Staging::of_tool(id, *wish));
+                self.follow_up();
+            }
+        }
     }
 
     fn history(&self, history: &[Message]) -> Value {

@@ -69,6 +69,7 @@ pub(super) struct WrittenAnswer {
     answer: Option<Value>,
     error: Option<String>,
     hang_up: Option<JsonObject>,
+    new_stage: Option<JsonObject>,
     #[serde(default)]
     never: bool,
     after: Option<Period>,
@@ -86,7 +87,7 @@ enum WrittenReaction {
 }
 
 impl Shortened for WrittenAnswer {
-    const EXPECTED: &'static str = "a text, or a map with `answer`, `error`, `hang_up` or `never`, and `after`, `reaction`, `update_state`";
+    const EXPECTED: &'static str = "a text, or a map with `answer`, `error`, `hang_up`, `new_stage` or `never`, and `after`, `reaction`, `update_state`";
 
     fn from_text(text: &str) -> Result<Self, String> {
         Ok(Self { answer: Some(Value::from(text)), ..Self::default() })
@@ -96,18 +97,23 @@ impl Shortened for WrittenAnswer {
 impl WrittenAnswer {
     fn answer(self) -> Result<Answer, String> {
         let after = Period::or(self.after, Duration::ZERO);
-        let mut result = match (self.answer, self.error, self.hang_up, self.never) {
-            (None, None, None, true) => return Ok(Answer { result: None, after }),
-            (Some(answer), None, None, false) => ToolResult::new("", as_text(&answer)),
-            (None, Some(error), None, false) => {
+        let typed = |wish: JsonObject, response_type| ToolResult {
+            result: Some(ResultText(Value::Object(wish).to_string())),
+            response_type,
+            ..ToolResult::new("", "")
+        };
+        let mut result = match (self.answer, self.error, self.hang_up, self.new_stage, self.never) {
+            (None, None, None, None, true) => return Ok(Answer { result: None, after }),
+            (Some(answer), None, None, None, false) => ToolResult::new("", as_text(&answer)),
+            (None, Some(error), None, None, false) => {
                 ToolResult::failed("", ToolErrorType::ImplementationError, error)
             }
-            (None, None, Some(wish), false) => ToolResult {
-                result: Some(ResultText(Value::Object(wish).to_string())),
-                response_type: ResponseType::HangUp,
-                ..ToolResult::new("", "")
-            },
-            _ => return Err("a tool does exactly one of `answer`, `error`, `hang_up` and `never`".to_owned()),
+            (None, None, Some(wish), None, false) => typed(wish, ResponseType::HangUp),
+            (None, None, None, Some(wish), false) => typed(wish, ResponseType::NewStage),
+            _ => {
+                let one = "a tool does exactly one of `answer`, `error`, `hang_up`, `new_stage` and `never`";
+                return Err(one.to_owned());
+            }
         };
         result.agent_reaction = self.reaction.map(|reaction| match reaction {
             WrittenReaction::Listens => AgentReaction::Listens,
