@@ -1,13 +1,16 @@
 //! `antiphon replay`: runs recorded calls through the engine again, exactly or with other settings, and says what differs.
 
+mod audio;
 mod what_if;
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use antiphon_server::call::journal::replay::{Difference, Replayed, replay};
 use antiphon_server::call::journal::{Journal, read};
 use serde_json::{Value, json};
+
+use audio::Audio;
 
 use crate::config::ConfigFile;
 use crate::journals;
@@ -21,7 +24,11 @@ With --set, the same call is run with other settings, and the decisions that cha
 knows what the user did and when, how long each run of the model, each sentence of the voice, each transcript and each tool took,
 and therefore when turns would have ended, who would have been interrupted, and when answers would have begun. It does not know
 what anybody would have said or done instead: the user says the same at the same time, and work that the call never ran has no
-result. What counts as speech (vadSettings.frameActivationThreshold) needs the call's audio and cannot be asked.
+result.
+
+With --audio, voice activity and turn detection are run again on the call's recording (recordingEnabled), with the detectors that
+the configuration names, and take the place of what was heard in the call: edges of speech and decisions are shown side by side.
+What counts as speech can be asked then, too: --set frameActivationThreshold=0.4.
 
 Settings: vadSettings.turnEndpointDelay, vadSettings.minimumTurnDuration, vadSettings.minimumInterruptionDuration,
 clientBufferSizeMs, inactivityMessages[N].duration, maxDuration, joinTimeout, firstSpeakerSettings.agent.delay,
@@ -30,7 +37,8 @@ firstSpeakerSettings.agent.uninterruptible, firstSpeakerSettings.user.fallback.d
 Examples:
   antiphon replay 6f1c8a4e-2f0b-4c58-9a0e-3d2b7c1f5a60
   antiphon replay journals/
-  antiphon replay journals/ --set vadSettings.turnEndpointDelay=0.6s")]
+  antiphon replay journals/ --set vadSettings.turnEndpointDelay=0.6s
+  antiphon replay journals/ --audio --set frameActivationThreshold=0.3")]
 pub(crate) struct Args {
     /// Calls, by id, by journal file, or by a directory of journals.
     #[arg(required = true, value_name = "CALL_ID|FILE|DIR")]
@@ -38,6 +46,12 @@ pub(crate) struct Args {
     /// Ask what would have been with this setting, named as in a request to create a call. May be given several times.
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
+    /// Hear the calls' recordings again, and ask what would have been with what is heard now.
+    #[arg(long)]
+    audio: bool,
+    /// Where the recordings lie, if not where the configuration says.
+    #[arg(long, value_name = "DIR", requires = "audio")]
+    recordings: Option<PathBuf>,
     /// Write JSON instead of text.
     #[arg(long)]
     json: bool,
@@ -50,8 +64,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     for name in &args.calls {
         files.extend(journals::find(name, &args.config)?);
     }
+    if args.audio {
+        let audio = Audio::new(&args.config.load()?.config, args.recordings.as_deref())?;
+        return what_if::run(&files, &args.set, Some(&audio), args.json);
+    }
     if !args.set.is_empty() {
-        return what_if::run(&files, &args.set, args.json);
+        return what_if::run(&files, &args.set, None, args.json);
     }
     let mut failed = 0;
     let mut results = Vec::new();

@@ -101,6 +101,16 @@ async fn a_killed_server_leaves_a_call_that_can_be_replayed_and_explained_and_ha
     server.kill().await.unwrap();
 
     let id = call.call_id.to_string();
+    for (arguments, remedy) in [
+        (&["replay", &id, "--set", "frameActivationThreshold=0.4"][..], "add --audio"),
+        (&["replay", &id, "--audio"], "was not recorded"),
+        (&["replay", &id, "--recordings", "."], "--audio"),
+    ] {
+        let (refused, _) = output(&directory, arguments).await;
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(remedy), "{arguments:?}: {said}");
+    }
     let (replayed, text) = output(&directory, &["replay", &id]).await;
     assert!(replayed.status.success(), "{replayed:?}");
     assert!(text.starts_with("same") && text.contains("cut off by a crash"), "{text}");

@@ -107,4 +107,16 @@ async fn a_killed_server_leaves_a_recording_that_plays() {
     let WavFile(served) = client.send(ReadCallRecording, &call.call_id, &NoQuery, &NoBody).await.unwrap();
     assert_eq!(Wav::read(&served[..]).unwrap(), left_behind);
     assert!(!partial.exists(), "it has its name now");
+
+    // And it can be heard again, at other settings.
+    let replay = Command::new(env!("CARGO_BIN_EXE_antiphon"))
+        .args(["replay", &call.call_id.to_string(), "--audio", "--set", "frameActivationThreshold=0.4"])
+        .env_clear()
+        .current_dir(&directory)
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8(replay.stdout).unwrap();
+    assert!(replay.status.success(), "{said}{}", String::from_utf8_lossy(&replay.stderr));
+    assert!(said.contains("nothing changes") && said.contains("speech: 0 edges as in the call"), "{said}");
 }

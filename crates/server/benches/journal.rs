@@ -1,8 +1,14 @@
 //! What a journal costs a call: time, and bytes on the disk, for a minute in which the agent speaks without a pause, which is the
-//! worst there is. Prints and asserts nothing.
+//! worst there is; and its share of all that a call computes. Prints and asserts nothing.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up says so by failing")]
+
+#[path = "call/stage.rs"]
+#[expect(dead_code, reason = "the benchmark of calls needs more of it")]
+mod stage;
+#[path = "journal/whole.rs"]
+mod whole;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,8 +19,11 @@ use antiphon_engine::input::{ModelEvent, Request, Urgency, VoiceEvent};
 use antiphon_engine::message::Medium;
 use antiphon_engine::output::Effect;
 use antiphon_engine::{CallTime, Config, Conversation, Input, Output};
-use antiphon_server::call::journal::{Decision, Header, Journals, Scribe, UserText, read, start};
+use antiphon_server::call::journal::{
+    Decision, EarSettings, Header, Journals, Scribe, UserText, read, start,
+};
 use antiphon_server::call::waterfall::Observer;
+use whole::Voice;
 
 const RATE: u32 = 24_000;
 const MINUTE: CallTime = CallTime::from_millis(60_000);
@@ -39,7 +48,6 @@ fn main() {
         bytes = std::fs::metadata(&path).unwrap().len();
         inputs = read(&path).unwrap().entries.len();
     }
-    let _ = std::fs::remove_dir_all(&journals.directory);
     let share = |time: Duration| time.saturating_sub(plain).as_secs_f64() / 60.0 * 100.0;
     println!("a minute of speech without a pause, {inputs} inputs:");
     println!("  the engine alone    {:>8.0} us", plain.as_secs_f64() * 1e6);
@@ -58,6 +66,24 @@ fn main() {
         bytes as f64 / 1e3,
         bytes as f64 / inputs as f64
     );
+    whole_calls(&journals);
+    let _ = std::fs::remove_dir_all(&journals.directory);
+}
+
+/// A whole call with a journal, written once a second as by default, and without one.
+fn whole_calls(journals: &Journals) {
+    let journals = Journals { flush_interval: Duration::from_secs(1), ..journals.clone() };
+    println!("a whole call of a minute, without a socket:");
+    for (name, voice) in [("that costs nothing", Voice::Tape), ("that is built in", Voice::BuiltIn)] {
+        let (mut without, mut with) = (Duration::MAX, Duration::MAX);
+        for _ in 0..ROUNDS {
+            without = without.min(whole::minute(voice, None));
+            with = with.min(whole::minute(voice, Some(&journals)));
+        }
+        let (call, journal) = (without.as_secs_f64() * 1e3, with.saturating_sub(without).as_secs_f64() * 1e3);
+        let share = journal / (call + journal) * 100.0;
+        println!("  a voice {name:<20} {call:>8.2} ms, and its journal {journal:.2} ms: {share:.2} % of it");
+    }
 }
 
 fn timed(work: impl FnOnce()) -> Duration {
@@ -177,5 +203,6 @@ fn header() -> Header {
             client_buffer: Duration::from_millis(60),
             limits: Limits::default(),
         },
+        ear: EarSettings { threshold: 0.1, echo_guard: true },
     }
 }

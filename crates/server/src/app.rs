@@ -20,8 +20,10 @@ use crate::call::live::{Calls, Files};
 use crate::call::recording::Recordings;
 use crate::config::{self, Config, KeyError, PublicUrl};
 use crate::http::{Http, Shared, router};
+use crate::jobs::retention::{self, Keeping, Kind};
 use crate::outbound::Outbound;
 use crate::storage::{AccountId, OpenError, Storage, StorageError, StoredKey};
+use crate::telemetry::traces::{Traces, TracesError};
 
 /// How long requests in progress may take once all calls have ended.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
@@ -36,8 +38,10 @@ pub struct Running {
     api_key_made: Option<ApiKey>,
     http: Http,
     drain_deadline: Duration,
+    traces: Option<Traces>,
     close: oneshot::Sender<()>,
     serving: JoinHandle<io::Result<()>>,
+    sweeping: JoinHandle<()>,
 }
 
 /// Why a server does not start. All are the operator's to mend.
@@ -70,6 +74,9 @@ pub enum StartError {
     /// The database cannot be used.
     #[error(transparent)]
     Database(#[from] OpenError),
+    /// Spans cannot be sent as configured.
+    #[error(transparent)]
+    Traces(#[from] TracesError),
     /// The database can be opened and fails.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -84,7 +91,32 @@ impl App {
 
     /// The same with backends of the caller's own in the place of the configured ones.
     pub async fn start_with(config: Config, backends: Backends) -> Result<Running, StartError> {
-        let Config { server, auth, storage, recordings, calls, turn_taking, journal, outbound, .. } = config;
+        let Config {
+            server,
+            auth,
+            storage,
+            recordings,
+            calls,
+            turn_taking,
+            journal,
+            outbound,
+            telemetry,
+            ..
+        } = config;
+        let keeping = vec![
+            Keeping {
+                what: Kind::Journal,
+                directory: journal.directory(&storage),
+                keep: journal.keep,
+                maximum_bytes: journal.maximum_bytes,
+            },
+            Keeping {
+                what: Kind::Recording,
+                directory: recordings.directory(&storage),
+                keep: recordings.keep,
+                maximum_bytes: recordings.maximum_bytes,
+            },
+        ];
         let journals = journals(&journal, &storage);
         let recordings = Recordings::new(recordings.directory(&storage), recordings.rate());
         let mut configured_keys = Vec::with_capacity(auth.api_keys.len());
@@ -94,6 +126,7 @@ impl App {
                 Err(source) => return Err(StartError::ConfiguredKey { name: key.name, source }),
             }
         }
+        let traces = Traces::start(&telemetry)?;
         // Before anything is written: a key that is made is shown only by a server that starts.
         let unbound = |source| StartError::Listen { address: server.listen, source };
         let listener = TcpListener::bind(server.listen).await.map_err(unbound)?;
@@ -109,12 +142,13 @@ impl App {
 
         let public_url = server.public_url.clone().unwrap_or_else(|| PublicUrl::listening_on(local_addr));
         let drain_deadline = server.drain_deadline;
-        let files = Files { journals, recordings: Some(recordings.clone()) };
+        let files = Files { journals, recordings: Some(recordings.clone()), traces: traces.clone() };
         let outbound = Outbound::new(&outbound);
         let backends = Arc::new(backends);
         let running_calls =
             Calls::with_files(calls, turn_taking, files, outbound.clone(), backends, storage.clone());
         running_calls.recover().await?;
+        let sweeping = tokio::spawn(retention::run(running_calls.clone(), storage.clone(), keeping));
         let http = Http::new(Shared {
             calls: running_calls.clone(),
             outbound,
@@ -139,7 +173,17 @@ impl App {
         });
         let serving = tokio::spawn(async { serve.await });
         tracing::info!(address = %local_addr, public_url = %public_url, "listening on {local_addr}");
-        Ok(Running { local_addr, public_url, api_key_made, http, drain_deadline, close, serving })
+        Ok(Running {
+            local_addr,
+            public_url,
+            api_key_made,
+            http,
+            drain_deadline,
+            traces,
+            close,
+            serving,
+            sweeping,
+        })
     }
 }
 
@@ -162,11 +206,15 @@ impl Running {
     /// Stops: first says that it is not ready and takes no new calls, then ends the calls there are, at the latest after the
     /// configured deadline, then finishes the requests in progress and closes the database.
     pub async fn stop(self) {
-        let Self { http, drain_deadline, close, mut serving, .. } = self;
+        let Self { http, drain_deadline, traces, close, mut serving, sweeping, .. } = self;
         http.retire();
+        sweeping.abort();
         tracing::info!(deadline_s = drain_deadline.as_secs(), "stopping: no new calls");
         http.calls.shut_down(drain_deadline).await;
         let _ = close.send(());
+        if let Some(traces) = traces {
+            traces.shut_down().await;
+        }
         if tokio::time::timeout(LAST_REQUESTS, &mut serving).await.is_err() {
             tracing::warn!("some requests did not finish in time");
             serving.abort();

@@ -17,6 +17,7 @@ mod record;
 pub mod recording;
 mod run;
 pub(crate) mod setup;
+mod spans;
 pub(crate) mod stages;
 pub mod waterfall;
 pub(crate) mod wire;

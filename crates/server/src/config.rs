@@ -17,6 +17,7 @@ mod recordings;
 mod secret;
 mod server;
 mod storage;
+mod telemetry;
 mod turn_taking;
 
 use std::collections::BTreeMap;
@@ -26,7 +27,7 @@ use std::path::{Path, PathBuf};
 use antiphon_backends::registry::config::{
     BackendsConfig, ModelConfig, TranscriptionConfig, TurnDetectionConfig, VoiceActivityConfig, VoiceConfig,
 };
-use antiphon_backends::registry::{BackendError, Backends};
+use antiphon_backends::registry::{BackendError, Backends, Listeners};
 use serde::{Deserialize, Serialize};
 
 pub use auth::{Auth, ConfiguredKey, KeyError};
@@ -40,6 +41,7 @@ pub use recordings::Recordings;
 pub use secret::Secret;
 pub use server::Server;
 pub use storage::Storage;
+pub use telemetry::Telemetry;
 pub use turn_taking::{Speculation, TurnTaking};
 
 use document::Document;
@@ -90,6 +92,8 @@ pub struct Config {
     pub turn_detection: TurnDetectionConfig,
     /// How it logs.
     pub log: Log,
+    /// Where the spans of calls are sent.
+    pub telemetry: Telemetry,
 }
 
 /// A configuration, and where it came from.
@@ -197,7 +201,7 @@ impl Config {
             voices: self.voices.clone(),
             transcription: self.transcription.clone(),
             voice_activity: self.voice_activity,
-            turn_detection: self.turn_detection,
+            turn_detection: self.turn_detection.clone(),
         };
         Backends::build(&config).map_err(|error| match error.field.as_str() {
             "default_model" | "default_voice" => {
@@ -205,6 +209,11 @@ impl Config {
             }
             _ => error,
         })
+    }
+
+    /// Makes only what listens to the user's audio, for recordings of calls.
+    pub fn build_listeners(&self) -> Result<Listeners, BackendError> {
+        Listeners::build(self.voice_activity, &self.turn_detection)
     }
 
     fn validate(&self) -> Vec<(String, String)> {
@@ -218,6 +227,7 @@ impl Config {
         self.outbound.validate(&mut checks);
         self.turn_taking.validate(&mut checks);
         self.log.validate(&mut checks);
+        self.telemetry.validate(&mut checks);
         checks.found
     }
 }

@@ -8,6 +8,7 @@ pub mod app;
 pub mod call;
 pub mod config;
 mod http;
+pub mod jobs;
 pub mod outbound;
 pub mod simulation;
 pub mod storage;

@@ -1,5 +1,7 @@
 //! Logs: one subscriber for the whole process, set up once. What is logged is each part's own business; the rule for all is that
-//! no secret is logged anywhere, and what users say at `debug` and below only.
+//! no secret is logged anywhere, and what users say at `debug` and below only. And [`traces`]: the way of spans out of the process.
+
+pub mod traces;
 
 use std::io::IsTerminal as _;
 

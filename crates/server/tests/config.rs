@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use antiphon_backends::registry::config::TurnDetectionConfig;
 use antiphon_server::config::{Config, DEFAULT_FILE, Loaded, Source};
 
 fn read(text: &str, variables: &[(&str, &str)]) -> Result<Loaded, String> {
@@ -34,7 +35,7 @@ fn an_empty_file_gives_the_defaults() {
 fn the_file_that_init_writes_changes_nothing_and_shows_the_true_defaults() {
     assert_same(&read(DEFAULT_FILE, &[]).unwrap().config, &Config::default());
 
-    let optional = ["public_url", "directory"];
+    let optional = ["public_url", "directory", "otlp_endpoint", "keep", "maximum_bytes"];
     let uncommented: String = DEFAULT_FILE
         .lines()
         .map(|line| match line.strip_prefix('#') {
@@ -229,4 +230,37 @@ fn the_examples_in_the_file_that_init_writes_are_right() {
     let config = read(&examples.join("\n"), &[]).unwrap().config;
     assert_eq!(config.models.keys().collect::<Vec<_>>(), ["bakery", "qwen"]);
     assert_eq!(config.voices.keys().collect::<Vec<_>>(), ["nova"]);
+}
+
+#[test]
+fn the_example_of_a_turn_detector_in_that_file_is_right() {
+    let (_, example) = DEFAULT_FILE.split_once("# [turn_detection]\n").unwrap();
+    let (example, _) = example.split_once("\n\n").unwrap();
+    let example = example.replace("# ", "");
+    let config = read(&format!("[turn_detection]\n{example}"), &[]).unwrap().config;
+    let TurnDetectionConfig::SmartTurn(config) = config.turn_detection else { panic!("another type") };
+    assert_eq!(config.model.to_str(), Some("smart-turn-v3.2-cpu.onnx"));
+}
+
+#[test]
+fn a_collectors_headers_come_from_the_environment_and_are_never_shown() {
+    let loaded = read(
+        "[telemetry]\notlp_endpoint = \"https://collector.example:4318\"\n",
+        &[("ANTIPHON_TELEMETRY__OTLP_HEADERS__AUTHORIZATION", "Bearer sesame")],
+    )
+    .unwrap();
+    assert_eq!(loaded.config.telemetry.otlp_headers["authorization"].expose(), "Bearer sesame");
+    assert!(!loaded.render().contains("sesame"), "{}", loaded.render());
+    assert!(!format!("{loaded:?}").contains("sesame"));
+
+    for (text, complaint) in [
+        ("otlp_endpoint = \"localhost:4318\"", "is no http or https address"),
+        ("otlp_endpoint = \"http://localhost:4318/v1/traces\"", "leave out /v1/traces"),
+        ("otlp_headers = { \"a b\" = \"c\" }", "is no name of an HTTP header"),
+        ("otlp_headers = { a = \"b\\nc\" }", "cannot be sent in an HTTP header"),
+        ("service_name = \" \"", "is empty"),
+    ] {
+        let found = problems(&format!("[telemetry]\n{text}\n"), &[]);
+        assert!(found.len() == 1 && found[0].contains(complaint), "{text}: {found:?}");
+    }
 }

@@ -1,4 +1,4 @@
-//! `antiphon replay --set`: the decisions that other settings change, side by side, and what that comes to over all calls.
+//! `antiphon replay --set` and `--audio`: the decisions that change with other settings or with what is heard now, side by side, and what that comes to over all calls.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -9,11 +9,17 @@ use antiphon_server::call::journal::what_if::{Change, ChangeKind, WhatIf, what_i
 use antiphon_server::call::journal::{Journal, read};
 use serde_json::{Value, json};
 
+use super::audio::{self, Audio, Heard};
 use super::show_unreadable;
 use crate::exit::misuse;
 use crate::journals;
 
-pub(super) fn run(files: &[PathBuf], settings: &[String], as_json: bool) -> anyhow::Result<()> {
+pub(super) fn run(
+    files: &[PathBuf],
+    settings: &[String],
+    audio: Option<&Audio>,
+    as_json: bool,
+) -> anyhow::Result<()> {
     let mut summary = Summary::default();
     let mut results = Vec::new();
     let mut unreadable = 0;
@@ -30,22 +36,39 @@ pub(super) fn run(files: &[PathBuf], settings: &[String], as_json: bool) -> anyh
                 continue;
             }
         };
-        let mut config = journal.header.config.clone();
-        match settings.iter().try_for_each(|setting| set(&mut config, setting)) {
-            Ok(()) => {}
+        let outcome = match audio {
+            None => without_audio(&journal, settings),
+            Some(audio) => match audio.recording(journal.header.call) {
+                Some(recording) => audio.what_if(&journal, &recording, settings)?,
+                // Of many calls, some were not recorded.
+                None if files.len() > 1 => {
+                    summary.unrecorded += 1;
+                    continue;
+                }
+                None => return Err(audio.missing(journal.header.call)),
+            },
+        };
+        let heard = match outcome {
+            Ok(heard) => heard,
             // Of many calls, some were set up otherwise.
             Err(SettingError::Absent(_)) if files.len() > 1 => {
                 summary.skipped += 1;
                 continue;
             }
             Err(error) => return Err(misuse(error.to_string())),
-        }
-        let what_if = what_if(&journal, config);
-        summary.add(&what_if.changes);
+        };
+        summary.add(&heard.what_if.changes);
         if as_json {
-            results.push(to_json(&journal, &what_if));
+            let mut result = to_json(&journal, &heard.what_if);
+            if audio.is_some() {
+                result["speech"] = audio::to_json(&heard.edges);
+            }
+            results.push(result);
         } else {
-            show(&journal, &what_if)?;
+            show(&journal, &heard.what_if)?;
+            if audio.is_some() {
+                audio::show(&heard.edges)?;
+            }
         }
     }
     if as_json {
@@ -58,6 +81,12 @@ pub(super) fn run(files: &[PathBuf], settings: &[String], as_json: bool) -> anyh
         anyhow::bail!("{unreadable} of {} journals cannot be read", files.len());
     }
     Ok(())
+}
+
+fn without_audio(journal: &Journal, settings: &[String]) -> Result<Heard, SettingError> {
+    let mut config = journal.header.config.clone();
+    settings.iter().try_for_each(|setting| set(&mut config, setting))?;
+    Ok(Heard { what_if: what_if(journal, config), edges: Vec::new() })
 }
 
 fn show(journal: &Journal, what_if: &WhatIf) -> anyhow::Result<()> {
@@ -126,6 +155,7 @@ struct Summary {
     calls: u32,
     changed: u32,
     skipped: u32,
+    unrecorded: u32,
     /// By kind, in the order of the rows.
     tallies: [Tally; KINDS.len()],
 }
@@ -160,6 +190,9 @@ impl Summary {
         if self.skipped > 0 {
             writeln!(out, "{} calls were not set up that way and are left out", self.skipped)?;
         }
+        if self.unrecorded > 0 {
+            writeln!(out, "{} calls were not recorded and are left out", self.unrecorded)?;
+        }
         for ((_, name), tally) in KINDS.iter().zip(&self.tallies) {
             write!(out, "  {name:<40}{:>6}", tally.count)?;
             if tally.most > Duration::ZERO {
@@ -171,7 +204,7 @@ impl Summary {
     }
 
     fn to_json(&self) -> Value {
-        let mut value = json!({"calls": self.calls, "changed": self.changed, "skipped": self.skipped});
+        let mut value = json!({"calls": self.calls, "changed": self.changed, "skipped": self.skipped, "unrecorded": self.unrecorded});
         for ((key, _), tally) in KINDS.iter().zip(&self.tallies) {
             value[*key] = json!({
                 "count": tally.count,

@@ -12,6 +12,7 @@ mod decision;
 mod digest;
 mod frame;
 mod reading;
+pub mod rehearing;
 pub mod replay;
 #[cfg(test)]
 mod samples;
@@ -23,8 +24,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use antiphon_api::{CallId, Timestamp};
-use antiphon_engine::{CallTime, Config, Input};
+use antiphon_engine::{Config, Input};
 
+pub use antiphon_engine::CallTime;
 pub use decision::{Author, Deadline, Decision, Step, Words};
 pub use reading::{ReadError, Tail, read};
 pub use scribe::{Scribe, start};
@@ -88,6 +90,17 @@ pub struct Header {
     pub user_text: UserText,
     /// What the conversation ran with.
     pub config: Config,
+    /// What the user's audio was listened to with.
+    pub ear: EarSettings,
+}
+
+/// What decides which sounds the conversation is told of. It is no part of the conversation's own settings.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EarSettings {
+    /// The `frameActivationThreshold` (protocol.md 5.2).
+    pub threshold: f32,
+    /// Whether the agent's own voice, coming back, was kept from being speech.
+    pub echo_guard: bool,
 }
 
 /// One thing that happened, and what came of it.

@@ -20,11 +20,12 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, error, info, info_span, warn};
 
 use super::inheritance::overlay;
-use super::journal::{self, Header, Journals};
+use super::journal::{self, EarSettings, Header, Journals};
 use super::leg::{CarrierEnd, CloseCode};
 use super::recording::Recordings;
 use super::run::{Command, Driver, Join, Subject};
 use super::setup::{self, Remark, Setup, SetupError};
+use super::spans::Spans;
 use super::stages::{Means, first_stage, last_stage_of};
 use super::wire::{Meaning, Wire};
 use super::witness::Witness;
@@ -32,6 +33,7 @@ use super::{lasting_tools, record};
 use crate::config::{self, Calls as Settings, DefaultMedium, TurnTaking};
 use crate::outbound::Outbound;
 use crate::storage::{AccountId, Direction, Storage, StorageError, StoredCall, StoredStage, Window};
+use crate::telemetry::traces::Traces;
 
 /// Commands that may wait for a call. Whoever sends one waits when it is full.
 const COMMANDS: usize = 32;
@@ -60,13 +62,15 @@ struct Handle {
     joined: bool,
 }
 
-/// Where calls leave files, besides their record in the store.
+/// What calls leave behind, besides their record in the store.
 #[derive(Debug, Clone, Default)]
 pub struct Files {
     /// Of every call, if there is a place for it: what went into the engine.
     pub journals: Option<Journals>,
     /// Of calls that ask for it, if there is a place for it: what they sounded like.
     pub recordings: Option<Recordings>,
+    /// Of every call, if somebody collects them: spans.
+    pub traces: Option<Traces>,
 }
 
 /// How a call is created, beside its request.
@@ -391,7 +395,9 @@ impl Calls {
             storage: self.0.storage.clone(),
         };
         let (scribe, journaling) = self.journal(call, &setup).unzip();
-        let witness = Witness::new(scribe);
+        let traces = self.0.files.traces.clone();
+        let spans = traces.map(|traces| Spans::new(traces, call.id, call.created, &setup.engine));
+        let witness = Witness::new(scribe, spans);
         let means = Arc::clone(&self.0.means);
         let driver = Driver::new(subject, setup, means, recorder, witness, commands, age);
         let id = call.id;
@@ -428,6 +434,7 @@ impl Calls {
             created: call.created,
             user_text: journals.user_text,
             config: setup.engine.clone(),
+            ear: EarSettings { threshold: setup.threshold, echo_guard: setup.echo_guard },
         };
         Some(journal::start(journals, &header))
     }

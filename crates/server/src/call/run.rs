@@ -516,9 +516,9 @@ impl Driver {
     }
 
     fn judge_turn(&mut self, span: AudioSpan) {
-        if let Some(detector) = &self.means.backends.turn_detector {
-            let samples = self.clip(span);
-            self.works.start_judgement(span.turn, detector, samples);
+        if let (Some(judge), Some(ear)) = (&self.means.backends.turn_detector, &self.ear) {
+            // How long the voice has been silent is part of how finished it sounds.
+            self.works.start_judgement(span.turn, judge, ear.clip_with_pause(span));
         }
     }
 

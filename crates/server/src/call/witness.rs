@@ -1,10 +1,11 @@
 //! Watches a call beside its driver: everything the engine is told and says goes into the journal, if there is one, and into the
-//! account of where each turn's time went. Changes nothing of what the call does.
+//! account of where each turn's time went, and from there into the call's trace, if it has one. Changes nothing of what the call does.
 
 use antiphon_engine::{CallTime, Input, Output};
 use tracing::debug;
 
 use super::journal::{Decision, Scribe};
+use super::spans::Spans;
 use super::waterfall::{Mark, Observer, Waterfall};
 
 /// The published name of the event that tells where a turn's time went (protocol.md A-57).
@@ -13,16 +14,20 @@ pub(super) const TURN_LATENCY: &str = "turn.latency";
 pub(super) struct Witness {
     scribe: Option<Scribe>,
     observer: Observer,
+    spans: Option<Spans>,
 }
 
 impl Witness {
-    pub(super) fn new(scribe: Option<Scribe>) -> Self {
-        Self { scribe, observer: Observer::default() }
+    pub(super) fn new(scribe: Option<Scribe>, spans: Option<Spans>) -> Self {
+        Self { scribe, observer: Observer::default(), spans }
     }
 
     /// The engine is about to be told this, or nothing but that it exists.
     pub(super) fn told(&mut self, at: CallTime, input: Option<&Input>) {
         self.observer.told(at, input);
+        if let Some(spans) = &mut self.spans {
+            spans.told(at, input);
+        }
         if let Some(scribe) = &mut self.scribe {
             scribe.begin(at, input);
         }
@@ -33,6 +38,9 @@ impl Witness {
         let decision = Decision::of(output);
         if let Some(decision) = &decision {
             self.observer.decided(decision);
+            if let Some(spans) = &mut self.spans {
+                spans.decided(decision);
+            }
         }
         if let Some(scribe) = &mut self.scribe {
             scribe.add(output, decision.as_ref());
@@ -48,7 +56,11 @@ impl Witness {
 
     /// The turns that are over.
     pub(super) fn finished(&mut self) -> Vec<Waterfall> {
-        self.observer.take_finished().collect()
+        let turns: Vec<Waterfall> = self.observer.take_finished().collect();
+        if let Some(spans) = &mut self.spans {
+            turns.iter().for_each(|turn| spans.turn(turn));
+        }
+        turns
     }
 }
 

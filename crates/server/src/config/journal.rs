@@ -23,6 +23,12 @@ pub struct Journal {
     /// How often what happened is written: a process that is killed loses at most this much. Default 1 s.
     #[serde(with = "period")]
     pub flush_interval: Duration,
+    /// How long a journal is kept after its call, at least a minute. Default forever.
+    #[serde(with = "period::optional", skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Duration>,
+    /// How many bytes all journals may have together; of more, the oldest are removed. Default without limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maximum_bytes: Option<u64>,
 }
 
 /// Whether journals hold what users said and wrote.
@@ -42,6 +48,8 @@ impl Default for Journal {
             directory: None,
             user_text: UserTextChoice::Keep,
             flush_interval: Duration::from_secs(1),
+            keep: None,
+            maximum_bytes: None,
         }
     }
 }
@@ -50,6 +58,9 @@ impl Journal {
     pub(super) fn validate(&self, checks: &mut Checks) {
         if self.flush_interval > Duration::from_secs(60) {
             checks.refuse("journal.flush_interval", "must be at most \"60s\": more would wait in memory");
+        }
+        if self.keep.is_some_and(|keep| keep < Duration::from_secs(60)) {
+            checks.refuse("journal.keep", "must be at least \"1m\"; leave it out to keep them forever");
         }
         if self.directory.as_ref().is_some_and(|directory| directory.exists() && !directory.is_dir()) {
             checks.refuse("journal.directory", "is a file; name a directory");

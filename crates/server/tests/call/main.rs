@@ -16,6 +16,8 @@ mod lasting_tools;
 mod puppet;
 mod rates;
 mod recording;
+mod retention;
 mod speech;
 mod stand;
 mod tool_definitions;
+mod traces;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 
 use antiphon_backends::language_model::LanguageModel;
 use antiphon_backends::language_model::scripted::Scripted;
@@ -200,8 +200,7 @@ pub(crate) fn backends(words: &[&str]) -> Backends {
 }
 
 fn client() -> reqwest::Client {
-    static PROVIDER: Once = Once::new();
-    // The client insists on a TLS provider even for plain HTTP.
-    PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+    // The client insists on a TLS provider even for plain HTTP. The server may have chosen one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().build().unwrap()
 }

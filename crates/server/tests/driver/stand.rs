@@ -64,7 +64,7 @@ impl Stand {
             flush_interval: Duration::from_secs(1),
             user_text: UserText::Keep,
         };
-        let files = Files { journals: Some(journals.clone()), recordings: None };
+        let files = Files { journals: Some(journals.clone()), ..Files::default() };
         let mut stand = Self::with_files(backends(), files, Storage::in_memory());
         stand.journals = Some(journals);
         stand
@@ -74,7 +74,7 @@ impl Stand {
         Self::with_files(backends, Files::default(), storage)
     }
 
-    fn with_files(backends: Backends, files: Files, storage: Storage) -> Self {
+    pub(crate) fn with_files(backends: Backends, files: Files, storage: Storage) -> Self {
         let calls = Calls::with_files(
             config::Calls::default(),
             config::TurnTaking::default(),

@@ -10,7 +10,7 @@ use super::bytes::{Malformed, Reader};
 use super::codec::Take as _;
 use super::decision::{Deadline, Decision};
 use super::frame::{self, Foreign, Kind, VERSION};
-use super::{Entry, Header, Journal, UserText};
+use super::{EarSettings, Entry, Header, Journal, UserText};
 
 /// How a journal stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +128,7 @@ fn header(input: &mut Reader<'_>) -> Result<Header, Malformed> {
             _ => return Err(Malformed("whether users' text is kept is not said")),
         },
         config: Config::parse(input)?,
+        ear: EarSettings { threshold: f32::parse(input)?, echo_guard: bool::parse(input)? },
     })
 }
 

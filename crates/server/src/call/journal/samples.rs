@@ -8,7 +8,7 @@ use antiphon_engine::Config;
 use antiphon_engine::config::{FirstSpeaker, Greeting, Hearing, Limits, TurnTaking};
 use antiphon_engine::message::Medium;
 
-use super::{Header, UserText};
+use super::{EarSettings, Header, UserText};
 
 pub(super) fn header() -> Header {
     let config = Config {
@@ -41,5 +41,6 @@ pub(super) fn header() -> Header {
         created: Timestamp::from_unix_micros(1_763_600_000_000_000).unwrap(),
         user_text: UserText::Keep,
         config,
+        ear: EarSettings { threshold: 0.1, echo_guard: true },
     }
 }

@@ -77,6 +77,8 @@ fn opening(header: &Header) -> Vec<u8> {
         UserText::Omit => 1,
     });
     header.config.put(&mut writer);
+    header.ear.threshold.put(&mut writer);
+    header.ear.echo_guard.put(&mut writer);
     let mut opening = frame::opening();
     frame::append(&mut opening, Kind::Header, &writer.bytes);
     opening

@@ -10,11 +10,16 @@ use antiphon_engine::Config;
 use antiphon_engine::config::{FirstSpeaker, TurnTaking};
 use serde_json::Value;
 
+use super::EarSettings;
 use crate::call::setup::turn_taking::{self, Able};
 use crate::config::{Speculation, TurnTaking as Section};
 
 /// What is asked for in `experimentalSettings`.
 const TURN_TAKING: &str = "experimentalSettings.antiphon.turnTaking.";
+
+/// What can be set where the recording is heard again, beside [`NAMES`].
+pub const HEARD_NAMES: [&str; 2] =
+    ["vadSettings.frameActivationThreshold", "experimentalSettings.antiphon.turnTaking.echoGuard"];
 
 /// What can be set, for people.
 pub const NAMES: [&str; 12] = [
@@ -43,7 +48,7 @@ pub enum SettingError {
     Unknown(String),
     /// The engine never sees it.
     #[error(
-        "{0:?} decides what counts as speech, which is in the journal already; it takes the call's audio to ask that"
+        "{0:?} decides what counts as speech, which is in the journal already; add --audio to hear the call's recording again"
     )]
     NeedsAudio(String),
     /// The call has no such thing.
@@ -59,6 +64,31 @@ pub enum SettingError {
         /// What is wrong.
         problem: String,
     },
+}
+
+/// Changes the settings of a call whose recording is heard again: those of [`set`], and those of the ear.
+///
+/// # Errors
+/// See [`SettingError`]; nothing is changed then.
+pub fn set_heard(config: &mut Config, ear: &mut EarSettings, assignment: &str) -> Result<(), SettingError> {
+    let (name, value) = assignment.split_once('=').unwrap_or((assignment, ""));
+    let (name, value) = (name.trim(), value.trim());
+    let wrong = |problem: &str| SettingError::Value {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        problem: problem.to_owned(),
+    };
+    match name {
+        "vadSettings.frameActivationThreshold" | "frameActivationThreshold" => {
+            let threshold = value.parse().ok().filter(|threshold| (0.1..=1.0).contains(threshold));
+            ear.threshold = threshold.ok_or_else(|| wrong("write a number from 0.1 to 1"))?;
+        }
+        "experimentalSettings.antiphon.turnTaking.echoGuard" => {
+            ear.echo_guard = value.parse().map_err(|_| wrong("write true or false"))?;
+        }
+        _ => set(config, assignment)?,
+    }
+    Ok(())
 }
 
 /// Changes `config` by an assignment `name=value`.
@@ -93,7 +123,9 @@ pub fn set(config: &mut Config, assignment: &str) -> Result<(), SettingError> {
             let changed = TurnTaking { minimum_interruption: duration()?, ..config.turn_taking };
             config.turn_taking = checked(changed).map_err(|problem| wrong(&problem))?;
         }
-        "vadSettings.frameActivationThreshold" => return Err(SettingError::NeedsAudio(name.to_owned())),
+        "vadSettings.frameActivationThreshold" | "frameActivationThreshold" => {
+            return Err(SettingError::NeedsAudio(name.to_owned()));
+        }
         "clientBufferSizeMs" | "medium.serverWebSocket.clientBufferSizeMs" => {
             let ms: u32 = value.parse().map_err(|_| wrong("write whole milliseconds"))?;
             config.client_buffer = Duration::from_millis(u64::from(ms));
@@ -224,5 +256,25 @@ mod tests {
             assert!(set(&mut changed, wrong).is_err(), "{wrong}");
             assert_eq!(changed, config, "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_counts_as_speech_can_be_set_where_it_is_heard_again() {
+        let header = header();
+        let (mut config, mut ear) = (header.config.clone(), header.ear);
+        set_heard(&mut config, &mut ear, "frameActivationThreshold=0.4").unwrap();
+        set_heard(&mut config, &mut ear, "experimentalSettings.antiphon.turnTaking.echoGuard = false")
+            .unwrap();
+        assert_eq!((ear, &config), (EarSettings { threshold: 0.4, echo_guard: false }, &header.config));
+        set_heard(&mut config, &mut ear, "vadSettings.turnEndpointDelay=0.6s").unwrap();
+        assert_eq!(config.turn_taking.endpoint_delay, Duration::from_millis(608));
+        for wrong in
+            ["frameActivationThreshold=0", "frameActivationThreshold=loud", "frameActivationThreshold", "x=1"]
+        {
+            assert!(set_heard(&mut config, &mut ear, wrong).is_err(), "{wrong}");
+        }
+        assert!(
+            set(&mut config, "frameActivationThreshold=0.4").unwrap_err().to_string().contains("--audio")
+        );
     }
 }

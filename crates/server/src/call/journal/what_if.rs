@@ -9,10 +9,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
+use antiphon_backends::turn_detection::TurnDetector;
 use antiphon_engine::ids::{InvocationId, TurnId};
+use antiphon_engine::message::AudioSpan;
 use antiphon_engine::output::Work;
 use antiphon_engine::{CallTime, Config, Input};
 
+use super::rehearing::{Listeners, Rehearing, SAME, apart};
 use super::replay::Run;
 use super::{Decision, Journal};
 use crate::call::waterfall::{Mark, Observer, Opening, Outcome, Waterfall};
@@ -98,20 +101,75 @@ pub fn what_if(journal: &Journal, config: Config) -> WhatIf {
     let tape = Tape::of(journal);
     let before = tape.run(journal, journal.header.config.clone());
     let after = tape.run(journal, config);
-    let changes = compare(&before.turns, &after.turns);
+    differences(before, after, EXACT)
+}
+
+/// Runs the call as it was, and with `config` on what is heard in its recording, and compares. A turn detector judges
+/// turns from the recording; without one, what was judged in the call at about the same time counts.
+#[must_use]
+pub fn what_if_heard(
+    journal: &Journal,
+    mut config: Config,
+    rehearing: &Rehearing,
+    listeners: &Listeners,
+) -> WhatIf {
+    let mut tape = Tape::of(journal);
+    let before = tape.run(journal, journal.header.config.clone());
+    tape.outside
+        .retain(|(_, input)| !matches!(input, Input::SpeechStarted { .. } | Input::SpeechStopped { .. }));
+    tape.outside.extend(rehearing.inputs.iter().cloned());
+    tape.outside.sort_by_key(|(at, _)| *at);
+    let detector = listeners.turn_detector.as_deref();
+    config.turn_taking.pauses.detector |= detector.is_some();
+    tape.heard = Some(Heard { rehearing, detector, lull: config.turn_taking.pauses.lull });
+    let after = tape.run(journal, config);
+    differences(before, after, HEARD)
+}
+
+/// How much two courses may differ without a change.
+#[derive(Debug, Clone, Copy)]
+struct Leeway {
+    /// Last samples that lie no further apart are of the same turn.
+    same: Duration,
+    /// What is later or earlier by no more is not.
+    slight: Duration,
+}
+
+/// Both courses are made of the same inputs.
+const EXACT: Leeway = Leeway { same: Duration::ZERO, slight: Duration::ZERO };
+/// One was heard again: a detector's frame and a client's frame may lie otherwise.
+const HEARD: Leeway = Leeway { same: SAME, slight: Duration::from_millis(52) };
+
+fn differences(before: Course, after: Course, leeway: Leeway) -> WhatIf {
+    let changes = compare(&before.turns, &after.turns, leeway);
     let unknown = after.unknown.into_iter().filter(|work| !before.unknown.contains(work)).collect();
     WhatIf { before: before.turns, after: after.turns, changes, unknown }
 }
 
 /// What happened in a call, apart from its engine.
-struct Tape {
+struct Tape<'a> {
     /// What came from outside, with its time.
     outside: Vec<(CallTime, Input)>,
     /// What came of each piece of work, with how long after its beginning.
     results: BTreeMap<WorkKey, Vec<(Duration, Input)>>,
+    /// Of work on a turn's audio: when the last sample of it came.
+    speech: BTreeMap<WorkKey, CallTime>,
     /// When the last thing happened.
     end: CallTime,
+    /// What is heard now, if that is not what was heard in the call.
+    heard: Option<Heard<'a>>,
 }
+
+/// What is heard in a recording.
+struct Heard<'a> {
+    rehearing: &'a Rehearing,
+    detector: Option<&'a dyn TurnDetector>,
+    /// How long a pause is when it is judged; the detector hears it too.
+    lull: Duration,
+}
+
+/// How long a turn detector is taken to judge: tens of milliseconds, as they do.
+const JUDGING: Duration = Duration::from_millis(50);
 
 /// Work, by kind and number: the engine's own type has no order.
 type WorkKey = (u8, u32);
@@ -121,12 +179,20 @@ struct Course {
     unknown: Vec<String>,
 }
 
-impl Tape {
+impl Tape<'_> {
     fn of(journal: &Journal) -> Self {
         let mut started = BTreeMap::new();
-        let mut tape = Self { outside: Vec::new(), results: BTreeMap::new(), end: CallTime::ZERO };
+        let mut last_sample = None;
+        let mut tape = Self {
+            outside: Vec::new(),
+            results: BTreeMap::new(),
+            speech: BTreeMap::new(),
+            end: CallTime::ZERO,
+            heard: None,
+        };
         for entry in &journal.entries {
             tape.end = entry.at;
+            note_last_sample(&mut last_sample, entry.at, entry.input.as_ref());
             let answers = match &entry.input {
                 None | Some(Input::Timeout) => None,
                 Some(input) => Some((input, answers(input))),
@@ -143,6 +209,7 @@ impl Tape {
             }
             for work in entry.decisions.iter().filter_map(starts) {
                 started.insert(work, entry.at);
+                tape.speech.extend(last_sample.map(|last_sample| (work, last_sample)));
                 tape.results.entry(work).or_default();
             }
         }
@@ -159,18 +226,20 @@ impl Tape {
         let mut agenda: BinaryHeap<Reverse<(CallTime, usize)>> =
             self.outside.iter().enumerate().map(|(index, (at, _))| Reverse((*at, index))).collect();
         let mut next = Some((CallTime::ZERO, None));
+        let mut last_sample = None;
         while let Some((at, input)) = next {
+            note_last_sample(&mut last_sample, at, input.as_ref());
             observer.told(at, input.as_ref());
             let said = run.step(at, input);
             for decision in &said.decisions {
                 observer.decided(decision);
                 let Some(work) = starts(decision) else { continue };
-                match self.results.get(&work) {
+                match self.results_of(decision, work, last_sample) {
                     None => course.unknown.push(decision.to_string()),
                     Some(results) => {
                         for (after, input) in results {
-                            agenda.push(Reverse((at + *after, inputs.len())));
-                            inputs.push(input.clone());
+                            agenda.push(Reverse((at + after, inputs.len())));
+                            inputs.push(input);
                         }
                     }
                 }
@@ -192,6 +261,48 @@ impl Tape {
         }
         course.turns.extend(observer.finish());
         course
+    }
+}
+
+impl Tape<'_> {
+    /// What comes of a piece of work: what came of it in the call. Where another ear listens, turns have other numbers, and what
+    /// was made of a turn's audio is known by when that ended.
+    fn results_of(
+        &self,
+        decision: &Decision,
+        work: WorkKey,
+        last_sample: Option<CallTime>,
+    ) -> Option<Vec<(Duration, Input)>> {
+        let exactly = || self.results.get(&work).cloned();
+        let (Decision::Transcribe(span) | Decision::JudgeTurn(span)) = decision else { return exactly() };
+        let Some(heard) = &self.heard else { return exactly() };
+        if let (Decision::JudgeTurn(_), Some(detector)) = (decision, heard.detector) {
+            let heard_by_then = AudioSpan { to: span.to + heard.lull, ..*span };
+            let probability = detector.end_of_turn(heard.rehearing.clip(heard_by_then));
+            return Some(vec![(JUDGING, Input::TurnJudged(span.turn, probability))]);
+        }
+        let last_sample = last_sample?;
+        let alike =
+            self.speech.iter().filter(|((kind, _), at)| *kind == work.0 && apart(**at, last_sample) <= SAME);
+        let (known, _) =
+            alike.min_by_key(|(known, at)| (apart(**at, last_sample), known.1.abs_diff(work.1)))?;
+        let renamed = |input: &Input| {
+            if let Input::Transcribed(_, words) = input {
+                Input::Transcribed(span.turn, words.clone())
+            } else if let Input::TurnJudged(_, probability) = input {
+                Input::TurnJudged(span.turn, *probability)
+            } else {
+                input.clone()
+            }
+        };
+        Some(self.results.get(known)?.iter().map(|(after, input)| (*after, renamed(input))).collect())
+    }
+}
+
+/// Keeps when the last sample of the user's last speech came.
+fn note_last_sample(last_sample: &mut Option<CallTime>, now: CallTime, input: Option<&Input>) {
+    if let Some(Input::SpeechStopped { at, received }) = input {
+        *last_sample = Some(now - received.since(*at));
     }
 }
 
@@ -253,19 +364,21 @@ fn judgement(turn: TurnId) -> WorkKey {
     (4, turn.0)
 }
 
-/// A spoken turn is known by its last sample: what the detector heard is the same in both courses.
-fn spoken(turns: &[Waterfall]) -> BTreeMap<CallTime, &Waterfall> {
+/// A spoken turn is known by its last sample.
+fn spoken(turns: &[Waterfall]) -> Vec<(CallTime, &Waterfall)> {
     let is_spoken = |turn: &&Waterfall| matches!(turn.opening, Opening::Speech(_));
     turns.iter().filter(is_spoken).filter_map(|turn| Some((turn.at(Mark::UserEnd)?, turn))).collect()
 }
 
-fn compare(before: &[Waterfall], after: &[Waterfall]) -> Vec<Change> {
-    let (old, new) = (spoken(before), spoken(after));
+fn compare(before: &[Waterfall], after: &[Waterfall], leeway: Leeway) -> Vec<Change> {
+    let (old, mut new) = (spoken(before), spoken(after));
     let mut changes = Vec::new();
     let mut change =
         |at, kind, before: String, after: String| changes.push(Change { at, kind, before, after });
     for (last_sample, was) in &old {
-        let Some(is) = new.get(last_sample) else {
+        let nearest = (0..new.len()).min_by_key(|index| apart(new[*index].0, *last_sample));
+        let same = nearest.filter(|index| apart(new[*index].0, *last_sample) <= leeway.same);
+        let Some((_, is)) = same.map(|index| new.remove(index)) else {
             let ended = was.at(Mark::TurnEnd).unwrap_or(*last_sample);
             change(
                 ended,
@@ -276,7 +389,7 @@ fn compare(before: &[Waterfall], after: &[Waterfall]) -> Vec<Change> {
             continue;
         };
         if let (Some(was), Some(is)) = (was.at(Mark::TurnEnd), is.at(Mark::TurnEnd))
-            && was != is
+            && apart(was, is) > leeway.slight
         {
             let kind = if is < was {
                 ChangeKind::TurnEarlier(was.since(is))
@@ -286,7 +399,7 @@ fn compare(before: &[Waterfall], after: &[Waterfall]) -> Vec<Change> {
             change(was.min(is), kind, format!("the turn ends at {was}"), format!("it ends at {is}"));
         }
         if let (Some(was), Some(is)) = (was.at(Mark::FirstHeard), is.at(Mark::FirstHeard))
-            && was != is
+            && apart(was, is) > leeway.slight
         {
             let kind = if is < was {
                 ChangeKind::AnswerEarlier(was.since(is))
@@ -297,15 +410,13 @@ fn compare(before: &[Waterfall], after: &[Waterfall]) -> Vec<Change> {
         }
     }
     for (last_sample, is) in &new {
-        if !old.contains_key(last_sample) {
-            let ended = is.at(Mark::TurnEnd).unwrap_or(*last_sample);
-            change(
-                ended,
-                ChangeKind::TurnAdded,
-                "the turn goes on, or does not count".to_owned(),
-                format!("it ends at {ended}"),
-            );
-        }
+        let ended = is.at(Mark::TurnEnd).unwrap_or(*last_sample);
+        change(
+            ended,
+            ChangeKind::TurnAdded,
+            "the turn goes on, or does not count".to_owned(),
+            format!("it ends at {ended}"),
+        );
     }
     let (was, is) = (interruptions(before), interruptions(after));
     for (at, heard) in &was {
@@ -336,5 +447,5 @@ fn interruptions(turns: &[Waterfall]) -> Vec<(CallTime, &str)> {
 
 /// The same speech interrupts within this of itself, whatever the settings.
 fn near(one: CallTime, other: CallTime) -> bool {
-    one.since(other).max(other.since(one)) < Duration::from_secs(1)
+    apart(one, other) < Duration::from_secs(1)
 }

@@ -1,0 +1,3 @@
+//! What the server does by itself, beside calls and requests.
+
+pub mod retention;
