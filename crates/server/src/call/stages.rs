@@ -108,7 +108,10 @@ impl Asked {
         ignored.extend(parsed.ignored);
         let mut remarks = Vec::new();
         if !ignored.is_empty() {
-            let text = format!("fields that a stage of a call cannot change: {}", ignored.join(", "));
+            let text = format!(
+                "fields that a new stage cannot change, or that mean nothing: {}",
+                ignored.join(", ")
+            );
             remarks.push(Remark { kind: "stage.ignored_fields", text });
         }
         Ok(Self { request: parsed.value, result, remarks })

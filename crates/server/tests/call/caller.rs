@@ -127,6 +127,15 @@ impl Caller {
         }
     }
 
+    /// How much audio has come.
+    pub(crate) fn audio_bytes(&self) -> usize {
+        let bytes = self.seen.iter().map(|seen| match seen {
+            Seen::Audio(bytes) => *bytes,
+            Seen::Closed(_) | Seen::Text(_) => 0,
+        });
+        bytes.sum()
+    }
+
     /// Everything seen as lines; runs of audio are added up.
     pub(crate) fn story(&self) -> String {
         let mut lines: Vec<String> = Vec::new();

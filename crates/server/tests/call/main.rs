@@ -18,6 +18,7 @@ mod rates;
 mod recording;
 mod retention;
 mod speech;
+mod stages;
 mod stand;
 mod tool_definitions;
 mod traces;
