@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::context::Context;
 use crate::hygiene::Hygiene;
 use crate::ids::{Counter, GenerationId, InvocationId, UtteranceId};
-use crate::input::{ForcedMessage, ModelEvent, ModelToolCall, Reaction, ToolOutcome, VoiceEvent};
+use crate::input::{ForcedMessage, ModelEvent, ModelToolCall, Reaction, Tones, ToolOutcome, VoiceEvent};
 use crate::message::{Medium, Prompt};
 use crate::notices;
 use crate::output::{AgentState, Effect, EndReason, Severity, Work};
@@ -581,7 +581,7 @@ impl Answering {
     /// All results are there: answer them, end the call, or listen.
     fn finish_tools(&mut self, cx: &mut Context) {
         let Activity::UsingTools { spoke, then } = self.activity else { return };
-        let Some(BatchResult { reaction, hang_up, stage }) = self.tools.deliver(cx) else { return };
+        let Some(BatchResult { reaction, hang_up, stage, tones }) = self.tools.deliver(cx) else { return };
         self.activity = Activity::Idle;
         if let Some(stage) = stage {
             stage::begin(cx, stage);
@@ -590,7 +590,15 @@ impl Answering {
         if let Some(request) = hang_up.filter(|request| request.strict || !self.owes_answer()) {
             let reason = EndReason::AgentHangUp;
             let then = if request.strict { Then::HangUp(reason) } else { Then::HangUpUnlessAnswered(reason) };
-            match request.message.filter(|message| !message.trim().is_empty()) {
+            let message = request.message.filter(|message| !message.trim().is_empty());
+            if !tones.is_empty() {
+                // The keys come first; the rest is owed.
+                let farewell = Script::new(message.unwrap_or_default(), request.strict, then);
+                self.owed = Some(Debt::Script(farewell));
+                self.press(cx, tones, Then::Listen);
+                return;
+            }
+            match message {
                 Some(message) => self.say(cx, Script::new(message, request.strict, then)),
                 None => self.follow(then),
             }
@@ -611,7 +619,29 @@ impl Answering {
             self.tool_rounds += 1;
             self.owe(Owed::default());
         }
-        self.follow(then);
+        if tones.is_empty() {
+            self.follow(then);
+        } else {
+            self.press(cx, tones, then);
+        }
+    }
+
+    /// Presses keys of a telephone. The agent must be idle. Nobody interrupts it: half a number is none.
+    fn press(&mut self, cx: &mut Context, tones: Vec<Tones>, then: Then) {
+        self.activity = Activity::Answering(Answer {
+            source: Source::Complete,
+            uninterruptible: true,
+            tentative: false,
+            pays: None,
+            calls: Vec::new(),
+            known: Vec::new(),
+            spoke: false,
+            then,
+            hygiene: None,
+        });
+        self.speaking.begin(cx, Medium::Voice, true);
+        self.speaking.press(cx, tones);
+        self.advance(cx);
     }
 
     fn follow(&mut self, then: Then) {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ids::{GenerationId, InvocationId, Ordinal, StageNumber, TurnId, UtteranceId};
+use crate::input::Tones;
 use crate::message::{AudioSpan, Medium, Message, Prompt, Speaker};
 use crate::stage::NewStage;
 use crate::time::CallTime;
@@ -58,6 +59,13 @@ pub enum Effect {
         utterance: UtteranceId,
         /// What to speak.
         text: Arc<str>,
+    },
+    /// Make the sound of these keys and report its audio, like that of a voice.
+    StartTones {
+        /// The id its events must carry.
+        utterance: UtteranceId,
+        /// The keys.
+        tones: Tones,
     },
     /// Find out the words in this audio. While the user pauses, the same audio may come again, and more of it, as another turn;
     /// the turn before is cancelled then.

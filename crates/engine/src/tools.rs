@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::config::{Tool, ToolRuns};
 use crate::context::Context;
 use crate::ids::{Counter, InvocationId};
-use crate::input::{HangUpRequest, ModelToolCall, Reaction, ToolAction, ToolAnswer, ToolOutcome};
+use crate::input::{HangUpRequest, ModelToolCall, Reaction, Tones, ToolAction, ToolAnswer, ToolOutcome};
 use crate::message::{Medium, Message, MessageBody};
 use crate::notices;
 use crate::output::{Effect, Invocation, Severity, Work};
@@ -58,6 +58,8 @@ pub(crate) struct BatchResult {
     pub(crate) hang_up: Option<HangUpRequest>,
     /// The first wish to go on in another stage that can be met.
     pub(crate) stage: Option<Arc<NewStage>>,
+    /// Keys to press, in the order of the calls.
+    pub(crate) tones: Vec<Tones>,
 }
 
 impl ToolLedger {
@@ -188,7 +190,8 @@ impl ToolLedger {
         if self.batch.is_empty() || self.batch.iter().any(Run::is_running) {
             return None;
         }
-        let mut result = BatchResult { reaction: Reaction::Listens, hang_up: None, stage: None };
+        let mut result =
+            BatchResult { reaction: Reaction::Listens, hang_up: None, stage: None, tones: Vec::new() };
         for run in self.batch.drain(..) {
             let Stage::Settled(outcome) = run.stage else { continue };
             let outcome = heed_stage(cx, &mut result, outcome, &run.name);
@@ -210,7 +213,12 @@ impl ToolLedger {
                     match answer.action {
                         ToolAction::Respond(text) => (text, None),
                         ToolAction::HangUp(request) => {
+                            let text = request.result.clone().unwrap_or_else(|| Arc::from("OK"));
                             result.hang_up.get_or_insert(request);
+                            (text, None)
+                        }
+                        ToolAction::PlayTones(tones) => {
+                            result.tones.push(tones);
                             (Arc::from("OK"), None)
                         }
                         ToolAction::NewStage(stage) => (Arc::clone(&stage.result), None),
@@ -265,7 +273,7 @@ impl ToolLedger {
     ) -> Stage {
         match tool.runs {
             ToolRuns::HangUp { strict } => Stage::Settled(ToolOutcome::Answered(ToolAnswer {
-                action: ToolAction::HangUp(HangUpRequest { strict, message: None }),
+                action: ToolAction::HangUp(HangUpRequest { strict, message: None, result: None }),
                 reaction: None,
                 state_update: None,
             })),

@@ -10,6 +10,7 @@ mod heard;
 mod hygiene;
 mod inactivity;
 mod interruption;
+mod keys;
 mod medium;
 mod opening;
 mod pacing;

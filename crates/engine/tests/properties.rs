@@ -19,8 +19,8 @@ use proptest::sample::select;
 use proptest::strategy::Union;
 
 use crate::story::{
-    RATE, Story, answer, call, config, failed, forced, from_before, hang_up, hang_up_tool, next_stage, react,
-    say, silence, tool, tool_call,
+    RATE, Story, answer, call, config, failed, forced, from_before, hang_up, hang_up_tool, next_stage, press,
+    react, say, silence, tool, tool_call,
 };
 
 /// Something that happens to a conversation, after some time.
@@ -80,6 +80,7 @@ fn outcome() -> impl Strategy<Value = ToolOutcome> {
         1 => (any::<bool>(), prop::option::of(text()))
             .prop_map(|(strict, message)| hang_up(strict, message)),
         1 => stage().prop_map(next_stage),
+        1 => Just(press("19")),
     ]
 }
 

@@ -394,6 +394,13 @@ impl Story {
                     self.speak(utterance, &text);
                 }
             }
+            Effect::StartTones { utterance, tones } => {
+                let keys = tones.keys.chars().count() as u32;
+                let length = tones.tone * keys + tones.space * keys.saturating_sub(1);
+                let samples = (length.as_millis() as u64 * u64::from(RATE) / 1_000) as u32;
+                self.plan(self.now, Input::Voice(utterance, VoiceEvent::Audio { samples }));
+                self.plan(self.now, Input::Voice(utterance, VoiceEvent::Finished));
+            }
             Effect::Transcribe(span) => {
                 self.seen.turns.push(span.turn);
                 if let Some((delay, words)) = self.transcripts.pop_front() {

@@ -30,6 +30,7 @@ pub(crate) use selection::{check_definition, prepare};
 pub(crate) use trial::Trial;
 pub(crate) use view::shown;
 
+use built_in::running::Running;
 use http::HttpTool;
 use parameters::Parameters;
 
@@ -66,12 +67,16 @@ enum Runs {
     Client,
     /// An HTTP endpoint.
     Http(Box<HttpTool>),
+    /// This server, at once.
+    BuiltIn(Running),
 }
 
 /// What is to be done to run a tool.
 pub(crate) enum Task {
     /// The client is sent these parameters.
     Client(JsonObject),
+    /// Nothing: this is what the tool answers.
+    Known(ToolOutcome),
     /// This request is sent.
     Http(Box<HttpCall>),
 }
@@ -105,6 +110,7 @@ impl CallTool {
         let arguments = &*self.parameters.fitting(arguments).map_err(Refusal)?;
         match &self.runs {
             Runs::Engine | Runs::Client => Ok(Task::Client(self.parameters.object(arguments, known))),
+            Runs::BuiltIn(running) => running.run(&self.parameters.object(arguments, known)).map(Task::Known),
             Runs::Http(tool) => {
                 let placed = self.parameters.placed(arguments, known);
                 tool.call(&placed).map(|call| Task::Http(Box::new(call))).map_err(Refusal)

@@ -8,8 +8,8 @@ use antiphon_engine::config::{
     ToolRuns, TurnTaking,
 };
 use antiphon_engine::input::{
-    ForcedMessage, ForcedUrgency, HangUpRequest, ModelEvent, ModelToolCall, Reaction, ToolAction, ToolAnswer,
-    ToolOutcome,
+    ForcedMessage, ForcedUrgency, HangUpRequest, ModelEvent, ModelToolCall, Reaction, Tones, ToolAction,
+    ToolAnswer, ToolOutcome,
 };
 use antiphon_engine::message::{Medium, Message, MessageBody, ToolForModel};
 use antiphon_engine::{Config, NewStage};
@@ -116,7 +116,19 @@ pub(crate) fn react(text: &str, reaction: Option<Reaction>) -> ToolOutcome {
 
 pub(crate) fn hang_up(strict: bool, message: Option<&str>) -> ToolOutcome {
     ToolOutcome::Answered(ToolAnswer {
-        action: ToolAction::HangUp(HangUpRequest { strict, message: message.map(Arc::from) }),
+        action: ToolAction::HangUp(HangUpRequest { strict, message: message.map(Arc::from), result: None }),
+        reaction: None,
+        state_update: None,
+    })
+}
+
+pub(crate) fn press(keys: &str) -> ToolOutcome {
+    ToolOutcome::Answered(ToolAnswer {
+        action: ToolAction::PlayTones(Tones {
+            keys: Arc::from(keys),
+            tone: Duration::from_millis(200),
+            space: Duration::from_millis(100),
+        }),
         reaction: None,
         state_update: None,
     })

@@ -18,6 +18,7 @@ pub(crate) fn effect_line(effect: &Effect) -> Option<String> {
         Effect::Play { .. } => return None,
         Effect::StartModel { .. } => "model".to_owned(),
         Effect::StartSpeech { text, .. } => format!("voice {text:?}"),
+        Effect::StartTones { tones, .. } => format!("keys {}", tones.keys),
         Effect::Transcribe(span) => format!("transcribe {}..{} ms", millis(span.from), millis(span.to)),
     })
 }

@@ -173,6 +173,10 @@ impl Witness {
                 self.starts(Work::Speech(*utterance));
                 self.sounds.insert(*utterance, Sound::default());
             }
+            Effect::StartTones { utterance, .. } => {
+                self.starts(Work::Speech(*utterance));
+                self.sounds.insert(*utterance, Sound::default());
+            }
             Effect::Transcribe(span) => {
                 assert!(span.from <= span.to, "{span:?} runs backwards");
                 self.starts(Work::Transcription(span.turn));

@@ -477,6 +477,10 @@ impl Driver {
                 let request = text_to_speech::Request { text, language };
                 self.works.start_speech(utterance, &self.setup.voice, request, self.setup.output_rate);
             }
+            Effect::StartTones { utterance, tones } => {
+                self.mouth.open(utterance);
+                self.works.start_tones(utterance, tones, self.setup.output_rate);
+            }
             Effect::Transcribe(span) => self.transcribe(span),
         }
     }

@@ -9,14 +9,14 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use antiphon_audio::{Resampler, SampleRate, write_pcm};
+use antiphon_audio::{DtmfKey, Resampler, SampleRate, write_pcm};
 use antiphon_backends::language_model::{self, LanguageModel};
 use antiphon_backends::speech_to_text::{self, SpeechToText};
 use antiphon_backends::text_to_speech::{self, SpeechEvent, TextToSpeech};
 use antiphon_backends::turn_detection::Judge;
 use antiphon_engine::Input;
 use antiphon_engine::ids::{GenerationId, InvocationId, TurnId, UtteranceId};
-use antiphon_engine::input::{ModelEvent, ToolOutcome, Transcription, VoiceEvent, WordEnd};
+use antiphon_engine::input::{ModelEvent, Tones, ToolOutcome, Transcription, VoiceEvent, WordEnd};
 use antiphon_engine::output::Work;
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _};
@@ -146,6 +146,28 @@ impl Works {
             }
             let failed = VoiceEvent::Failed(Arc::from("the stream ended too early"));
             let _ = sender.send(WorkResult::Voice(id, failed)).await;
+        });
+    }
+
+    /// Makes the sound of keys, in the call's own format.
+    pub(super) fn start_tones(&mut self, id: UtteranceId, tones: Tones, rate: SampleRate) {
+        let sender = self.sender.clone();
+        let failed = move |why| WorkResult::Voice(id, VoiceEvent::Failed(why));
+        self.start(Work::Speech(id), failed, async move {
+            let (mut samples, mut bytes) = (Vec::new(), Vec::new());
+            for (index, key) in tones.keys.chars().filter_map(DtmfKey::new).enumerate() {
+                if index > 0 {
+                    samples.resize(usize::try_from(rate.samples_in(tones.space)).unwrap_or(0), 0);
+                }
+                key.press(tones.tone, rate, &mut samples);
+                write_pcm(&samples, &mut bytes);
+                samples.clear();
+                let audio = Bytes::from(std::mem::take(&mut bytes));
+                if sender.send(WorkResult::Audio(id, audio)).await.is_err() {
+                    return;
+                }
+            }
+            let _ = sender.send(WorkResult::Voice(id, VoiceEvent::Finished)).await;
         });
     }
 

@@ -13,7 +13,9 @@ use antiphon_api::realtime::{ClientMessage, ToolErrorType, ToolResult};
 use antiphon_api::rest::calls::{EnabledDataMessages, StartCallRequest};
 use antiphon_engine::config::Tool;
 use antiphon_engine::ids::{GenerationId, StageNumber, UtteranceId};
-use antiphon_engine::input::{LegClosed, ModelEvent, Request, Transcription, Urgency, VoiceEvent, WordEnd};
+use antiphon_engine::input::{
+    LegClosed, ModelEvent, Request, Tones, Transcription, Urgency, VoiceEvent, WordEnd,
+};
 use antiphon_engine::message::{Message, Prompt, Speaker};
 use antiphon_engine::output::{
     Effect, Event, Invocation, Judgement, Transcript, TranscriptWords, Verdict, Work,
@@ -208,6 +210,7 @@ impl<'s> World<'s> {
             Effect::Play { .. } => {}
             Effect::StartModel { generation, prompt } => self.ask(generation, prompt),
             Effect::StartSpeech { utterance, text } => self.speak(utterance, &text),
+            Effect::StartTones { utterance, tones } => self.press(utterance, &tones),
             Effect::Transcribe(span) => {
                 let words = Transcription::Words(self.sounds.transcript(span).into());
                 let delay = self.jitter.vary(self.scenario.transcript_delay);
@@ -360,6 +363,16 @@ impl<'s> World<'s> {
         }
     }
 
+    fn press(&mut self, utterance: UtteranceId, tones: &Tones) {
+        let keys = tones.keys.chars().count();
+        let length = tones.tone.as_secs_f64() * keys as f64
+            + tones.space.as_secs_f64() * keys.saturating_sub(1) as f64;
+        let samples = saturated(length * f64::from(self.scenario.config.output_rate));
+        for event in [VoiceEvent::Audio { samples }, VoiceEvent::Finished] {
+            self.plan(self.now, Due::Input(Input::Voice(utterance, event)));
+        }
+    }
+
     fn invoke(&mut self, invocation: &Invocation) {
         let history = invocation.history.as_deref().unwrap_or_default();
         let call = call_id();
@@ -374,6 +387,14 @@ impl<'s> World<'s> {
         let tool = self.call_tools.get(invocation.tool).cloned().unwrap_or_default();
         let parameters = match tool.task(&invocation.arguments, &known) {
             Ok(Task::Client(parameters)) => parameters,
+            Ok(Task::Known(outcome)) => {
+                let arguments = Value::clone(&invocation.arguments);
+                self.story.tool_called(self.now, invocation.id, &invocation.name, arguments);
+                self.view.tools.push(invocation.name.to_string());
+                self.story.tool_answered(self.now, invocation.id);
+                self.plan(self.now, Due::Input(Input::Tool(invocation.id, outcome)));
+                return;
+            }
             // The scenario stands where an endpoint would: tools are the client's here.
             Ok(Task::Http(_)) => JsonObject::new(),
             Err(refusal) => {

@@ -109,5 +109,5 @@ fn malformed(kind: ResponseType, why: &str) -> String {
 /// How a `hang-up` result ends the call; text that is no JSON says nothing about it.
 fn hang_up(text: &str) -> HangUpRequest {
     let wish = from_request::<HangUpResult>(text.as_bytes()).map(|parsed| parsed.value).unwrap_or_default();
-    HangUpRequest { strict: wish.strict.unwrap_or(true), message: wish.message.map(Arc::from) }
+    HangUpRequest { strict: wish.strict.unwrap_or(true), message: wish.message.map(Arc::from), result: None }
 }

@@ -18,7 +18,7 @@ use antiphon_engine::config::{
 use antiphon_engine::ids::{GenerationId, InvocationId, Ordinal, StageNumber, TurnId, UtteranceId};
 use antiphon_engine::input::{
     ForcedMessage, ForcedUrgency, HangUpRequest, LegClosed, ModelEvent, ModelToolCall, Reaction, Request,
-    ToolAction, ToolAnswer, ToolOutcome, Transcription, Urgency, VoiceEvent, WordEnd,
+    Tones, ToolAction, ToolAnswer, ToolOutcome, Transcription, Urgency, VoiceEvent, WordEnd,
 };
 use antiphon_engine::message::{AudioSpan, Medium, Message, MessageBody, Speaker, ToolForModel};
 use antiphon_engine::output::{AgentState, EndReason, JudgedBy, Judgement, Severity, Verdict, Work};
@@ -461,8 +461,9 @@ record!(WordEnd { text, samples });
 choice!(Transcription { 0: Words(words as user), 1: Failed(why) });
 choice!(ToolOutcome { 0: Answered(answer), 1: Failed { text, detail } });
 record!(ToolAnswer { action, reaction, state_update as maybe_state });
-choice!(ToolAction { 0: Respond(text), 1: HangUp(request), 2: NewStage(stage) });
-record!(HangUpRequest { strict, message });
+choice!(ToolAction { 0: Respond(text), 1: HangUp(request), 2: NewStage(stage), 3: PlayTones(tones) });
+record!(Tones { keys, tone, space });
+record!(HangUpRequest { strict, message, result });
 record!(NewStage {
     after,
     result,

@@ -165,6 +165,10 @@ impl Decision {
             Effect::StartSpeech { utterance, text } => {
                 Self::StartSpeech { utterance: *utterance, text: quote(text) }
             }
+            // The keys may be anybody's secret number.
+            Effect::StartTones { utterance, .. } => {
+                Self::StartSpeech { utterance: *utterance, text: Arc::from("(keys of a telephone)") }
+            }
             Effect::JudgeTurn(span) => Self::JudgeTurn(*span),
             Effect::Transcribe(span) => Self::Transcribe(*span),
         }

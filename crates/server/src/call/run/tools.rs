@@ -46,6 +46,7 @@ impl Driver {
             Ok(Task::Http(call)) => {
                 self.works.start_tool(invocation.id, call.run(self.subject.outbound.clone()));
             }
+            Ok(Task::Known(outcome)) => self.inputs.push_back(Input::Tool(invocation.id, outcome)),
             Err(refusal) => {
                 let Refusal(why) = &refusal;
                 let text = format!("the arguments for the tool {:?} do not fit: {why}", invocation.name);

@@ -18,6 +18,7 @@ put_choice!(Effect {
     6: StartSpeech { utterance, text },
     7: Transcribe(span),
     8: JudgeTurn(span),
+    9: StartTones { utterance, tones },
 });
 put_record!(Invocation { id, given_id, tool, name, arguments, state as state, history });
 put_record!(Prompt { system, messages, instruction, tools, temperature, model, language });

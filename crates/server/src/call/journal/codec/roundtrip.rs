@@ -215,8 +215,14 @@ fn outcome() -> impl Strategy<Value = ToolOutcome> {
     let action = prop_oneof![
         text().prop_map(ToolAction::Respond),
         stage().prop_map(ToolAction::NewStage),
-        (any::<bool>(), option::of(text()))
-            .prop_map(|(strict, message)| ToolAction::HangUp(HangUpRequest { strict, message })),
+        (any::<bool>(), option::of(text()), option::of(text())).prop_map(|(strict, message, result)| {
+            ToolAction::HangUp(HangUpRequest { strict, message, result })
+        }),
+        (text(), duration(), duration()).prop_map(|(keys, tone, space)| ToolAction::PlayTones(Tones {
+            keys,
+            tone,
+            space
+        })),
     ];
     let action = action.boxed();
     prop_oneof![
