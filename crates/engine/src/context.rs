@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::history::History;
-use crate::ids::{Ordinal, StageNumber};
-use crate::message::{Medium, Speaker};
-use crate::output::{AgentState, Effect, Event, Notice, Output, Severity, Transcript, TranscriptWords};
+use crate::ids::{Counter, GenerationId, InvocationId, Ordinal, StageNumber};
+use crate::message::{Medium, Message, Prompt, Speaker};
+use crate::output::{
+    AgentState, Effect, Event, Notice, Output, Severity, ThreadStatus, Transcript, TranscriptWords,
+};
 use crate::time::CallTime;
 use crate::timers::TimerTable;
 
@@ -21,6 +23,10 @@ pub(crate) struct Context {
     pub(crate) history: History,
     /// The stage that brought the messages for a silent user.
     pub(crate) silence_since: StageNumber,
+    /// What the side threads are doing.
+    pub(crate) threads: Vec<ThreadStatus>,
+    generations: Counter,
+    invocations: Counter,
     reported: Option<AgentState>,
     outputs: VecDeque<Output>,
 }
@@ -34,8 +40,35 @@ impl Context {
             timers: TimerTable::default(),
             history,
             silence_since: StageNumber(0),
+            threads: Vec::new(),
+            generations: Counter::default(),
+            invocations: Counter::default(),
             reported: None,
             outputs: VecDeque::new(),
+        }
+    }
+
+    /// A name for a run of the model, unique in the call.
+    pub(crate) fn next_generation(&mut self) -> GenerationId {
+        GenerationId(self.generations.next())
+    }
+
+    /// A name for an invocation of a tool, unique in the call.
+    pub(crate) fn next_invocation(&mut self) -> InvocationId {
+        InvocationId(self.invocations.next())
+    }
+
+    /// What a model is given to answer these messages.
+    pub(crate) fn prompt(&self, messages: Vec<Message>, instruction: Option<Arc<str>>) -> Prompt {
+        let config = &self.config;
+        Prompt {
+            system: config.system_prompt.clone(),
+            messages,
+            instruction,
+            tools: config.tools.iter().map(|tool| tool.face.clone()).collect(),
+            temperature: config.temperature,
+            model: Arc::clone(&config.model),
+            language: config.language.clone(),
         }
     }
 

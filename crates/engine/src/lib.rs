@@ -25,6 +25,7 @@ mod listening;
 mod playout;
 mod sentences;
 mod speaking;
+mod threads;
 mod tools;
 pub mod wording;
 

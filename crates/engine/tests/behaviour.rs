@@ -17,6 +17,7 @@ mod pacing;
 mod pauses;
 mod properties;
 mod stages;
+mod threads;
 mod tools;
 mod transcripts;
 mod turn;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use antiphon_engine::config::{Hearing, InactivityEnd, Limits};
 use antiphon_engine::ids::{InvocationId, StageNumber};
 use antiphon_engine::input::{
-    ForcedMessage, ForcedUrgency, Reaction, Request, ToolAction, ToolAnswer, ToolOutcome, Urgency,
+    ForcedMessage, ForcedUrgency, Reaction, Request, ThreadMessage, ToolAction, ToolAnswer, ToolOutcome,
+    Urgency,
 };
 use antiphon_engine::message::MessageBody;
 use antiphon_engine::output::{AgentState, EndReason, Event};
@@ -14,8 +15,8 @@ use antiphon_engine::{Config, NewStage};
 use serde_json::json;
 
 use crate::story::{
-    Story, call, config, forced, from_before, hang_up, message_line, next_stage, react, say, silence, tool,
-    tool_call,
+    Story, call, config, forced, from_before, hang_up, message_line, next_stage, react, say, silence, spawn,
+    spawned, tool, tool_call,
 };
 
 fn with_tools(names: &[&str]) -> Config {
@@ -450,4 +451,38 @@ fn a_new_stage_counts_as_a_round_of_tools() {
     story.run_secs(1);
     assert_eq!(story.seen.prompts.len(), 3);
     assert!(story.told().iter().any(|line| line.ends_with("notice tool.too_many_rounds")));
+}
+
+#[test]
+fn side_threads_end_with_their_stage() {
+    let mut story = asking(with_tools(&["transfer"]));
+    let messages = vec![ThreadMessage::UserText(Arc::from("What is three and four?"))];
+    story.request(spawned(spawn("job", messages)));
+    story.skip();
+    answers(&mut story, next_stage(stage("You do billing.")));
+    story.run_ms(50);
+    let told: Vec<&str> = story.told().iter().filter_map(|line| Some(line.split_once(' ')?.1)).collect();
+    assert_eq!(told[0], "stage-1", "{told:#?}");
+    assert!(told.contains(&"cancel model") && told.contains(&"model"), "{told:#?}");
+    assert!(told.iter().any(|line| line.starts_with("job ends")), "{told:#?}");
+}
+
+#[test]
+fn a_side_thread_cannot_begin_a_stage() {
+    let mut story = Story::joined(with_tools(&["transfer"]));
+    let outcome = next_stage(stage("You do billing."));
+    let message = ForcedMessage {
+        tool_calls: vec![tool_call("transfer", "{}", Some("a"))],
+        known_results: vec![(Arc::from("a"), outcome)],
+        ..forced("", ForcedUrgency::Soon)
+    };
+    story.request(spawned(spawn("job", vec![ThreadMessage::Forced(message)])));
+    story.run_ms(50);
+    let told = story.told();
+    assert!(
+        told.iter().any(|line| line.ends_with("notice thread_comms.unsupported_call_change")),
+        "{told:#?}"
+    );
+    let changes = story.seen.events.iter().filter(|(_, event)| matches!(event, Event::StageChanged { .. }));
+    assert_eq!(changes.count(), 0);
 }

@@ -508,6 +508,7 @@ fn a_failed_tool_is_told_to_the_developer_and_softly_to_the_model() {
         | Event::TurnTaken(_)
         | Event::SpeechJudged(_)
         | Event::StageChanged { .. }
+        | Event::Thread(_)
         | Event::Ended(_) => None,
     });
     assert_eq!(notice.as_deref(), Some(r#"tool "look" failed: connection refused"#));

@@ -19,6 +19,7 @@ mod run;
 pub(crate) mod setup;
 mod spans;
 pub(crate) mod stages;
+mod threads;
 pub mod waterfall;
 pub(crate) mod wire;
 mod witness;

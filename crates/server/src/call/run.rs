@@ -31,11 +31,11 @@ use super::mouth::Mouth;
 use super::record::Recorder;
 use super::recording::{Recording, Recordings};
 use super::setup::{Remark, Setup};
-use super::severity;
 use super::stages::{Means, Stages, Staging};
 use super::wire::{Meaning, Wire};
 use super::witness::{self, Witness};
 use super::work::{WorkResult, Works};
+use super::{severity, threads};
 use crate::outbound::Outbound;
 use crate::storage::{AccountId, Storage};
 
@@ -467,7 +467,7 @@ impl Driver {
             Effect::InvokeTool(invocation) => self.invoke(&invocation),
             Effect::JudgeTurn(span) => self.judge_turn(span),
             Effect::Play { utterance, samples } => self.play(utterance, samples),
-            Effect::StartModel { generation, prompt } => {
+            Effect::StartModel { generation, prompt, thread: _ } => {
                 let request = language_model::Request { prompt: *prompt, clips: self.clips.for_model() };
                 self.works.start_model(generation, &self.setup.model, request);
             }
@@ -553,6 +553,12 @@ impl Driver {
                 }
             }
             Event::Ended(reason) => self.ended = Some(reason),
+            Event::Thread(event) => {
+                if let Some(told) = threads::told(&event) {
+                    let (at, severity) = (self.timestamp(now), severity(told.severity));
+                    self.recorder.event(at, severity, told.kind, told.text, Some(told.extras));
+                }
+            }
             // What was judged is told by a notice.
             Event::Started | Event::Transcript(_) | Event::TurnTaken(_) | Event::SpeechJudged(_) => {}
         }

@@ -24,7 +24,7 @@ use super::setup::{self, Remark, Setup, SetupError};
 use crate::config::{Calls as Settings, TurnTaking};
 use crate::storage::{Storage, StorageError, StoredCall, StoredStage, ToolUse};
 use crate::tools::CallTool;
-use crate::tools::outcome::{StageWish, impossible};
+use crate::tools::outcome::{StageWish, Wished, impossible};
 
 /// Stages that one call may have; more is a conversation that goes in circles.
 const MOST_STAGES: u32 = 200;
@@ -183,13 +183,6 @@ pub(crate) fn prepare(
 pub(crate) struct Staging {
     wishes: Vec<Wished>,
     then: Then,
-}
-
-/// A wish for a new stage, and which of the known results it is.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Wished {
-    pub(crate) result: usize,
-    pub(crate) wish: StageWish,
 }
 
 #[derive(Debug, PartialEq)]

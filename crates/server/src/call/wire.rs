@@ -7,20 +7,21 @@ use std::sync::Arc;
 
 use antiphon_api::json::JsonObject;
 use antiphon_api::realtime::{
-    self as api, ClientMessage, MAIN_THREAD, OpaqueNumber, ServerMessage, ToolResult, TranscriptText,
+    self as api, ClientMessage, OpaqueNumber, ServerMessage, ToolResult, TranscriptText,
 };
 use antiphon_api::rest::calls::{ConnectionKind, EnabledDataMessages};
 use antiphon_api::{CallId, WireDuration};
 use antiphon_engine::CallTime;
 use antiphon_engine::ids::InvocationId;
-use antiphon_engine::input::{ForcedMessage, ForcedUrgency, ModelToolCall, Request, ToolOutcome, Urgency};
+use antiphon_engine::input::{Request, ToolOutcome};
 use antiphon_engine::message::{Medium, Speaker};
 use antiphon_engine::output::{AgentState, Event, Invocation, Notice, Severity, Transcript, TranscriptWords};
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::stages::{Staging, Wished};
-use crate::tools::outcome::{Answer, answer, impossible};
+use super::stages::Staging;
+use super::threads;
+use crate::tools::outcome::{Answer, answer};
+use crate::tools::requests::{forced_message, spawn_thread, user_text};
 
 /// What a client's message means to the call.
 #[derive(Debug, PartialEq)]
@@ -78,26 +79,27 @@ impl Wire {
                 "tool.result_ignored",
                 format!("a client may not answer {:?} for the data connection", result.invocation_id),
             ),
-            ClientMessage::ForcedAgentMessage(forced) if forced.thread_id != MAIN_THREAD => {
-                no_thread(&forced.thread_id)
-            }
-            ClientMessage::ForcedAgentMessage(forced) => forced_message(forced),
+            ClientMessage::ForcedAgentMessage(forced) => match forced_message(forced) {
+                (Request::ForcedMessage(message), wishes) if !wishes.is_empty() => {
+                    Meaning::Staging(Staging::of_message(message, wishes))
+                }
+                (request, _) => Meaning::Request(request),
+            },
             ClientMessage::HangUp(hang_up) => {
                 Meaning::Request(Request::HangUp { message: hang_up.message.into() })
             }
-            ClientMessage::InputText(input) => user_text(input.into_user_text(api::Urgency::Soon)),
+            ClientMessage::InputText(input) => {
+                Meaning::Request(user_text(input.into_user_text(api::Urgency::Soon)))
+            }
             ClientMessage::Ping(ping) => self.pong(ping.timestamp),
             ClientMessage::SetOutputMedium(set) => match set.medium {
                 api::Medium::Text => Meaning::Request(Request::SetOutputMedium(Medium::Text)),
                 api::Medium::Voice => Meaning::Request(Request::SetOutputMedium(Medium::Voice)),
             },
             ClientMessage::SpawnThread(spawn) => {
-                Meaning::Answer(ServerMessage::ThreadRejected(api::ThreadRejected {
-                    thread_id: spawn.new_thread_id.unwrap_or_default(),
-                    reason: "side threads are not available on this server".to_owned(),
-                }))
+                Meaning::Request(Request::Thread(Box::new(spawn_thread(spawn))))
             }
-            ClientMessage::UserText(text) => user_text(text),
+            ClientMessage::UserText(text) => Meaning::Request(user_text(text)),
             ClientMessage::Unknown(unknown) => Meaning::Ignored(
                 "message.ignored",
                 format!("messages of type {:?} are not known", unknown.kind()),
@@ -115,6 +117,7 @@ impl Wire {
             Event::Transcript(words) => ServerMessage::Transcript(transcript(words)),
             Event::UserStartedSpeaking => ServerMessage::UserStartedSpeaking(speaking()),
             Event::UserStoppedSpeaking => ServerMessage::UserStoppedSpeaking(speaking()),
+            Event::Thread(event) => threads::message(event)?,
             Event::Notice(notice) => ServerMessage::CallEvent(self.notice(notice)),
             Event::MessageCommitted { .. }
             | Event::TurnTaken(_)
@@ -199,63 +202,6 @@ fn made_up_id(call: CallId, id: InvocationId) -> String {
         .map(|byte| char::from(ALPHABET[usize::from(*byte) % 62]))
         .collect::<String>();
     format!("call_{text}")
-}
-
-fn no_thread(thread: &str) -> Meaning {
-    Meaning::Ignored(
-        "thread.unknown",
-        format!("there is no thread {thread:?}; side threads are not available"),
-    )
-}
-
-fn user_text(message: api::UserTextMessage) -> Meaning {
-    if message.thread_id != MAIN_THREAD {
-        return no_thread(&message.thread_id);
-    }
-    Meaning::Request(Request::UserText {
-        text: message.text.into(),
-        urgency: match message.urgency {
-            api::Urgency::Immediate => Urgency::Immediate,
-            api::Urgency::Soon => Urgency::Soon,
-            api::Urgency::Later => Urgency::Later,
-        },
-    })
-}
-
-fn forced_message(forced: api::ForcedAgentMessage) -> Meaning {
-    let mut wishes = Vec::new();
-    let mut known_results = Vec::new();
-    for (index, result) in forced.known_tool_results.into_iter().enumerate() {
-        let id: Arc<str> = Arc::from(result.invocation_id.as_str());
-        let outcome = match answer(result) {
-            Answer::Outcome(outcome) => outcome,
-            Answer::NewStage(wish) => {
-                wishes.push(Wished { result: index, wish: *wish });
-                impossible("the stage was not worked out")
-            }
-        };
-        known_results.push((id, outcome));
-    }
-    let tool_calls = forced.tool_calls.into_iter().map(|call| ModelToolCall {
-        name: call.name.into(),
-        arguments: Value::Object(call.arguments).to_string().into(),
-        given_id: call.id.map(Arc::from),
-    });
-    let message = ForcedMessage {
-        content: forced.content.into(),
-        tool_calls: tool_calls.collect(),
-        known_results,
-        uninterruptible: forced.uninterruptible,
-        urgency: match forced.urgency {
-            api::ForcedUrgency::Immediate => ForcedUrgency::Immediate,
-            api::ForcedUrgency::Soon => ForcedUrgency::Soon,
-        },
-    };
-    if wishes.is_empty() {
-        Meaning::Request(Request::ForcedMessage(message))
-    } else {
-        Meaning::Staging(Staging::of_message(message, wishes))
-    }
 }
 
 fn agent_state(state: AgentState) -> api::AgentState {

@@ -7,8 +7,11 @@ use antiphon_api::realtime::{
     AgentReaction, HangUpResult, ResponseType, SendToThread, ToolErrorType, ToolResult,
 };
 use antiphon_engine::NewStage;
+use antiphon_engine::ids::StageNumber;
 use antiphon_engine::input::{HangUpRequest, Reaction, ToolAction, ToolAnswer, ToolOutcome};
 use serde_json::Value;
+
+use super::requests::sent;
 
 /// What a tool's answer comes to.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +31,20 @@ pub(crate) struct StageWish {
     state_update: Option<Arc<Value>>,
 }
 
+/// A wish for a new stage, and which of the known results of a message it is.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Wished {
+    pub(crate) result: usize,
+    pub(crate) wish: StageWish,
+}
+
 impl StageWish {
+    /// The answer as long as the stage is not worked out: one that begins in no stage there is.
+    pub(crate) fn unmet(&self) -> ToolOutcome {
+        let nowhere = NewStage { after: StageNumber(u32::MAX), ..NewStage::default() };
+        self.clone().met(Arc::new(nowhere))
+    }
+
     /// The answer, now that the stage is worked out.
     pub(crate) fn met(self, stage: Arc<NewStage>) -> ToolOutcome {
         let Self { body: _, reaction, state_update } = self;
@@ -88,7 +104,10 @@ pub(super) fn read(
             Ok(_) | Err(_) => Err(malformed(kind, "it is no JSON object")),
         },
         ResponseType::SendToThread => match from_request::<SendToThread>(text.as_bytes()) {
-            Ok(_) => Err(unavailable(kind)),
+            Ok(parsed) => Ok(ToolAction::SendToThread {
+                result: Arc::from(parsed.value.calling_thread_result_text),
+                request: Box::new(sent(parsed.value.data_message)),
+            }),
             Err(error) => Err(malformed(kind, &error.to_string())),
         },
     };
@@ -96,10 +115,6 @@ pub(super) fn read(
         Ok(action) => ToolOutcome::Answered(ToolAnswer { action, reaction, state_update }),
         Err(detail) => impossible(detail),
     })
-}
-
-fn unavailable(kind: ResponseType) -> String {
-    format!("results of type \"{kind}\" are not available on this server")
 }
 
 fn malformed(kind: ResponseType, why: &str) -> String {

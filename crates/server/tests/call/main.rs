@@ -21,5 +21,6 @@ mod retention;
 mod speech;
 mod stages;
 mod stand;
+mod threads;
 mod tool_definitions;
 mod traces;

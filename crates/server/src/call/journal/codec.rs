@@ -18,7 +18,8 @@ use antiphon_engine::config::{
 use antiphon_engine::ids::{GenerationId, InvocationId, Ordinal, StageNumber, TurnId, UtteranceId};
 use antiphon_engine::input::{
     ForcedMessage, ForcedUrgency, HangUpRequest, LegClosed, ModelEvent, ModelToolCall, Reaction, Request,
-    Tones, ToolAction, ToolAnswer, ToolOutcome, Transcription, Urgency, VoiceEvent, WordEnd,
+    SpawnThread, ThreadLimits, ThreadMessage, ThreadRef, ThreadRequest, Tones, ToolAction, ToolAnswer,
+    ToolOutcome, Transcription, Urgency, VoiceEvent, WordEnd,
 };
 use antiphon_engine::message::{AudioSpan, Medium, Message, MessageBody, Speaker, ToolForModel};
 use antiphon_engine::output::{AgentState, EndReason, JudgedBy, Judgement, Severity, Verdict, Work};
@@ -370,6 +371,12 @@ impl Take for Arc<NewStage> {
     }
 }
 
+impl<T: Take> Take for Box<T> {
+    fn parse(input: &mut Reader<'_>) -> Result<Self, Malformed> {
+        T::parse(input).map(Self::new)
+    }
+}
+
 impl<T: Put> Put for Box<T> {
     fn put(&self, out: &mut Writer) {
         (**self).put(out);
@@ -420,6 +427,8 @@ record!(Limits {
     tool_calls,
     message_bytes,
     waiting_messages,
+    threads,
+    side_generations,
     transcript,
     last_words,
     history_bytes,
@@ -461,7 +470,13 @@ record!(WordEnd { text, samples });
 choice!(Transcription { 0: Words(words as user), 1: Failed(why) });
 choice!(ToolOutcome { 0: Answered(answer), 1: Failed { text, detail } });
 record!(ToolAnswer { action, reaction, state_update as maybe_state });
-choice!(ToolAction { 0: Respond(text), 1: HangUp(request), 2: NewStage(stage), 3: PlayTones(tones) });
+choice!(ToolAction {
+    0: Respond(text),
+    1: HangUp(request),
+    2: SendToThread { result, request },
+    3: NewStage(stage),
+    4: PlayTones(tones)
+});
 record!(Tones { keys, tone, space });
 record!(HangUpRequest { strict, message, result });
 record!(NewStage {
@@ -486,6 +501,18 @@ choice!(Request {
     1: ForcedMessage(message),
     2: HangUp { message },
     3: SetOutputMedium(medium),
+    4: Thread(request),
+});
+choice!(ThreadRef { 0: Main, 1: Side(id), 2: Parent });
+choice!(ThreadRequest { 0: Spawn(spawn), 1: UserText { to, text as user, urgency }, 2: Forced { to, message } });
+record!(SpawnThread { id, parent, replaces, messages, allowed_tools, blocked_tools, limits });
+choice!(ThreadMessage { 0: UserText(text as user), 1: Forced(message) });
+record!(ThreadLimits {
+    output_tokens,
+    input_tokens,
+    generations,
+    generation_output_tokens,
+    generation_input_tokens,
 });
 record!(ForcedMessage { content, tool_calls, known_results, uninterruptible, urgency });
 choice!(ForcedUrgency { 0: Immediate, 1: Soon });
@@ -511,4 +538,5 @@ choice!(Timer {
     10: LastWords,
     11: Lull,
     12: Verdict,
+    13: ThreadTools,
 });

@@ -343,6 +343,7 @@ fn starts(decision: &Decision) -> Option<WorkKey> {
         | Decision::UserStartedSpeaking
         | Decision::UserStoppedSpeaking
         | Decision::TurnTaken(_)
+        | Decision::Thread { .. }
         | Decision::SpeechJudged(_)
         | Decision::Notice { .. }
         | Decision::StageChanged(_)

@@ -70,6 +70,7 @@ pub(super) struct WrittenAnswer {
     error: Option<String>,
     hang_up: Option<JsonObject>,
     new_stage: Option<JsonObject>,
+    send_to_thread: Option<JsonObject>,
     #[serde(default)]
     never: bool,
     after: Option<Period>,
@@ -87,33 +88,38 @@ enum WrittenReaction {
 }
 
 impl Shortened for WrittenAnswer {
-    const EXPECTED: &'static str = "a text, or a map with `answer`, `error`, `hang_up`, `new_stage` or `never`, and `after`, `reaction`, `update_state`";
+    const EXPECTED: &'static str = "a text, or a map with `answer`, `error`, `hang_up`, `new_stage`, `send_to_thread` or `never`, and `after`, `reaction`, `update_state`";
 
     fn from_text(text: &str) -> Result<Self, String> {
         Ok(Self { answer: Some(Value::from(text)), ..Self::default() })
     }
 }
 
+const ONE: &str =
+    "a tool does exactly one of `answer`, `error`, `hang_up`, `new_stage`, `send_to_thread` and `never`";
+
 impl WrittenAnswer {
     fn answer(self) -> Result<Answer, String> {
         let after = Period::or(self.after, Duration::ZERO);
-        let typed = |wish: JsonObject, response_type| ToolResult {
-            result: Some(ResultText(Value::Object(wish).to_string())),
-            response_type,
-            ..ToolResult::new("", "")
+        let special = match (self.hang_up, self.new_stage, self.send_to_thread) {
+            (None, None, None) => None,
+            (Some(wish), None, None) => Some((ResponseType::HangUp, wish)),
+            (None, Some(wish), None) => Some((ResponseType::NewStage, wish)),
+            (None, None, Some(sent)) => Some((ResponseType::SendToThread, sent)),
+            _ => return Err(ONE.to_owned()),
         };
-        let mut result = match (self.answer, self.error, self.hang_up, self.new_stage, self.never) {
-            (None, None, None, None, true) => return Ok(Answer { result: None, after }),
-            (Some(answer), None, None, None, false) => ToolResult::new("", as_text(&answer)),
-            (None, Some(error), None, None, false) => {
+        let mut result = match (self.answer, self.error, special, self.never) {
+            (None, None, None, true) => return Ok(Answer { result: None, after }),
+            (Some(answer), None, None, false) => ToolResult::new("", as_text(&answer)),
+            (None, Some(error), None, false) => {
                 ToolResult::failed("", ToolErrorType::ImplementationError, error)
             }
-            (None, None, Some(wish), None, false) => typed(wish, ResponseType::HangUp),
-            (None, None, None, Some(wish), false) => typed(wish, ResponseType::NewStage),
-            _ => {
-                let one = "a tool does exactly one of `answer`, `error`, `hang_up`, `new_stage` and `never`";
-                return Err(one.to_owned());
-            }
+            (None, None, Some((response_type, wish)), false) => ToolResult {
+                result: Some(ResultText(Value::Object(wish).to_string())),
+                response_type,
+                ..ToolResult::new("", "")
+            },
+            _ => return Err(ONE.to_owned()),
         };
         result.agent_reaction = self.reaction.map(|reaction| match reaction {
             WrittenReaction::Listens => AgentReaction::Listens,
