@@ -16,6 +16,7 @@ mod pacing;
 mod pauses;
 mod properties;
 mod threads;
+mod tool_life;
 mod tools;
 mod transcripts;
 mod turn;
