@@ -18,6 +18,7 @@ mod pauses;
 mod properties;
 mod stages;
 mod threads;
+mod tool_life;
 mod tools;
 mod transcripts;
 mod turn;
