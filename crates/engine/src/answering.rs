@@ -208,6 +208,11 @@ impl Answering {
         self.tools.state()
     }
 
+    /// Whether tools have sent something to side threads.
+    pub(crate) fn has_dispatches(&self) -> bool {
+        !self.dispatches.is_empty()
+    }
+
     /// What tools have sent to side threads, once.
     pub(crate) fn take_dispatches(&mut self) -> Vec<Dispatch> {
         std::mem::take(&mut self.dispatches)

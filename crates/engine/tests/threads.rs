@@ -451,3 +451,14 @@ fn a_failed_tool_is_told_to_the_developer_and_answered_in_the_thread() {
     let known = &story.seen.thread_prompts[0].messages;
     assert_eq!(message_line(known.last().unwrap()), "result look: It broke. (connection refused)");
 }
+
+#[test]
+fn a_known_result_that_sends_to_a_thread_does_so_at_once() {
+    let mut story = Story::joined(with_tools());
+    let request = ThreadRequest::Spawn(Box::new(spawn("job", vec![written("Go.")])));
+    let mut message = forced("", ForcedUrgency::Soon);
+    message.tool_calls = vec![tool_call("look", "{}", Some("a"))];
+    message.known_results = vec![(Arc::from("a"), send("sent", request))];
+    story.request(Request::ForcedMessage(message));
+    assert!(threads(&story).contains(&"job begins".to_owned()), "{:#?}", story.told());
+}
