@@ -392,6 +392,7 @@ impl Calls {
             request: Arc::new(call.request.clone()),
             recordings: self.0.files.recordings.clone().filter(|_| recorded),
             outbound: self.0.outbound.clone(),
+            tasks: self.0.tasks.clone(),
         };
         let (scribe, journaling) = self.journal(call, &setup).unzip();
         let traces = self.0.files.traces.clone();

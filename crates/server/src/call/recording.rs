@@ -189,10 +189,7 @@ impl Recording {
 }
 
 fn put(queue: &Queue, missing: &mut Missing, rate: SampleRate, entry: Entry) {
-    let samples = match &entry.what {
-        What::Audio { audio, .. } => (audio.len() / 2) as u64,
-        What::Cut { .. } | What::End => 0,
-    };
+    let samples = entry.samples();
     if queue.put(entry) == Err(Full) {
         missing.add(rate.duration_of(samples));
     }

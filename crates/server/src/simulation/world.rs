@@ -362,7 +362,7 @@ impl<'s> World<'s> {
         };
         let tool = self.scenario.call_tools.get(invocation.tool).cloned().unwrap_or_default();
         let parameters = match tool.task(&invocation.arguments, &known) {
-            Ok(Task::Client(parameters)) => parameters,
+            Ok(Task::Client(parameters) | Task::DataConnection(parameters)) => parameters,
             // The scenario stands where an endpoint would: tools are the client's here.
             Ok(Task::Http(_)) => JsonObject::new(),
             Err(refusal) => {

@@ -32,6 +32,16 @@ pub(in crate::call) enum What {
     End,
 }
 
+impl Entry {
+    /// How many samples of audio it holds.
+    pub(in crate::call) fn samples(&self) -> u64 {
+        match &self.what {
+            What::Audio { audio, .. } => (audio.len() / 2) as u64,
+            What::Cut { .. } | What::End => 0,
+        }
+    }
+}
+
 /// So much audio would have to wait too long for its moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::call) struct TooFarAhead(pub(in crate::call) Duration);

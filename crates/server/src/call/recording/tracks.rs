@@ -100,6 +100,11 @@ impl<T> UserTrack<T> {
         }
     }
 
+    /// When audio that is held gets its place, if nothing comes before; none if none is held.
+    pub(in crate::call) fn settles_at(&self) -> Option<Duration> {
+        (!self.held.is_empty()).then(|| self.rate.duration_of(self.held_since) + SETTLE)
+    }
+
     /// Gives held audio its place.
     pub(in crate::call) fn settle(&mut self, mut place: impl FnMut(u64, T)) {
         let Some(last) = self.last.filter(|_| !self.held.is_empty()) else { return };
