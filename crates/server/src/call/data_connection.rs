@@ -26,7 +26,7 @@ use antiphon_engine::input::ToolOutcome;
 use antiphon_engine::output::{Event, Invocation, Notice, Severity};
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
@@ -45,6 +45,8 @@ use sound::Sound;
 
 /// Messages and changes that may wait for the call. The line waits when it is full, which the other end feels as back-pressure.
 const NEWS: usize = 32;
+/// How often it is looked whether a queue that was full has room again.
+const CATCHING_UP: Duration = Duration::from_millis(500);
 
 /// What the model is told when a tool cannot be run there.
 const UNAVAILABLE: &str = "The tool failed.";
@@ -142,6 +144,13 @@ impl DataConnection {
                     None => std::future::pending().await,
                 }
             };
+            let behind = matches!(self.behind, Behind::Told(_)).then_some(CATCHING_UP);
+            let caught_up = async {
+                match behind {
+                    Some(pause) => sleep(pause).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 news = self.news.recv() => match news {
                     Some(news) => return news,
@@ -149,6 +158,9 @@ impl DataConnection {
                     None => return News::Failed("its line broke, which is a bug of the server".to_owned()),
                 },
                 () = settled => self.settle(),
+                () = caught_up => if self.queue.has_room() {
+                    return News::CaughtUp;
+                },
             }
         }
     }
@@ -158,7 +170,7 @@ impl DataConnection {
         match news {
             News::Connected => self.state = State::Connected,
             News::Failed(_) | News::Lost(_) | News::Left => self.state = State::Gone,
-            News::Message(_) | News::Malformed(_) => {}
+            News::CaughtUp | News::Message(_) | News::Malformed(_) => {}
         }
         if self.state != State::Gone {
             return Vec::new();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use antiphon_api::WireDuration;
 use antiphon_api::rest::calls::{
-    BaseToolDefinition, BaseToolRun, DefaultReaction, ParameterLocation, SelectedTool, ToolReference,
+    BaseToolDefinition, BaseToolRun, DefaultReaction, SelectedTool, ToolReference,
 };
 use antiphon_engine::config::{Tool, ToolRuns};
 use antiphon_engine::input::Reaction;
@@ -77,8 +77,7 @@ pub(crate) fn check_definition(definition: &BaseToolDefinition, at: &str) -> Res
             HttpTool::new(details, &parameters, Vec::new(), DEFAULT_TIMEOUT, at)?;
             authentication::check(definition.requirements.as_ref(), at)
         }
-        BaseToolRun::Client(_) => Ok(()),
-        BaseToolRun::DataConnection(_) => only_in_the_body(&parameters, at),
+        BaseToolRun::Client(_) | BaseToolRun::DataConnection(_) => Ok(()),
     }
 }
 
@@ -102,10 +101,7 @@ fn defined(
             let tool = HttpTool::new(details, &parameters, credentials, timeout, &defined_at)?;
             Runs::Http(Box::new(tool))
         }
-        BaseToolRun::DataConnection(_) => {
-            only_in_the_body(&parameters, &defined_at)?;
-            Runs::DataConnection
-        }
+        BaseToolRun::DataConnection(_) => Runs::DataConnection,
     };
     let description = selected.description_override.as_deref().or(definition.description.as_deref());
     let tool = Tool {
@@ -129,21 +125,4 @@ fn defined(
             .map(|response| Arc::from(response.response_text.as_str())),
     };
     Ok((CallTool { parameters, runs }, tool))
-}
-
-/// What is sent as a message has no other place for parameters (protocol.md 6.3).
-fn only_in_the_body(parameters: &Parameters, at: &str) -> Result<(), ToolError> {
-    let elsewhere = |(_, location): &(&str, ParameterLocation)| match location {
-        ParameterLocation::Body => false,
-        ParameterLocation::Header | ParameterLocation::Path | ParameterLocation::Query => true,
-    };
-    match parameters.dynamic().chain(parameters.others()).find(elsewhere) {
-        None => Ok(()),
-        Some((name, _)) => {
-            let message = format!(
-                "takes its parameters in a message, so that {name:?} cannot be elsewhere; set its location to PARAMETER_LOCATION_BODY"
-            );
-            Err(ToolError::new(format!("{at}.dataConnection"), message))
-        }
-    }
 }

@@ -59,8 +59,17 @@ pub(crate) async fn stand() -> Stand {
 
 /// The same with other settings.
 pub(crate) async fn stand_with(change: impl FnOnce(&mut Config)) -> Stand {
+    start(backends(&[]), change).await
+}
+
+/// The same, and whatever users say is this.
+pub(crate) async fn stand_hearing(words: &str) -> Stand {
+    start(backends(&[words; 100]), |_| {}).await
+}
+
+async fn start(backends: Backends, change: impl FnOnce(&mut Config)) -> Stand {
     let model: Arc<dyn LanguageModel> = Arc::new(Puppet);
-    let backends = Backends { models: BTreeMap::from([(Arc::from("script"), model)]), ..backends(&[]) };
+    let backends = Backends { models: BTreeMap::from([(Arc::from("script"), model)]), ..backends };
     let directory = std::env::temp_dir().join(format!("antiphon-tools-{}", uuid::Uuid::new_v4()));
     Stand::start_with(backends, directory, |config| {
         config.outbound.allow = vec!["127.0.0.1".parse().unwrap()];

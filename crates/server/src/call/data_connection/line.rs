@@ -50,6 +50,8 @@ const PING: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(60);
 const SEND: Duration = Duration::from_secs(20);
 const CLOSE: Duration = Duration::from_secs(5);
+/// How long our own answer to a close may take. A connection that has said goodbye is of no more use.
+const ANSWER: Duration = Duration::from_secs(1);
 /// Text frames that are no data messages, after which the other end does not speak the protocol (A-20).
 const MALFORMED: u32 = 50;
 /// How often the sound goes on while nothing comes.
@@ -66,6 +68,8 @@ pub(in crate::call) enum News {
     Lost(String),
     /// The other end has left on purpose.
     Left,
+    /// It has taken what it was sent, and there is room again.
+    CaughtUp,
     /// A data message.
     Message(Box<ClientMessage>),
     /// A text frame that is no data message, and why.
@@ -315,7 +319,7 @@ async fn read<S: AsyncRead + AsyncWrite + Unpin>(
             }
             Some(Ok(Message::Close(frame))) => {
                 // Reading on sends the answer that the other end waits for.
-                let _ = timeout(CLOSE, stream.next()).await;
+                let _ = timeout(ANSWER, stream.next()).await;
                 return match frame {
                     Some(frame) if u16::from(frame.code) == CloseCode::Normal.code() => Unheard::Left,
                     Some(frame) => {
@@ -411,5 +415,85 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<'_, S> {
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err(format!("it took nothing for {SEND:?}")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use antiphon_api::json::from_request;
+    use antiphon_api::rest::calls::StartCallRequest;
+    use tokio::io::DuplexStream;
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    use super::super::plan::plan;
+    use super::super::queue::{Queue, queue};
+    use super::*;
+    use crate::config;
+
+    /// What a pipe holds of what nobody reads, like a socket's buffers.
+    const PIPE: usize = 64 * 1024;
+
+    /// A line that is dialled already, and both ends of it.
+    async fn line() -> (Line, Queue, mpsc::Receiver<News>, [WebSocketStream<DuplexStream>; 2]) {
+        let request = br#"{"dataConnection": {"websocketUrl": "wss://example.com"}}"#;
+        let request: StartCallRequest = from_request(request).unwrap().value;
+        let dialler = Dialler {
+            call: CallId::new(uuid::Uuid::nil()),
+            plan: Arc::new(plan(&request, &[]).unwrap().unwrap()),
+            outbound: Outbound::new(&config::Outbound::default()),
+        };
+        let (queue, outgoing) = queue();
+        let (sender, news) = mpsc::channel(8);
+        let (ours, theirs) = tokio::io::duplex(PIPE);
+        let ours = WebSocketStream::from_raw_socket(ours, Role::Client, None).await;
+        let theirs = WebSocketStream::from_raw_socket(theirs, Role::Server, None).await;
+        (Line::new(dialler, None, None, outgoing, sender), queue, news, [ours, theirs])
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_that_does_not_answer_is_lost_after_a_minute() {
+        let (mut line, _queue, _news, [ours, _theirs]) = line().await;
+        let began = Instant::now();
+        assert_eq!(line.carry(ours).await, End::Lost("nothing was heard of it for 60s".to_owned()));
+        assert_eq!(began.elapsed(), SILENCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_that_answers_stays_as_long_as_the_call() {
+        let (mut line, queue, _news, [ours, mut theirs]) = line().await;
+        let began = Instant::now();
+        let peer = async move {
+            let mut pings = 0;
+            while let Some(Ok(message)) = theirs.next().await {
+                pings += u32::from(message.is_ping());
+                if pings == 15 {
+                    queue.close(CloseCode::Normal);
+                }
+            }
+            pings
+        };
+        let (end, pings) = tokio::join!(line.carry(ours), peer);
+        assert_eq!((end, pings, began.elapsed()), (End::Over, 15, PING * 15));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_that_takes_nothing_is_lost_and_what_waits_is_kept_for_the_next() {
+        let (mut line, queue, _news, [ours, _theirs]) = line().await;
+        queue.put(Item::Message("x".repeat(2 * PIPE).into())).unwrap();
+        queue.put(Item::Message("the next".into())).unwrap();
+        assert_eq!(line.carry(ours).await, End::Lost("it took nothing for 20s".to_owned()));
+        assert!(matches!(line.queue.next().await, Some(Item::Message(text)) if text == "the next"));
+    }
+
+    #[test]
+    fn while_nobody_is_there_the_latest_messages_are_kept() {
+        let mut backlog = VecDeque::new();
+        for at in 0..BACKLOG + 10 {
+            keep(Some(Item::Message(at.to_string().into())), &mut backlog, None).unwrap();
+        }
+        assert_eq!((backlog.len(), backlog[0].as_str()), (BACKLOG, "10"));
+        keep(Some(Item::Message("x".repeat(BACKLOG_BYTES).into())), &mut backlog, None).unwrap();
+        assert_eq!(backlog.len(), 1);
+        assert_eq!(keep(Some(Item::Close(CloseCode::Normal)), &mut backlog, None), None);
     }
 }

@@ -115,3 +115,65 @@ impl Sound {
         Some(bytes.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use antiphon_engine::CallTime;
+
+    use super::super::super::recording::places::Places;
+    use super::*;
+
+    const RATE: SampleRate = SampleRate::EAR;
+
+    /// Whole milliseconds of sound that come out now.
+    fn comes(sound: &mut Sound) -> usize {
+        std::iter::from_fn(|| sound.frame()).map(|frame| frame.len()).sum::<usize>() / (4 * 16)
+    }
+
+    fn sound() -> (Sound, Places) {
+        let audio = Audio { rate: RATE, channels: Channels::Stereo };
+        (Sound::new(audio, RATE, RATE, Instant::now()), Places::new(CallTime::ZERO, RATE, RATE))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_as_far_as_the_user_and_waits_for_audio_that_is_held_back() {
+        let (mut sound, mut places) = sound();
+        for ms in (20..=1_000).step_by(20) {
+            places.hear(CallTime::from_millis(ms), &[1; 320], |entry| sound.take(entry));
+        }
+        assert_eq!(comes(&mut sound), 1_000);
+        // Nothing comes for 1.5 s, and then all of it, within a moment.
+        tokio::time::advance(Duration::from_millis(2_500)).await;
+        sound.tick();
+        assert_eq!(comes(&mut sound), 0, "it may still get its place");
+        for at in 0..75 {
+            places.hear(CallTime::from_millis(2_500 + at), &[1; 320], |entry| sound.take(entry));
+        }
+        places.settle(CallTime::from_millis(2_700), |entry| sound.take(entry));
+        let rest: Vec<u8> = std::iter::from_fn(|| sound.frame()).flatten().collect();
+        let gap = rest.chunks(4).filter(|pair| pair[0] == 0).count();
+        assert!(gap <= 16 * 100 && rest.len() >= 4 * 16 * 1_500, "{gap} of {}", rest.len());
+        // And now nothing comes for good.
+        tokio::time::advance(HORIZON).await;
+        sound.tick();
+        assert_eq!(comes(&mut sound), 0);
+        tokio::time::advance(Duration::from_millis(500)).await;
+        sound.tick();
+        assert!(comes(&mut sound) >= 400);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_the_user_it_goes_on_by_the_clock_down_to_the_last_sample() {
+        let (mut sound, mut places) = sound();
+        let audio = Bytes::from(vec![1; 2 * 16_000]);
+        sound.take(places.play(CallTime::ZERO, &audio).unwrap());
+        assert_eq!(comes(&mut sound), 0);
+        tokio::time::advance(HORIZON + Duration::from_millis(510)).await;
+        sound.tick();
+        assert_eq!(comes(&mut sound), 500);
+        sound.take(places.clear(CallTime::from_millis(3_005)));
+        sound.take(Entry { now: Duration::from_millis(3_005), what: What::End });
+        assert_eq!(comes(&mut sound), 2_505);
+        assert_eq!(sound.frame(), None);
+    }
+}

@@ -64,6 +64,8 @@ impl Driver {
                 let text = format!("the data connection was lost and is dialled again: {why}");
                 self.event(Severity::Warning, "data_connection.lost", text);
             }
+            // What was dropped is told behind whatever happened.
+            News::CaughtUp => {}
             News::Left => {
                 let text = "the data connection was closed by the other end, which has left".to_owned();
                 self.event(Severity::Info, "data_connection.left", text);
