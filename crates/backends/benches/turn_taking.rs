@@ -7,8 +7,9 @@
 //! What the set is: recordings from Debian's `pocketsphinx-testdata` and `alsa-utils`, speech of `espeak-ng` and the built-in
 //! voice, and made sounds (coughs, key clicks, white and pink noise, babble, a room). What it is not: telephone conversations of
 //! people. Backchannels are synthesized and coughs are shaped noise; the transcriber understands everything in 200 ms and the turn
-//! detector is never wrong, so the last columns say what such backends can be worth at best. Figures are for comparing policies on
-//! the same sounds, not for promising rates in the field.
+//! detector is never wrong, so these columns say what such backends can be worth at best. With `--features smart-turn` and the path
+//! of a model in ANTIPHON_SMART_TURN, a last column says what that one is worth; the same recordings are its whole turns, and it
+//! takes 60 ms. Figures are for comparing policies on the same sounds, not for promising rates in the field.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
@@ -17,8 +18,12 @@ mod sounds;
 #[path = "turn_taking/world.rs"]
 mod world;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use antiphon_backends::turn_detection::TurnDetector;
+#[cfg(feature = "smart-turn")]
+use antiphon_backends::turn_detection::smart_turn::SmartTurn;
 use antiphon_engine::config::{InterruptionPolicy, PausePolicy, TurnTaking};
 
 use sounds::{Chance, Sound, babble, clicks, cough, flite, loudness, pink, recordings, said, white};
@@ -60,15 +65,12 @@ fn main() {
     for pause in [250, 450, 800, 1_200] {
         let cases = pauses(&people, pause);
         calls += cases.len() * policies.len();
-        print!("{:<44}{:>6}", format!("a pause of {pause} ms"), cases.len());
-        for policy in &policies {
-            let cut = cases.iter().filter(|(case, end)| {
-                let outcome = run(policy, case, "", &[], end + 3_000);
-                outcome.answers.iter().any(|at| *at < *end as u64)
-            });
-            print!("{:>22}", format!("{} of {}", cut.count(), cases.len()));
-        }
-        println!();
+        print_cut_off(&format!("{pause} ms between two utterances"), &policies, &cases);
+    }
+    for pause in [450, 800, 1_200] {
+        let cases = broken_off(&people, pause);
+        calls += cases.len() * policies.len();
+        print_cut_off(&format!("{pause} ms in the middle of an utterance"), &policies, &cases);
     }
     println!("\nFrom the user's last sample to the agent's first, in ms: median and worst");
     let cases = whole_turns(&people);
@@ -89,6 +91,18 @@ fn main() {
     println!("\n\n{calls} calls in {:.1} s", began.elapsed().as_secs_f32());
 }
 
+fn print_cut_off(name: &str, policies: &[Policy], cases: &[(Microphone, usize)]) {
+    print!("{name:<44}{:>6}", cases.len());
+    for policy in policies {
+        let cut = cases.iter().filter(|(case, end)| {
+            let outcome = run(policy, case, "", &[], end + 3_000);
+            outcome.answers.iter().any(|at| *at < *end as u64)
+        });
+        print!("{:>22}", format!("{} of {}", cut.count(), cases.len()));
+    }
+    println!();
+}
+
 fn policies() -> Vec<Policy> {
     let plain = TurnTaking { interruption: InterruptionPolicy::ONE_PHASE, ..TurnTaking::default() };
     // What a call of a model that hears gets from the server.
@@ -100,14 +114,42 @@ fn policies() -> Vec<Policy> {
     };
     let judged = TurnTaking { pauses: PausePolicy { detector: true, ..pauses }, ..words };
     let quick = Some(Duration::from_millis(200));
-    let policy =
-        |name, turn_taking, echo_guard, transcriber| Policy { name, turn_taking, echo_guard, transcriber };
-    vec![
-        policy("voice activity alone", plain, false, None),
-        policy("default, no words", length, true, None),
-        policy("default, words", words, true, quick),
-        policy("and a turn detector", judged, true, quick),
-    ]
+    let policy = |name, turn_taking, echo_guard, transcriber, detector| Policy {
+        name,
+        turn_taking,
+        echo_guard,
+        transcriber,
+        detector,
+    };
+    let mut policies = vec![
+        policy("voice activity alone", plain, false, None, None),
+        policy("default, no words", length, true, None, None),
+        policy("default, words", words, true, quick, None),
+        policy("and a turn detector", judged, true, quick, None),
+    ];
+    if let Some(smart_turn) = smart_turn() {
+        policies.push(policy("and smart-turn", judged, true, quick, Some(smart_turn)));
+    }
+    policies
+}
+
+/// The model that ANTIPHON_SMART_TURN names.
+#[cfg(feature = "smart-turn")]
+fn smart_turn() -> Option<Arc<dyn TurnDetector>> {
+    let path = std::env::var_os("ANTIPHON_SMART_TURN")?;
+    let model = SmartTurn::load(path.as_ref()).unwrap_or_else(|error| panic!("ANTIPHON_SMART_TURN: {error}"));
+    let clip = vec![0; 8 * 16_000];
+    let began = Instant::now();
+    (0..20).for_each(|_| {
+        std::hint::black_box(model.end_of_turn(&clip));
+    });
+    println!("smart-turn: {:.1} ms a judgement", began.elapsed().as_secs_f32() * 50.0);
+    Some(Arc::new(model))
+}
+
+#[cfg(not(feature = "smart-turn"))]
+fn smart_turn() -> Option<Arc<dyn TurnDetector>> {
+    None
 }
 
 /// Whether the agent should be cut off.
@@ -215,6 +257,18 @@ fn pauses(people: &[Sound], pause: usize) -> Vec<(Microphone, usize)> {
             (Microphone { sounds, ..Default::default() }, next + second.ms())
         })
         .collect()
+}
+
+/// Recordings of a second and more with a pause where they are quietest in the middle, and when what is behind it begins.
+fn broken_off(people: &[Sound], pause: usize) -> Vec<(Microphone, usize)> {
+    let long = people.iter().filter(|sound| sound.ms() >= 1_000);
+    long.map(|sound| {
+        let (first, second) = sound.clone().at_level(LEVEL).halves();
+        let next = 500 + first.ms() + pause;
+        let end = next + second.ms();
+        (Microphone { sounds: vec![(500, first), (next, second)], ..Default::default() }, end)
+    })
+    .collect()
 }
 
 fn whole_turns(people: &[Sound]) -> Vec<(Microphone, usize)> {

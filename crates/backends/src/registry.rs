@@ -1,4 +1,4 @@
-//! From configuration to backends. The only file that knows cargo features.
+//! From configuration to backends. The only file that knows cargo features, but for the modules that are built with one.
 //!
 //! It must not know what a call does with them.
 
@@ -13,7 +13,7 @@ use antiphon_audio::SampleRate;
 
 use self::config::{
     BackendsConfig, ModelConfig, OpenAiModelConfig, OpenAiTranscriptionConfig, OpenAiVoiceConfig,
-    PocketSphinxConfig, ResponseFormat, ScriptedModelConfig, ScriptedTurnDetectionConfig,
+    PocketSphinxConfig, ResponseFormat, ScriptedModelConfig, ScriptedTurnDetectionConfig, SmartTurnConfig,
     TranscriptionConfig, TurnDetectionConfig, VoiceActivityConfig, VoiceConfig,
 };
 use crate::http::{ApiKey, Endpoint};
@@ -27,8 +27,8 @@ use crate::text_to_speech::TextToSpeech;
 use crate::text_to_speech::flite::Flite;
 use crate::text_to_speech::openai::{self as openai_voice, OpenAiVoice};
 use crate::text_to_speech::scripted::Humming;
-use crate::turn_detection::TurnDetector;
 use crate::turn_detection::scripted::Patient;
+use crate::turn_detection::{Judge, TurnDetector};
 use crate::voice_activity::VoiceActivityFactory;
 use crate::voice_activity::earshot::Earshot;
 use crate::voice_activity::scripted::Loudness;
@@ -49,7 +49,7 @@ pub struct Backends {
     /// What notices speech.
     pub voice_activity: Arc<dyn VoiceActivityFactory>,
     /// What tells the end of a turn from a pause, if anything.
-    pub turn_detector: Option<Arc<dyn TurnDetector>>,
+    pub turn_detector: Option<Arc<Judge>>,
 }
 
 /// A backend that cannot be made. Whoever wrote the configuration has to act.
@@ -69,7 +69,7 @@ impl BackendError {
 }
 
 impl Backends {
-    /// Makes all backends. Reads key and script files; connects to nothing. Inside a tokio runtime the offline recognizer
+    /// Makes all backends. Reads key, script and model files; connects to nothing. Inside a tokio runtime the offline recognizer
     /// begins to load its model.
     pub fn build(config: &BackendsConfig) -> Result<Self, BackendError> {
         let mut models =
@@ -83,7 +83,7 @@ impl Backends {
             voices.insert(name.as_str().into(), text_to_speech(&format!("voices.{name}"), voice)?);
         }
         let Listeners { voice_activity, turn_detector } =
-            Listeners::build(config.voice_activity, config.turn_detection)?;
+            Listeners::build(config.voice_activity, &config.turn_detection)?;
         Ok(Self {
             default_model: known("default_model", &config.default_model, &models, "models")?,
             models,
@@ -91,7 +91,7 @@ impl Backends {
             voices,
             speech_to_text: speech_to_text(&config.transcription)?,
             voice_activity,
-            turn_detector,
+            turn_detector: turn_detector.map(|detector| Arc::new(judge(detector, &config.turn_detection))),
         })
     }
 }
@@ -109,19 +109,14 @@ impl Listeners {
     /// Makes these alone, for whoever has a recording and no call.
     pub fn build(
         voice_activity: VoiceActivityConfig,
-        turn_detection: TurnDetectionConfig,
+        turn_detection: &TurnDetectionConfig,
     ) -> Result<Self, BackendError> {
         Ok(Self {
             voice_activity: match voice_activity {
                 VoiceActivityConfig::Earshot => Arc::new(Earshot),
                 VoiceActivityConfig::Scripted => Arc::new(Loudness::default()),
             },
-            turn_detector: match turn_detection {
-                TurnDetectionConfig::None => None,
-                TurnDetectionConfig::Scripted(ScriptedTurnDetectionConfig { until_ms }) => {
-                    Some(Arc::new(Patient { until: Duration::from_millis(until_ms) }))
-                }
-            },
+            turn_detector: turn_detector(turn_detection)?,
         })
     }
 }
@@ -269,6 +264,38 @@ fn openai_transcriber(config: &OpenAiTranscriptionConfig) -> Result<OpenAiTransc
         timeout: Duration::from_millis(*timeout_ms),
     };
     Ok(OpenAiTranscriber::new(endpoint, settings))
+}
+
+fn turn_detector(config: &TurnDetectionConfig) -> Result<Option<Arc<dyn TurnDetector>>, BackendError> {
+    Ok(match config {
+        TurnDetectionConfig::None => None,
+        TurnDetectionConfig::Scripted(ScriptedTurnDetectionConfig { until_ms }) => {
+            Some(Arc::new(Patient { until: Duration::from_millis(*until_ms) }))
+        }
+        TurnDetectionConfig::SmartTurn(config) => Some(smart_turn(config)?),
+    })
+}
+
+fn judge(detector: Arc<dyn TurnDetector>, config: &TurnDetectionConfig) -> Judge {
+    let at_once = match config {
+        TurnDetectionConfig::None | TurnDetectionConfig::Scripted(_) => None,
+        TurnDetectionConfig::SmartTurn(config) => config.concurrency,
+    };
+    Judge::new(detector, at_once)
+}
+
+#[cfg(feature = "smart-turn")]
+fn smart_turn(config: &SmartTurnConfig) -> Result<Arc<dyn TurnDetector>, BackendError> {
+    let detector = crate::turn_detection::smart_turn::SmartTurn::load(&config.model)
+        .map_err(|error| BackendError::new("turn_detection.model", error.to_string()))?;
+    Ok(Arc::new(detector))
+}
+
+#[cfg(not(feature = "smart-turn"))]
+fn smart_turn(_: &SmartTurnConfig) -> Result<Arc<dyn TurnDetector>, BackendError> {
+    let problem =
+        "this binary was built without smart-turn; build with --features smart-turn, or set type = \"none\"";
+    Err(BackendError::new("turn_detection.type", problem))
 }
 
 fn endpoint(

@@ -108,3 +108,12 @@ fn an_error_names_the_field_and_the_remedy() {
         &["transcription", "apt install pocketsphinx pocketsphinx-en-us", "type = \"none\""],
     );
 }
+
+#[cfg(not(feature = "smart-turn"))]
+#[test]
+fn a_binary_without_smart_turn_says_so() {
+    refused(
+        "[turn_detection]\ntype = \"smart_turn\"\nmodel = \"smart-turn-v3.2-cpu.onnx\"",
+        &["turn_detection.type", "this binary was built without smart-turn", "--features smart-turn"],
+    );
+}

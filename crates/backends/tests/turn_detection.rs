@@ -1,5 +1,17 @@
 //! What every judge of the end of turns promises.
 
+#[path = "turn_detection/judge.rs"]
+mod judge;
+#[cfg(feature = "smart-turn")]
+#[path = "turn_detection/log_mel.rs"]
+mod log_mel;
+#[cfg(feature = "smart-turn")]
+#[path = "turn_detection/onnx.rs"]
+mod onnx;
+#[cfg(feature = "smart-turn")]
+#[path = "turn_detection/smart_turn.rs"]
+mod smart_turn;
+
 use std::time::Duration;
 
 use antiphon_backends::turn_detection::TurnDetector;

@@ -7,14 +7,17 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::context::Context;
 use crate::hygiene::Hygiene;
-use crate::ids::{Counter, GenerationId, InvocationId, UtteranceId};
+use crate::ids::{GenerationId, InvocationId, UtteranceId};
 use crate::input::{ForcedMessage, ModelEvent, ModelToolCall, Reaction, ToolOutcome, VoiceEvent};
-use crate::message::{Medium, Prompt};
+use crate::message::Medium;
 use crate::notices;
 use crate::output::{AgentState, Effect, EndReason, Severity, Work};
 use crate::speaking::{Said, Speaking};
+use crate::threads::Dispatch;
 use crate::time::CallTime;
 use crate::tools::{BatchResult, ToolLedger};
 
@@ -95,7 +98,8 @@ pub(crate) struct Answering {
     waiting: VecDeque<ForcedMessage>,
     /// The medium of the next message.
     medium: Medium,
-    generations: Counter,
+    /// What tools have sent to side threads.
+    dispatches: Vec<Dispatch>,
     /// Generations that tools caused since the user last took part.
     tool_rounds: u32,
     model_failures: u32,
@@ -168,7 +172,7 @@ impl Answering {
             owed: None,
             waiting: VecDeque::new(),
             medium: cx.config.output_medium,
-            generations: Counter::default(),
+            dispatches: Vec::new(),
             tool_rounds: 0,
             model_failures: 0,
             ending: None,
@@ -196,6 +200,16 @@ impl Answering {
             Activity::Answering(answer) => !answer.uninterruptible && !self.speaking.is_uninterruptible(),
             Activity::Idle | Activity::UsingTools { .. } => false,
         }
+    }
+
+    /// The state that tools share.
+    pub(crate) fn state(&self) -> Arc<Value> {
+        self.tools.state()
+    }
+
+    /// What tools have sent to side threads, once.
+    pub(crate) fn take_dispatches(&mut self) -> Vec<Dispatch> {
+        std::mem::take(&mut self.dispatches)
     }
 
     /// The agent's wish to end the call, once.
@@ -380,19 +394,10 @@ impl Answering {
         debug_assert!(self.is_idle(), "one answer at a time");
         // One answer pays for all that came before it.
         self.owed = None;
-        let generation = GenerationId(self.generations.next());
-        let config = &cx.config;
-        let prompt = Prompt {
-            system: config.system_prompt.clone(),
-            messages: cx.history.for_model(),
-            instruction: owed.instruction.clone(),
-            tools: config.tools.iter().map(|tool| tool.face.clone()).collect(),
-            temperature: config.temperature,
-            model: Arc::clone(&config.model),
-            language: config.language.clone(),
-        };
+        let generation = cx.next_generation();
+        let prompt = cx.prompt(cx.history.for_model(), owed.instruction.clone());
         let hygiene = Hygiene::new(prompt.tools.iter().map(|tool| Arc::clone(&tool.name)), self.medium);
-        cx.effect(Effect::StartModel { generation, prompt: Box::new(prompt) });
+        cx.effect(Effect::StartModel { generation, thread: None, prompt: Box::new(prompt) });
         // The answer stands behind what it answers, whatever comes while it is made.
         self.speaking.begin(cx, self.medium, owed.uninterruptible);
         self.activity = Activity::Answering(Answer {
@@ -580,7 +585,8 @@ impl Answering {
     /// All results are there: answer them, end the call, or listen.
     fn finish_tools(&mut self, cx: &mut Context) {
         let Activity::UsingTools { spoke, then } = self.activity else { return };
-        let Some(BatchResult { reaction, hang_up }) = self.tools.deliver(cx) else { return };
+        let Some(BatchResult { reaction, hang_up, dispatches }) = self.tools.deliver(cx) else { return };
+        self.dispatches.extend(dispatches);
         self.activity = Activity::Idle;
         // A soft farewell is taken back if the user said something while the tools ran.
         if let Some(request) = hang_up.filter(|request| request.strict || !self.owes_answer()) {

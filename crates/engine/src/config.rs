@@ -284,6 +284,10 @@ pub struct Limits {
     pub message_bytes: usize,
     /// Forced messages waiting for their moment.
     pub waiting_messages: usize,
+    /// Side threads of a call, those that failed included.
+    pub threads: usize,
+    /// Side threads that may run the model at a time; the others wait.
+    pub side_generations: usize,
     /// How long a transcript may take before the conversation goes on without it.
     pub transcript: Duration,
     /// How long to wait for the last words' transcript after the leg is closed.
@@ -305,6 +309,8 @@ impl Default for Limits {
             tool_calls: 32,
             message_bytes: 64 * 1024,
             waiting_messages: 32,
+            threads: 64,
+            side_generations: 4,
             transcript: Duration::from_secs(15),
             last_words: Duration::from_secs(2),
             history_bytes: 8 * 1024 * 1024,

@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::history::History;
-use crate::ids::Ordinal;
-use crate::message::{Medium, Speaker};
-use crate::output::{AgentState, Effect, Event, Notice, Output, Severity, Transcript, TranscriptWords};
+use crate::ids::{Counter, GenerationId, InvocationId, Ordinal};
+use crate::message::{Medium, Message, Prompt, Speaker};
+use crate::output::{
+    AgentState, Effect, Event, Notice, Output, Severity, ThreadStatus, Transcript, TranscriptWords,
+};
 use crate::time::CallTime;
 use crate::timers::TimerTable;
 
@@ -19,6 +21,10 @@ pub(crate) struct Context {
     pub(crate) now: CallTime,
     pub(crate) timers: TimerTable,
     pub(crate) history: History,
+    /// What the side threads are doing.
+    pub(crate) threads: Vec<ThreadStatus>,
+    generations: Counter,
+    invocations: Counter,
     reported: Option<AgentState>,
     outputs: VecDeque<Output>,
 }
@@ -26,7 +32,41 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn new(config: Arc<Config>, now: CallTime) -> Self {
         let history = History::new(&config.initial_messages);
-        Self { config, now, timers: TimerTable::default(), history, reported: None, outputs: VecDeque::new() }
+        Self {
+            config,
+            now,
+            timers: TimerTable::default(),
+            history,
+            threads: Vec::new(),
+            generations: Counter::default(),
+            invocations: Counter::default(),
+            reported: None,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// A name for a run of the model, unique in the call.
+    pub(crate) fn next_generation(&mut self) -> GenerationId {
+        GenerationId(self.generations.next())
+    }
+
+    /// A name for an invocation of a tool, unique in the call.
+    pub(crate) fn next_invocation(&mut self) -> InvocationId {
+        InvocationId(self.invocations.next())
+    }
+
+    /// What a model is given to answer these messages.
+    pub(crate) fn prompt(&self, messages: Vec<Message>, instruction: Option<Arc<str>>) -> Prompt {
+        let config = &self.config;
+        Prompt {
+            system: config.system_prompt.clone(),
+            messages,
+            instruction,
+            tools: config.tools.iter().map(|tool| tool.face.clone()).collect(),
+            temperature: config.temperature,
+            model: Arc::clone(&config.model),
+            language: config.language.clone(),
+        }
     }
 
     pub(crate) fn effect(&mut self, effect: Effect) {

@@ -20,6 +20,7 @@ use crate::interruption::Interruption;
 use crate::listening::{Listening, PendingTurn, Turn};
 use crate::notices;
 use crate::output::{AgentState, EndReason, Event, Output, Severity};
+use crate::threads::Threads;
 use crate::time::CallTime;
 use crate::timers::Timer;
 
@@ -34,6 +35,7 @@ pub struct Conversation {
     interruption: Interruption,
     answering: Answering,
     inactivity: Inactivity,
+    threads: Threads,
     /// Turns that ended and whose words are not known yet, oldest first.
     pending: Vec<PendingTurn>,
     /// The turn that is over if the user stays silent.
@@ -72,6 +74,7 @@ impl Conversation {
             interruption: Interruption::default(),
             answering: Answering::new(&cx),
             inactivity: Inactivity::new(&cx),
+            threads: Threads::default(),
             pending: Vec::new(),
             tentative: None,
             aside: None,
@@ -131,7 +134,11 @@ impl Conversation {
         match input {
             Input::Joined => {}
             Input::LegClosed(how) => self.leg_closed(how),
+            Input::Model(id, event) if self.threads.runs(id) => {
+                self.threads.handle_model(&mut self.cx, id, event);
+            }
             Input::Model(id, event) => self.answering.handle_model(&mut self.cx, id, event),
+            Input::Request(Request::Thread(request)) if listens => self.thread_request(*request),
             Input::Request(request) if listens => {
                 self.unspeculate();
                 self.handle_request(request);
@@ -142,6 +149,9 @@ impl Conversation {
             Input::SpeechStopped { at, received } if listens => self.speech_stopped(at, received),
             Input::SpeechStarted { .. } | Input::SpeechStopped { .. } => {}
             Input::Timeout => self.handle_timeouts(),
+            Input::Tool(id, outcome) if self.threads.invoked(id) => {
+                self.threads.handle_tool(&mut self.cx, id, outcome);
+            }
             Input::Tool(id, outcome) => self.answering.handle_tool(&mut self.cx, id, outcome),
             Input::Transcribed(turn, words) => self.words_came(turn, words),
             Input::TurnJudged(turn, probability) => self.turn_judged(turn, probability),
@@ -162,6 +172,7 @@ impl Conversation {
                 Timer::MaxDuration => self.max_duration(),
                 Timer::Overrun => self.end(EndReason::Timeout),
                 Timer::Playout => self.answering.handle_playout_timeout(&mut self.cx),
+                Timer::ThreadTools => self.threads.handle_tool_timeout(&mut self.cx),
                 Timer::ToolTimeout => self.answering.handle_tool_timeout(&mut self.cx),
                 Timer::Transcript => self.transcripts_overdue(),
                 Timer::Verdict => self.judge_length(),
@@ -205,6 +216,7 @@ impl Conversation {
 
     /// After every input: follow up what it led to, and tell how things stand.
     fn settle(&mut self) {
+        self.deliver_dispatches();
         self.heed_ending();
         if self.phase == Phase::Live && self.is_free() {
             self.answering.next_move(&mut self.cx);

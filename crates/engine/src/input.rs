@@ -152,6 +152,13 @@ pub enum ToolAction {
     Respond(Arc<str>),
     /// End the call.
     HangUp(HangUpRequest),
+    /// Do something in another conversation of the call.
+    SendToThread {
+        /// What the model of the calling one sees.
+        result: Arc<str>,
+        /// What is done, and where.
+        request: Box<ThreadRequest>,
+    },
 }
 
 /// How to end the call.
@@ -206,6 +213,85 @@ pub enum Request {
     },
     /// The agent answers in this medium from its next message on.
     SetOutputMedium(Medium),
+    /// Something happens in a side thread.
+    Thread(Box<ThreadRequest>),
+}
+
+/// Which conversation of a call is meant (protocol.md 7.11).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ThreadRef {
+    /// The one that the user hears.
+    Main,
+    /// A side thread.
+    Side(Arc<str>),
+    /// The one that began the calling thread; for a tool of the main one, that itself.
+    Parent,
+}
+
+/// A wish that concerns a thread.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ThreadRequest {
+    /// Begin one.
+    Spawn(Box<SpawnThread>),
+    /// Somebody writes to it. It is answered when the thread is free; only the main conversation knows of urgency.
+    UserText {
+        /// To whom.
+        to: ThreadRef,
+        /// The text.
+        text: Arc<str>,
+        /// When the main conversation heeds it.
+        urgency: Urgency,
+    },
+    /// A message is put into the agent's mouth there.
+    Forced {
+        /// Where.
+        to: ThreadRef,
+        /// The message.
+        message: ForcedMessage,
+    },
+}
+
+/// A side thread to begin: a fork of what another conversation knows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SpawnThread {
+    /// Its name; one is made if there is none.
+    pub id: Option<Arc<str>>,
+    /// What it forks.
+    pub parent: ThreadRef,
+    /// Whether it takes the place of a thread of its name. If not, it is refused then.
+    pub replaces: bool,
+    /// What is added to the fork's history.
+    pub messages: Vec<ThreadMessage>,
+    /// The tools that it may use; all of them if absent.
+    pub allowed_tools: Option<Vec<Arc<str>>>,
+    /// The tools that it may not use after all.
+    pub blocked_tools: Vec<Arc<str>>,
+    /// When it is stopped.
+    pub limits: ThreadLimits,
+}
+
+/// A message for a side thread.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ThreadMessage {
+    /// Somebody writes.
+    UserText(Arc<str>),
+    /// It is put into the agent's mouth, with tools to run. When, and whether it may be interrupted, means nothing there.
+    Forced(ForcedMessage),
+}
+
+/// What stops a side thread. Tokens are estimated from the length of texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ThreadLimits {
+    /// Tokens that it may give out.
+    pub output_tokens: Option<u32>,
+    /// Tokens that it may take in.
+    pub input_tokens: Option<u32>,
+    /// Generations that it may make.
+    pub generations: Option<u32>,
+    /// Tokens that one generation may give out.
+    pub generation_output_tokens: Option<u32>,
+    /// Tokens that one generation may take in.
+    pub generation_input_tokens: Option<u32>,
 }
 
 /// A message put into the agent's mouth.

@@ -24,6 +24,7 @@ mod listening;
 mod playout;
 mod sentences;
 mod speaking;
+mod threads;
 mod tools;
 pub mod wording;
 

@@ -38,6 +38,12 @@ pub const FORCED_MESSAGE_DROPPED: &str = "forced_message.dropped";
 pub const INTERRUPTED: &str = "turn.interrupted";
 /// The user's speech paused the agent and was found to be no interruption.
 pub const RESUMED: &str = "turn.resumed";
+/// A tool of a side thread wanted to end the call or change its stage (protocol.md 7.11).
+pub const UNSUPPORTED_CALL_CHANGE: &str = "thread_comms.unsupported_call_change";
+/// A message was sent to a thread that does not exist.
+pub const NON_EXISTENT_THREAD: &str = "thread_comms.non_existent_thread";
+/// A message was sent to a thread that has failed.
+pub const FAILED_THREAD: &str = "thread_comms.failed_thread";
 /// The user paused and something says that they are not finished: the turn may hold more silence than usual.
 pub const TURN_HELD: &str = "turn.held";
 /// An answer was dropped before anybody heard it, because the user went on.

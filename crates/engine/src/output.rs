@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ids::{GenerationId, InvocationId, Ordinal, TurnId, UtteranceId};
+use crate::input::ModelToolCall;
 use crate::message::{AudioSpan, Medium, Message, Prompt, Speaker};
 use crate::time::CallTime;
 use crate::timers::Timer;
@@ -33,7 +34,7 @@ pub enum Effect {
     /// Close the leg. The last effect of a call that was joined, but for cancelling transcriptions that take too long.
     CloseLeg(EndReason),
     /// Run a tool and report its outcome.
-    InvokeTool(Invocation),
+    InvokeTool(Box<Invocation>),
     /// Send the next `samples` of this utterance's audio now.
     Play {
         /// Which utterance.
@@ -48,6 +49,8 @@ pub enum Effect {
     StartModel {
         /// The id its events must carry.
         generation: GenerationId,
+        /// The side thread that it answers in; the main conversation if absent.
+        thread: Option<Arc<str>>,
         /// What it is given.
         prompt: Box<Prompt>,
     },
@@ -93,6 +96,118 @@ pub struct Invocation {
     pub state: Arc<serde_json::Value>,
     /// The conversation so far, this call included, if the tool wants it.
     pub history: Option<Vec<Message>>,
+    /// The side thread that calls it; the main conversation if absent.
+    pub thread: Option<Arc<str>>,
+    /// What the side threads are doing.
+    pub threads: Vec<ThreadStatus>,
+}
+
+/// What a side thread is doing (protocol.md 6.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThreadStatus {
+    /// Its name.
+    pub id: Arc<str>,
+    /// What it does.
+    pub state: ThreadState,
+    /// What the agent said there last, if it does nothing.
+    pub last_response: Option<Arc<str>>,
+}
+
+/// What a side thread does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ThreadState {
+    /// Nothing.
+    Idle,
+    /// The model runs, or waits for its turn.
+    Generating,
+    /// Tools run.
+    CallingTool,
+    /// It has ended for good.
+    Failed,
+}
+
+/// What side threads have used. Tokens are estimated from the length of texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ThreadUsage {
+    /// Runs of the model.
+    pub generations: u32,
+    /// Tokens taken in.
+    pub input_tokens: u64,
+    /// Tokens given out.
+    pub output_tokens: u64,
+}
+
+/// Why a side thread ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ThreadEnd {
+    /// Its call, its stage or its name was taken from it.
+    Canceled,
+    /// It reached a limit.
+    LimitReached,
+    /// Something broke.
+    Failed,
+}
+
+/// News of a side thread.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ThreadEvent {
+    /// It began.
+    Spawned {
+        /// Its name.
+        thread: Arc<str>,
+    },
+    /// It did not begin.
+    Rejected {
+        /// The name that it would have had.
+        thread: Arc<str>,
+        /// Why not.
+        reason: Arc<str>,
+    },
+    /// It ended.
+    Terminated {
+        /// Its name.
+        thread: Arc<str>,
+        /// How it came to that.
+        end: ThreadEnd,
+        /// A sentence for people.
+        reason: Arc<str>,
+        /// All that it used.
+        usage: ThreadUsage,
+    },
+    /// The agent says more there.
+    Delta {
+        /// Its name.
+        thread: Arc<str>,
+        /// What was added.
+        text: Arc<str>,
+    },
+    /// The agent has said something there.
+    Completed {
+        /// Its name.
+        thread: Arc<str>,
+        /// All of it.
+        text: Arc<str>,
+        /// The tools that it calls.
+        tool_calls: Vec<ModelToolCall>,
+        /// What it took.
+        usage: ThreadUsage,
+    },
+    /// The model failed there.
+    GenerationFailed {
+        /// Its name.
+        thread: Arc<str>,
+        /// Why.
+        reason: Arc<str>,
+        /// What it took.
+        usage: ThreadUsage,
+    },
+    /// The model was stopped there.
+    GenerationCanceled {
+        /// Its name.
+        thread: Arc<str>,
+        /// What it took.
+        usage: ThreadUsage,
+    },
 }
 
 /// News for the client, the record and the log.
@@ -119,6 +234,8 @@ pub enum Event {
     TurnTaken(TurnId),
     /// Speech over the agent turned out to be an interruption, or nothing.
     SpeechJudged(Judgement),
+    /// Something happened in a side thread.
+    Thread(Box<ThreadEvent>),
     /// Something worth the developer's attention.
     Notice(Notice),
     /// The call is over. Nothing follows.

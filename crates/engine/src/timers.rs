@@ -29,6 +29,8 @@ pub enum Timer {
     Playout,
     /// A tool has run for too long.
     ToolTimeout,
+    /// A tool of a side thread has run for too long.
+    ThreadTools,
     /// A transcript is overdue.
     Transcript,
     /// The call is over and the last words are still not known.
@@ -36,7 +38,7 @@ pub enum Timer {
 }
 
 impl Timer {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Join,
         Self::MaxDuration,
         Self::Overrun,
@@ -48,6 +50,7 @@ impl Timer {
         Self::Inactivity,
         Self::Playout,
         Self::ToolTimeout,
+        Self::ThreadTools,
         Self::Transcript,
         Self::LastWords,
     ];

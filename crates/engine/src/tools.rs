@@ -10,11 +10,12 @@ use serde_json::Value;
 
 use crate::config::{Tool, ToolRuns};
 use crate::context::Context;
-use crate::ids::{Counter, InvocationId};
+use crate::ids::InvocationId;
 use crate::input::{HangUpRequest, ModelToolCall, Reaction, ToolAction, ToolAnswer, ToolOutcome};
 use crate::message::{Medium, Message, MessageBody};
 use crate::notices;
 use crate::output::{Effect, Invocation, Severity, Work};
+use crate::threads::{Dispatch, Fork};
 use crate::time::CallTime;
 use crate::timers::Timer;
 
@@ -26,7 +27,6 @@ pub(crate) struct ToolLedger {
     early: Vec<(ModelToolCall, Run)>,
     /// Invocations that were answered for while they run on; what they say is not waited for.
     spoken_for: BTreeSet<InvocationId>,
-    ids: Counter,
     /// The call's state; always a JSON object.
     state: Arc<Value>,
 }
@@ -49,23 +49,19 @@ enum Stage {
 }
 
 /// What a batch of tools asks the agent to do next.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct BatchResult {
     /// The strongest reaction that any result asks for.
     pub(crate) reaction: Reaction,
     /// The first wish to end the call.
     pub(crate) hang_up: Option<HangUpRequest>,
+    /// What is sent to side threads.
+    pub(crate) dispatches: Vec<Dispatch>,
 }
 
 impl ToolLedger {
     pub(crate) fn new(initial_state: Arc<Value>) -> Self {
-        Self {
-            batch: Vec::new(),
-            early: Vec::new(),
-            spoken_for: BTreeSet::new(),
-            ids: Counter::default(),
-            state: initial_state,
-        }
+        Self { batch: Vec::new(), early: Vec::new(), spoken_for: BTreeSet::new(), state: initial_state }
     }
 
     /// Starts a call before it is certain that it is wanted, if its tool may be used so (protocol.md 6.7).
@@ -77,7 +73,7 @@ impl ToolLedger {
         let (Some((index, tool)), Ok((_, arguments))) = (found, parse_arguments(&call.arguments)) else {
             return;
         };
-        let id = InvocationId(self.ids.next());
+        let id = cx.next_invocation();
         let stage = self.start(cx, id, index, tool, call, arguments);
         let run = Run::new(id, call, tool.reaction, cx.now, stage);
         self.early.push((call.clone(), run));
@@ -98,7 +94,7 @@ impl ToolLedger {
     pub(crate) fn invoke(&mut self, cx: &mut Context, call: &ModelToolCall, known: Option<ToolOutcome>) {
         let early = self.early.iter().position(|(early, _)| early == call);
         let early = early.map(|index| self.early.remove(index).1);
-        let id = early.as_ref().map_or_else(|| InvocationId(self.ids.next()), |run| run.id);
+        let id = early.as_ref().map_or_else(|| cx.next_invocation(), |run| run.id);
         let config = Arc::clone(&cx.config);
         let found = config.tools.iter().enumerate().find(|(_, tool)| tool.face.name == call.name);
         let arguments = parse_arguments(&call.arguments);
@@ -185,7 +181,8 @@ impl ToolLedger {
         if self.batch.is_empty() || self.batch.iter().any(Run::is_running) {
             return None;
         }
-        let mut result = BatchResult { reaction: Reaction::Listens, hang_up: None };
+        let mut result = BatchResult { reaction: Reaction::Listens, hang_up: None, dispatches: Vec::new() };
+        let fork = self.fork(cx);
         for run in self.batch.drain(..) {
             let Stage::Settled(outcome) = run.stage else { continue };
             let mut state = None;
@@ -202,6 +199,12 @@ impl ToolLedger {
                         ToolAction::HangUp(request) => {
                             result.hang_up.get_or_insert(request);
                             (Arc::from("OK"), None)
+                        }
+                        ToolAction::SendToThread { result: text, request } => {
+                            if let Some(fork) = &fork {
+                                result.dispatches.push(Dispatch { request: *request, fork: fork.clone() });
+                            }
+                            (text, None)
                         }
                     }
                 }
@@ -222,6 +225,31 @@ impl ToolLedger {
             });
         }
         Some(result)
+    }
+
+    /// What is known of the conversation: the state that tools share.
+    pub(crate) fn state(&self) -> Arc<Value> {
+        Arc::clone(&self.state)
+    }
+
+    /// What a thread knows that this batch begins: everything before it. Only if something is sent to a thread.
+    fn fork(&self, cx: &Context) -> Option<Fork> {
+        let sends = |run: &Run| match &run.stage {
+            Stage::Settled(ToolOutcome::Answered(answer)) => {
+                matches!(answer.action, ToolAction::SendToThread { .. })
+            }
+            Stage::Settled(ToolOutcome::Failed { .. }) | Stage::Running { .. } => false,
+        };
+        self.batch.iter().any(sends).then(|| {
+            let mut messages = cx.history.for_model();
+            messages.retain(|message| match &message.body {
+                MessageBody::ToolCall { invocation, .. } => {
+                    self.batch.iter().all(|run| run.id != *invocation)
+                }
+                MessageBody::Agent { .. } | MessageBody::ToolResult { .. } | MessageBody::User { .. } => true,
+            });
+            Fork { messages, state: self.state() }
+        })
     }
 
     /// Ends all invocations: the call is over. Each gets its result, which says so.
@@ -259,7 +287,7 @@ impl ToolLedger {
                 state_update: None,
             })),
             ToolRuns::Outside => {
-                let invoke = Effect::InvokeTool(Invocation {
+                let invoke = Effect::InvokeTool(Box::new(Invocation {
                     id,
                     given_id: call.given_id.clone(),
                     tool: index,
@@ -267,7 +295,9 @@ impl ToolLedger {
                     arguments,
                     state: Arc::clone(&self.state),
                     history: tool.wants_history.then(|| cx.history.for_model()),
-                });
+                    thread: None,
+                    threads: cx.threads.clone(),
+                }));
                 cx.effect(invoke);
                 match &tool.static_response {
                     None => Stage::Running { deadline: cx.now + tool.timeout },
@@ -312,7 +342,7 @@ impl Run {
 }
 
 /// The arguments as canonical text and as an object. No text at all means no arguments.
-fn parse_arguments(text: &str) -> Result<(Arc<str>, Arc<Value>), String> {
+pub(crate) fn parse_arguments(text: &str) -> Result<(Arc<str>, Arc<Value>), String> {
     let text = if text.trim().is_empty() { "{}" } else { text };
     match serde_json::from_str(text) {
         Ok(value @ Value::Object(_)) => Ok((Arc::from(text), Arc::new(value))),
@@ -321,7 +351,7 @@ fn parse_arguments(text: &str) -> Result<(Arc<str>, Arc<Value>), String> {
     }
 }
 
-fn unknown_tool(cx: &mut Context, name: &str) -> ToolOutcome {
+pub(crate) fn unknown_tool(cx: &mut Context, name: &str) -> ToolOutcome {
     cx.notice(
         Severity::Warning,
         notices::TOOL_UNKNOWN,
@@ -333,7 +363,7 @@ fn unknown_tool(cx: &mut Context, name: &str) -> ToolOutcome {
     }
 }
 
-fn bad_arguments(cx: &mut Context, name: &str, why: &str) -> ToolOutcome {
+pub(crate) fn bad_arguments(cx: &mut Context, name: &str, why: &str) -> ToolOutcome {
     cx.notice(
         Severity::Warning,
         notices::TOOL_ARGUMENTS,
@@ -348,7 +378,7 @@ fn bad_arguments(cx: &mut Context, name: &str, why: &str) -> ToolOutcome {
 }
 
 /// `speaks` over `speaks-once` over `listens`.
-fn stronger(a: Reaction, b: Reaction) -> Reaction {
+pub(crate) fn stronger(a: Reaction, b: Reaction) -> Reaction {
     match (a, b) {
         (Reaction::Speaks, _) | (_, Reaction::Speaks) => Reaction::Speaks,
         (Reaction::SpeaksOnce, _) | (_, Reaction::SpeaksOnce) => Reaction::SpeaksOnce,
@@ -357,7 +387,12 @@ fn stronger(a: Reaction, b: Reaction) -> Reaction {
 }
 
 /// Sets the keys of `update`, removes those whose value is null, leaves the others.
-fn merge(cx: &mut Context, state: &mut Arc<Value>, update: &Value, tool: &str) -> Option<Arc<Value>> {
+pub(crate) fn merge(
+    cx: &mut Context,
+    state: &mut Arc<Value>,
+    update: &Value,
+    tool: &str,
+) -> Option<Arc<Value>> {
     let (Value::Object(changes), Value::Object(current)) = (update, state.as_ref()) else {
         cx.notice(
             Severity::Warning,

@@ -15,6 +15,8 @@ mod opening;
 mod pacing;
 mod pauses;
 mod properties;
+mod threads;
+mod tool_life;
 mod tools;
 mod transcripts;
 mod turn;

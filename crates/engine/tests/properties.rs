@@ -9,8 +9,8 @@ use antiphon_engine::config::{
 };
 use antiphon_engine::ids::{GenerationId, InvocationId, TurnId, UtteranceId};
 use antiphon_engine::input::{
-    ForcedMessage, ForcedUrgency, LegClosed, ModelEvent, Reaction, Request, ToolOutcome, Transcription,
-    Urgency, VoiceEvent, WordEnd,
+    ForcedMessage, ForcedUrgency, LegClosed, ModelEvent, Reaction, Request, SpawnThread, ThreadLimits,
+    ThreadMessage, ThreadRef, ThreadRequest, ToolOutcome, Transcription, Urgency, VoiceEvent, WordEnd,
 };
 use antiphon_engine::message::Medium;
 use antiphon_engine::{AudioTime, Config, Input};
@@ -19,8 +19,8 @@ use proptest::sample::select;
 use proptest::strategy::Union;
 
 use crate::story::{
-    RATE, Story, answer, call, config, failed, forced, hang_up, hang_up_tool, react, say, silence, tool,
-    tool_call,
+    RATE, Story, answer, call, config, failed, forced, hang_up, hang_up_tool, react, say, send, silence,
+    spawn, tool, tool_call,
 };
 
 /// Something that happens to a conversation, after some time.
@@ -30,6 +30,8 @@ enum Action {
     Speak(u64),
     /// The model's next reply, which takes this long.
     Reply(u64, Vec<ModelEvent>),
+    /// The model's next reply in a side thread.
+    SideReply(Vec<ModelEvent>),
     /// The words of the next turn, and how long they take.
     Words(u64, Transcription),
     /// What the turn detector says to the next pause, and how long it takes.
@@ -69,7 +71,7 @@ fn arc_text() -> impl Strategy<Value = Arc<str>> {
     text().prop_map(Arc::from)
 }
 
-fn outcome() -> impl Strategy<Value = ToolOutcome> {
+fn outcome() -> BoxedStrategy<ToolOutcome> {
     prop_oneof![
         4 => text().prop_map(answer),
         1 => Just(react("quiet", Some(Reaction::Listens))),
@@ -77,7 +79,9 @@ fn outcome() -> impl Strategy<Value = ToolOutcome> {
         1 => Just(failed("failed", "why")),
         1 => (any::<bool>(), prop::option::of(text()))
             .prop_map(|(strict, message)| hang_up(strict, message)),
+        2 => sent().prop_map(|request| send("sent", request)),
     ]
+    .boxed()
 }
 
 fn model_event() -> impl Strategy<Value = ModelEvent> {
@@ -113,7 +117,69 @@ fn request() -> impl Strategy<Value = Request> {
         4 => forced_message().prop_map(Request::ForcedMessage),
         2 => select(vec![Medium::Voice, Medium::Text]).prop_map(Request::SetOutputMedium),
         1 => arc_text().prop_map(|message| Request::HangUp { message }),
+        4 => thread_request().prop_map(|request| Request::Thread(Box::new(request))),
     ]
+}
+
+/// What a tool sends to a thread.
+fn sent() -> impl Strategy<Value = ThreadRequest> {
+    prop_oneof![
+        (thread_ref(), any::<bool>()).prop_map(|(parent, replaces)| {
+            ThreadRequest::Spawn(Box::new(SpawnThread { parent, replaces, ..spawn("a", Vec::new()) }))
+        }),
+        (thread_ref(), arc_text()).prop_map(|(to, text)| ThreadRequest::UserText {
+            to,
+            text,
+            urgency: Urgency::Soon
+        }),
+    ]
+}
+
+/// Few names, so that threads meet.
+fn thread_ref() -> impl Strategy<Value = ThreadRef> {
+    let side = || select(vec!["a", "b"]).prop_map(|id| ThreadRef::Side(Arc::from(id)));
+    prop_oneof![2 => Just(ThreadRef::Main), 4 => side(), 1 => Just(ThreadRef::Parent)]
+}
+
+fn thread_message() -> impl Strategy<Value = ThreadMessage> {
+    prop_oneof![
+        arc_text().prop_map(ThreadMessage::UserText),
+        forced_message().prop_map(ThreadMessage::Forced),
+    ]
+}
+
+fn thread_request() -> BoxedStrategy<ThreadRequest> {
+    let id = prop::option::of(select(vec!["a", "b", "UI"]).prop_map(Arc::from));
+    let limit = || prop::option::of(0..30_u32);
+    let limits = (limit(), limit(), prop::option::of(0..4_u32), limit(), limit()).prop_map(
+        |(output_tokens, input_tokens, generations, generation_output_tokens, generation_input_tokens)| {
+            ThreadLimits {
+                output_tokens,
+                input_tokens,
+                generations,
+                generation_output_tokens,
+                generation_input_tokens,
+            }
+        },
+    );
+    let limits = prop_oneof![3 => Just(ThreadLimits::default()), 1 => limits];
+    let tools = prop::option::of(Just(vec![Arc::from("look")]));
+    let messages = prop::collection::vec(thread_message(), 0..3);
+    prop_oneof![
+        3 => (id, thread_ref(), any::<bool>(), messages, tools, limits).prop_map(
+            |(id, parent, replaces, messages, allowed_tools, limits)| {
+                let blocked_tools = if replaces { vec![Arc::from("book")] } else { Vec::new() };
+                ThreadRequest::Spawn(Box::new(SpawnThread {
+                    id, parent, replaces, messages, allowed_tools, blocked_tools, limits,
+                }))
+            }
+        ),
+        2 => (thread_ref(), arc_text()).prop_map(|(to, text)| ThreadRequest::UserText {
+            to, text, urgency: Urgency::Soon
+        }),
+        1 => (thread_ref(), forced_message()).prop_map(|(to, message)| ThreadRequest::Forced { to, message }),
+    ]
+    .boxed()
 }
 
 fn transcription() -> impl Strategy<Value = Transcription> {
@@ -184,6 +250,7 @@ fn action() -> impl Strategy<Value = Action> {
         6 => (0..1_500_u64).prop_map(Action::Speak),
         6 => (0..600_u64, prop::collection::vec(model_event(), 0..6))
             .prop_map(|(delay, events)| Action::Reply(delay, events)),
+        4 => prop::collection::vec(model_event(), 0..6).prop_map(Action::SideReply),
         4 => (0..3_000_u64, transcription()).prop_map(|(delay, words)| Action::Words(delay, words)),
         2 => (0..600_u64, probability()).prop_map(|(delay, says)| Action::Judgement(delay, says)),
         2 => manners().prop_map(Action::Voice),
@@ -336,6 +403,7 @@ fn tell(config: &Config, late: fn(u64) -> Duration, script: &[(u64, Action)], en
         match action {
             Action::Speak(ms) => story.user_speaks(*ms),
             Action::Reply(delay, events) => story.model_streams_after(*delay, events.clone()),
+            Action::SideReply(events) => story.thread_does(events.clone()),
             Action::Words(delay, Transcription::Words(words)) => story.transcript_after(*delay, words),
             Action::Words(delay, Transcription::Failed(_)) => story.transcript_fails_after(*delay),
             Action::Judgement(delay, probability) => story.judges_after(*delay, *probability),

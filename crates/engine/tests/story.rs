@@ -38,6 +38,7 @@ pub(crate) struct Story {
     joined: CallTime,
     lines: Vec<String>,
     replies: VecDeque<(Duration, Vec<ModelEvent>)>,
+    thread_replies: VecDeque<(Duration, Vec<ModelEvent>)>,
     transcripts: VecDeque<(Duration, Transcription)>,
     judgements: VecDeque<(Duration, f32)>,
     pub(crate) world: World,
@@ -65,6 +66,8 @@ pub(crate) struct World {
 #[derive(Default)]
 pub(crate) struct Seen {
     pub(crate) prompts: Vec<Prompt>,
+    /// What the model was given in side threads.
+    pub(crate) thread_prompts: Vec<Prompt>,
     pub(crate) events: Vec<(CallTime, Event)>,
     /// Every piece of audio: when, which utterance, how many samples, and how much lay unplayed at the client then.
     pub(crate) played: Vec<(CallTime, UtteranceId, u32, Duration)>,
@@ -87,6 +90,7 @@ impl Story {
             joined: CallTime::ZERO,
             lines: Vec::new(),
             replies: VecDeque::new(),
+            thread_replies: VecDeque::new(),
             transcripts: VecDeque::new(),
             judgements: VecDeque::new(),
             world: World {
@@ -136,6 +140,12 @@ impl Story {
     /// The model's next reply, whose end the story tells by hand.
     pub(crate) fn model_streams_after(&mut self, ms: u64, events: Vec<ModelEvent>) {
         self.replies.push_back((Duration::from_millis(ms), events));
+    }
+
+    /// The model's next reply in a side thread: all of it at once after 100 ms.
+    pub(crate) fn thread_does(&mut self, mut events: Vec<ModelEvent>) {
+        events.push(ModelEvent::Finished);
+        self.thread_replies.push_back((Duration::from_millis(100), events));
     }
 
     pub(crate) fn model_fails(&mut self) {
@@ -360,7 +370,7 @@ impl Story {
                 if let Some((delay, outcome)) = self.world.tool_answers.clone() {
                     self.plan(self.now + delay, Input::Tool(invocation.id, outcome));
                 }
-                self.seen.invocations.push(invocation);
+                self.seen.invocations.push(*invocation);
             }
             Effect::JudgeTurn(span) => {
                 if let Some((delay, probability)) = self.judgements.pop_front() {
@@ -370,9 +380,13 @@ impl Story {
             Effect::Play { utterance, samples } => {
                 self.seen.played.push((self.now, utterance, samples, self.lead()));
             }
-            Effect::StartModel { generation, prompt } => {
-                self.seen.prompts.push(*prompt);
-                if let Some((delay, events)) = self.replies.pop_front() {
+            Effect::StartModel { generation, thread, prompt } => {
+                let (prompts, replies) = match thread {
+                    None => (&mut self.seen.prompts, &mut self.replies),
+                    Some(_) => (&mut self.seen.thread_prompts, &mut self.thread_replies),
+                };
+                prompts.push(*prompt);
+                if let Some((delay, events)) = replies.pop_front() {
                     for event in events {
                         self.plan(self.now + delay, Input::Model(generation, event));
                     }

@@ -507,6 +507,7 @@ fn a_failed_tool_is_told_to_the_developer_and_softly_to_the_model() {
         | Event::UserStoppedSpeaking
         | Event::TurnTaken(_)
         | Event::SpeechJudged(_)
+        | Event::Thread(_)
         | Event::Ended(_) => None,
     });
     assert_eq!(notice.as_deref(), Some(r#"tool "look" failed: connection refused"#));

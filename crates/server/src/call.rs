@@ -18,6 +18,7 @@ pub mod recording;
 mod run;
 pub(crate) mod setup;
 mod spans;
+mod threads;
 pub mod waterfall;
 pub(crate) mod wire;
 mod witness;

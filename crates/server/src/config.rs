@@ -201,7 +201,7 @@ impl Config {
             voices: self.voices.clone(),
             transcription: self.transcription.clone(),
             voice_activity: self.voice_activity,
-            turn_detection: self.turn_detection,
+            turn_detection: self.turn_detection.clone(),
         };
         Backends::build(&config).map_err(|error| match error.field.as_str() {
             "default_model" | "default_voice" => {
@@ -213,7 +213,7 @@ impl Config {
 
     /// Makes only what listens to the user's audio, for recordings of calls.
     pub fn build_listeners(&self) -> Result<Listeners, BackendError> {
-        Listeners::build(self.voice_activity, self.turn_detection)
+        Listeners::build(self.voice_activity, &self.turn_detection)
     }
 
     fn validate(&self) -> Vec<(String, String)> {

@@ -74,7 +74,7 @@ pub fn simulate(scenario: &Scenario, repetition: u32, seed: u64) -> Run {
     let mut world = World::new(scenario, jitter);
     match &scenario.model {
         Model::Endpoint(model) => real_time::run(&mut world, model),
-        Model::Script(_) | Model::Replies(..) => {
+        Model::Script(_) | Model::Replies { .. } => {
             while let Some(at) = world.next_due() {
                 world.advance(at);
             }

@@ -11,6 +11,7 @@ pub(crate) mod open_api;
 pub(crate) mod outcome;
 pub(crate) mod parameters;
 mod repair;
+pub(crate) mod requests;
 mod schema;
 mod selection;
 mod trial;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use antiphon_backends::registry::config::TurnDetectionConfig;
 use antiphon_server::config::{Config, DEFAULT_FILE, Loaded, Source};
 
 fn read(text: &str, variables: &[(&str, &str)]) -> Result<Loaded, String> {
@@ -229,6 +230,16 @@ fn the_examples_in_the_file_that_init_writes_are_right() {
     let config = read(&examples.join("\n"), &[]).unwrap().config;
     assert_eq!(config.models.keys().collect::<Vec<_>>(), ["bakery", "qwen"]);
     assert_eq!(config.voices.keys().collect::<Vec<_>>(), ["nova"]);
+}
+
+#[test]
+fn the_example_of_a_turn_detector_in_that_file_is_right() {
+    let (_, example) = DEFAULT_FILE.split_once("# [turn_detection]\n").unwrap();
+    let (example, _) = example.split_once("\n\n").unwrap();
+    let example = example.replace("# ", "");
+    let config = read(&format!("[turn_detection]\n{example}"), &[]).unwrap().config;
+    let TurnDetectionConfig::SmartTurn(config) = config.turn_detection else { panic!("another type") };
+    assert_eq!(config.model.to_str(), Some("smart-turn-v3.2-cpu.onnx"));
 }
 
 #[test]

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_audio::{SampleRate, write_pcm};
+use antiphon_backends::turn_detection::TurnDetector;
 use antiphon_backends::voice_activity::earshot::Earshot;
 use antiphon_backends::voice_activity::echo::{Echo, EchoGate};
 use antiphon_backends::voice_activity::{Edge, SpeechEdges, VoiceActivityFactory as _};
 use antiphon_engine::config::{Config, FirstSpeaker, Greeting, Hearing, Limits, TurnTaking};
 use antiphon_engine::ids::UtteranceId;
 use antiphon_engine::input::{ModelEvent, Transcription, VoiceEvent};
-use antiphon_engine::message::{Medium, Speaker};
+use antiphon_engine::message::{AudioSpan, Medium, Speaker};
 use antiphon_engine::output::{Effect, Event, TranscriptWords};
 use antiphon_engine::{AudioTime, CallTime, Conversation, Input, Output};
 
@@ -32,6 +33,8 @@ pub(crate) struct Policy {
     pub(crate) echo_guard: bool,
     /// How long a transcriber that understands everything takes; none: there is none.
     pub(crate) transcriber: Option<Duration>,
+    /// What judges pauses, where they are judged; none: somebody who is never wrong.
+    pub(crate) detector: Option<Arc<dyn TurnDetector>>,
 }
 
 /// What the user's microphone picks up, and when.
@@ -64,6 +67,8 @@ pub(crate) struct Outcome {
 struct World<'a> {
     policy: &'a Policy,
     microphone: &'a Microphone,
+    /// What it has picked up so far.
+    heard: Vec<i16>,
     conversation: Conversation,
     agent: &'a [i16],
     now: CallTime,
@@ -116,6 +121,7 @@ pub(crate) fn run(
     let mut world = World {
         policy,
         microphone,
+        heard: Vec::new(),
         conversation: Conversation::new(config, CallTime::ZERO),
         agent,
         now: CallTime::ZERO,
@@ -143,6 +149,7 @@ impl World<'_> {
             self.run_until(time(end));
             frame.clear();
             frame.extend((from..end).map(|at| (self.picked_up(at) + chance.next() * 8.0) as i16));
+            self.heard.extend(&frame);
             let now = self.now.since_start();
             let mut found: Vec<Edge> = Vec::new();
             match &mut self.gate {
@@ -249,10 +256,12 @@ impl World<'_> {
                 self.plan.push((self.now + delay, Input::Transcribed(span.turn, words)));
             }
             Effect::JudgeTurn(span) => {
-                let to = (span.to.as_micros() / 1_000) as usize;
-                let goes_on = self.microphone.sounds.iter().any(|(from, sound)| from + sound.ms() > to + 100);
-                let judged = Input::TurnJudged(span.turn, if goes_on { 0.0 } else { 1.0 });
-                self.plan.push((self.now + DETECTOR, judged));
+                let probability = match &self.policy.detector {
+                    Some(detector) => detector.end_of_turn(self.clip(span)),
+                    None if self.goes_on_after(span.to) => 0.0,
+                    None => 1.0,
+                };
+                self.plan.push((self.now + DETECTOR, Input::TurnJudged(span.turn, probability)));
             }
             Effect::Cancel(_) | Effect::CloseLeg(_) | Effect::InvokeTool(_) => {}
         }
@@ -291,6 +300,17 @@ impl World<'_> {
         }
     }
 
+    /// A turn and the pause behind it, up to now.
+    fn clip(&self, span: &AudioSpan) -> &[i16] {
+        let from = (span.from.as_micros() * PER_MS as u64 / 1_000) as usize;
+        &self.heard[from.min(self.heard.len())..]
+    }
+
+    fn goes_on_after(&self, end: AudioTime) -> bool {
+        let end = (end.as_micros() / 1_000) as usize;
+        self.microphone.sounds.iter().any(|(from, sound)| from + sound.ms() > end + 100)
+    }
+
     /// The words of all sounds of which at least a half lies in this stretch of the user's audio.
     fn words_in(&self, from: AudioTime, to: AudioTime) -> String {
         let (from, to) = (from.as_micros() / 1_000, to.as_micros() / 1_000);
@@ -319,6 +339,7 @@ impl World<'_> {
             Event::Ended(_)
             | Event::MessageCommitted { .. }
             | Event::TurnTaken(_)
+            | Event::Thread(_)
             | Event::SpeechJudged(_)
             | Event::Notice(_)
             | Event::Started

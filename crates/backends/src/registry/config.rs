@@ -3,6 +3,7 @@
 //! Owns the fields, their defaults and their meaning. It must not know how a backend is made.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -244,7 +245,7 @@ pub enum VoiceActivityConfig {
 }
 
 /// What tells the end of a turn from a pause.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum TurnDetectionConfig {
     /// Nothing: silence alone ends a turn.
@@ -252,6 +253,8 @@ pub enum TurnDetectionConfig {
     None,
     /// The length of the turn, for tests.
     Scripted(ScriptedTurnDetectionConfig),
+    /// A smart-turn model that listens, where the binary was built with it.
+    SmartTurn(SmartTurnConfig),
 }
 
 /// A judge that goes by the length of the turn.
@@ -260,6 +263,16 @@ pub enum TurnDetectionConfig {
 pub struct ScriptedTurnDetectionConfig {
     /// The shortest finished turn, in milliseconds.
     pub until_ms: u64,
+}
+
+/// A judge that listens.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SmartTurnConfig {
+    /// The model's file: smart-turn v3, ONNX.
+    pub model: PathBuf,
+    /// Pauses that are judged at a time, each on one core. Default: as many as there are cores.
+    pub concurrency: Option<NonZeroUsize>,
 }
 
 fn four() -> usize {

@@ -77,6 +77,9 @@ fn line(moment: &Moment, said: &[&str]) -> Option<String> {
         Happening::UserPressed { digits } => {
             labelled(USER, "user", &format!("{DIM}(presses {}){DIM:#}", harmless(digits)))
         }
+        Happening::UserSent { kind } => {
+            labelled(USER, "user", &format!("{DIM}(sends a {}){DIM:#}", harmless(kind)))
+        }
         Happening::UserSpoke { text, .. } => labelled(USER, "user", &harmless(text)),
         Happening::UserWrote { text } => {
             labelled(USER, "user", &format!("{} {DIM}(in writing){DIM:#}", harmless(text)))

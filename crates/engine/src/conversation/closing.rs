@@ -13,6 +13,7 @@ impl Conversation {
     pub(super) fn close(&mut self, reason: EndReason, farewell: Option<Arc<str>>) {
         self.end_open_turn();
         self.answering.end(&mut self.cx);
+        self.threads.cancel_all(&mut self.cx, "the call is over");
         let Some(farewell) = farewell else {
             self.end(reason);
             return;
@@ -32,6 +33,7 @@ impl Conversation {
         };
         self.end_open_turn();
         self.answering.end(&mut self.cx);
+        self.threads.cancel_all(&mut self.cx, "the call is over");
         self.cx.timers.stop_all();
         if joined {
             self.cx.effect(Effect::CloseLeg(reason));

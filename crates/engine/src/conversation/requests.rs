@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use super::Conversation;
+use super::{Conversation, Phase};
 use crate::answering::Owed;
-use crate::input::{ForcedMessage, ForcedUrgency, Request, Urgency};
+use crate::context::Context;
+use crate::input::{ForcedMessage, ForcedUrgency, Request, ThreadRequest, Urgency};
 use crate::message::{Medium, Message, MessageBody, Speaker};
 use crate::notices;
 use crate::output::{EndReason, Severity, TranscriptWords};
+use crate::threads::Fork;
 
 impl Conversation {
     pub(super) fn handle_request(&mut self, request: Request) {
@@ -18,8 +20,48 @@ impl Conversation {
                 self.close(EndReason::AgentHangUp, farewell);
             }
             Request::SetOutputMedium(medium) => self.answering.set_medium(medium),
+            Request::Thread(request) => self.thread_request(*request),
             Request::UserText { text, urgency } if text.trim().is_empty() => self.empty_text(urgency),
             Request::UserText { text, urgency } => self.user_text(text, urgency),
+        }
+    }
+
+    /// Something that is for a side thread, or for this conversation after all.
+    pub(super) fn thread_request(&mut self, request: ThreadRequest) {
+        let state = self.answering.state();
+        let fork = |cx: &Context| Fork { messages: cx.history.for_model(), state };
+        if let Some(back) = self.threads.request(&mut self.cx, request, fork) {
+            self.request_for_main(back);
+        }
+    }
+
+    /// What tools of one conversation sent to another gets there.
+    pub(super) fn deliver_dispatches(&mut self) {
+        if self.phase != Phase::Live {
+            return;
+        }
+        for dispatch in self.answering.take_dispatches() {
+            if let Some(back) = self.threads.deliver(&mut self.cx, dispatch) {
+                self.request_for_main(back);
+            }
+        }
+        if self.threads.have_dispatches() {
+            let fork = Fork { messages: self.cx.history.for_model(), state: self.answering.state() };
+            for back in self.threads.take_for_main(&mut self.cx, &fork) {
+                self.request_for_main(back);
+            }
+        }
+    }
+
+    fn request_for_main(&mut self, request: ThreadRequest) {
+        self.unspeculate();
+        match request {
+            ThreadRequest::UserText { text, urgency, .. } => {
+                self.handle_request(Request::UserText { text, urgency });
+            }
+            ThreadRequest::Forced { message, .. } => self.handle_request(Request::ForcedMessage(message)),
+            // A thread is begun beside the conversation, never in it.
+            ThreadRequest::Spawn(_) => {}
         }
     }
 

@@ -9,8 +9,8 @@ use antiphon_engine::config::{
     ToolRuns, TurnTaking,
 };
 use antiphon_engine::input::{
-    ForcedMessage, ForcedUrgency, HangUpRequest, ModelEvent, ModelToolCall, Reaction, ToolAction, ToolAnswer,
-    ToolOutcome,
+    ForcedMessage, ForcedUrgency, HangUpRequest, ModelEvent, ModelToolCall, Reaction, Request, SpawnThread,
+    ThreadLimits, ThreadMessage, ThreadRef, ThreadRequest, ToolAction, ToolAnswer, ToolOutcome,
 };
 use antiphon_engine::message::{Medium, Message, MessageBody, ToolForModel};
 
@@ -139,4 +139,31 @@ pub(crate) fn forced(content: &str, urgency: ForcedUrgency) -> ForcedMessage {
 /// A message that is in the record before the call begins.
 pub(crate) fn from_before(body: MessageBody) -> Message {
     Message { body, medium: Medium::Text, ordinal: None, span: None }
+}
+
+/// An answer that sends this to a thread, and tells the model so.
+pub(crate) fn send(text: &str, request: ThreadRequest) -> ToolOutcome {
+    ToolOutcome::Answered(ToolAnswer {
+        action: ToolAction::SendToThread { result: Arc::from(text), request: Box::new(request) },
+        reaction: None,
+        state_update: None,
+    })
+}
+
+/// A thread of this name that forks the main conversation.
+pub(crate) fn spawn(id: &str, messages: Vec<ThreadMessage>) -> SpawnThread {
+    SpawnThread {
+        id: Some(Arc::from(id)),
+        parent: ThreadRef::Main,
+        replaces: false,
+        messages,
+        allowed_tools: None,
+        blocked_tools: Vec::new(),
+        limits: ThreadLimits::default(),
+    }
+}
+
+/// Begins it.
+pub(crate) fn spawned(spawn: SpawnThread) -> Request {
+    Request::Thread(Box::new(ThreadRequest::Spawn(Box::new(spawn))))
 }

@@ -4,7 +4,9 @@ use std::fmt;
 
 use antiphon_engine::AudioTime;
 use antiphon_engine::message::{Medium, Message, MessageBody, Speaker};
-use antiphon_engine::output::{Effect, Event, JudgedBy, Judgement, Transcript, TranscriptWords, Work};
+use antiphon_engine::output::{
+    Effect, Event, JudgedBy, Judgement, ThreadEvent, Transcript, TranscriptWords, Work,
+};
 
 /// The line for an effect; audio that is sent has none, for there are fifty pieces a second.
 pub(crate) fn effect_line(effect: &Effect) -> Option<String> {
@@ -15,7 +17,8 @@ pub(crate) fn effect_line(effect: &Effect) -> Option<String> {
         Effect::InvokeTool(invocation) => format!("tool {} {}", invocation.name, invocation.arguments),
         Effect::JudgeTurn(span) => format!("judge {}..{} ms", millis(span.from), millis(span.to)),
         Effect::Play { .. } => return None,
-        Effect::StartModel { .. } => "model".to_owned(),
+        Effect::StartModel { thread: None, .. } => "model".to_owned(),
+        Effect::StartModel { thread: Some(thread), .. } => format!("model in {thread}"),
         Effect::StartSpeech { text, .. } => format!("voice {text:?}"),
         Effect::Transcribe(span) => format!("transcribe {}..{} ms", millis(span.from), millis(span.to)),
     })
@@ -40,9 +43,25 @@ pub(crate) fn event_line(event: &Event) -> Option<String> {
             spoken.as_millis(),
             paused.as_millis()
         ),
+        Event::Thread(event) => thread_line(event),
         Event::Notice(notice) => format!("notice {}", notice.kind),
         Event::Ended(reason) => format!("ended {reason:?}"),
     })
+}
+
+fn thread_line(event: &ThreadEvent) -> String {
+    match event {
+        ThreadEvent::Spawned { thread } => format!("{thread} begins"),
+        ThreadEvent::Rejected { thread, reason } => format!("{thread} is rejected: {reason}"),
+        ThreadEvent::Terminated { thread, end, reason, .. } => format!("{thread} ends, {end:?}: {reason}"),
+        ThreadEvent::Delta { thread, text } => format!("{thread} +{text:?}"),
+        ThreadEvent::Completed { thread, text, tool_calls, .. } => {
+            let calls: Vec<&str> = tool_calls.iter().map(|call| &*call.name).collect();
+            format!("{thread} ={text:?} {calls:?}")
+        }
+        ThreadEvent::GenerationFailed { thread, reason, .. } => format!("{thread} fails: {reason}"),
+        ThreadEvent::GenerationCanceled { thread, .. } => format!("{thread} is stopped"),
+    }
 }
 
 /// `agent #1 "First"`, `agent #1 +" more"`, `agent #1 ="First more"`.

@@ -4,6 +4,7 @@
 //! the transcripts as a client would collect them, the record.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_engine::config::Limits;
@@ -11,7 +12,7 @@ use antiphon_engine::ids::{Ordinal, TurnId, UtteranceId};
 use antiphon_engine::input::{ModelEvent, VoiceEvent};
 use antiphon_engine::message::{Medium, Message, MessageBody, Speaker};
 use antiphon_engine::output::{
-    AgentState, Effect, Event, Judgement, Transcript, TranscriptWords, Verdict, Work,
+    AgentState, Effect, Event, Judgement, ThreadEvent, Transcript, TranscriptWords, Verdict, Work,
 };
 use antiphon_engine::{CallTime, Config, Input};
 
@@ -40,6 +41,8 @@ pub(crate) struct Witness {
     /// When a client that plays without a pause has played all it was sent.
     silent_from: CallTime,
     state: Option<AgentState>,
+    /// The side threads that have not ended.
+    threads: BTreeSet<Arc<str>>,
     /// The user's turns that counted.
     taken: BTreeSet<TurnId>,
     /// What a client has collected of each message.
@@ -83,6 +86,7 @@ impl Witness {
             sounds: BTreeMap::new(),
             silent_from: CallTime::ZERO,
             state: None,
+            threads: BTreeSet::new(),
             taken: BTreeSet::new(),
             collected: BTreeMap::new(),
             committed: Vec::new(),
@@ -145,17 +149,26 @@ impl Witness {
             Effect::InvokeTool(invocation) => {
                 self.starts(Work::Tool(invocation.id));
                 let (early, unattended) = self.tools[invocation.tool];
-                if !early {
+                let in_thread = invocation.thread.as_ref().inspect(|thread| self.insist_on(thread)).is_some();
+                if !early && !in_thread {
                     self.insist_agent_is_silent(now, "a tool runs");
                 }
-                if unattended {
+                if unattended || in_thread {
                     self.beside.push(Work::Tool(invocation.id));
                 }
                 assert!(invocation.arguments.is_object(), "a tool gets an object");
             }
             Effect::JudgeTurn(span) => assert!(span.from <= span.to, "{span:?} runs backwards"),
             Effect::Play { utterance, samples } => self.sees_audio(now, *utterance, *samples),
-            Effect::StartModel { generation, .. } => {
+            Effect::StartModel { generation, thread: Some(thread), .. } => {
+                self.insist_on(thread);
+                self.starts(Work::Model(*generation));
+                self.beside.push(Work::Model(*generation));
+                let is_side = |work: &&Work| matches!(work, Work::Model(_)) && self.beside.contains(work);
+                let running = self.under_way.iter().filter(is_side).count();
+                assert!(running <= self.limits.side_generations, "{running} side threads run the model");
+            }
+            Effect::StartModel { generation, thread: None, .. } => {
                 self.insist_agent_is_silent(now, "the model starts");
                 let is_in_the_way =
                     |work: &Work| !matches!(work, Work::Transcription(_)) && !self.beside.contains(work);
@@ -196,6 +209,7 @@ impl Witness {
             Event::Ended(_) => {
                 self.ended = true;
                 assert!(self.under_way.is_empty(), "work outlives the call: {:?}", self.under_way);
+                assert!(self.threads.is_empty(), "threads outlive the call: {:?}", self.threads);
                 let open = self.collected.iter().find(|(_, message)| !message.complete);
                 assert!(open.is_none(), "a transcript without an end: {open:?}");
             }
@@ -209,10 +223,35 @@ impl Witness {
                 };
                 assert_eq!(self.state, Some(after), "after {event:?}");
             }
+            Event::Thread(event) => self.sees_thread(event),
             Event::Notice(notice) => {
                 assert!(notice.kind.len() <= 50 && !notice.text.is_empty(), "{notice:?}");
             }
         }
+    }
+
+    fn sees_thread(&mut self, event: &ThreadEvent) {
+        match event {
+            ThreadEvent::Spawned { thread } => {
+                assert!(self.threads.insert(Arc::clone(thread)), "{thread} begins twice");
+                assert!(self.threads.len() <= self.limits.threads, "{} threads", self.threads.len());
+            }
+            ThreadEvent::Rejected { reason, .. } => assert!(!reason.is_empty(), "{event:?}"),
+            ThreadEvent::Terminated { thread, .. } => {
+                assert!(self.threads.remove(thread), "{thread} ends and is not there");
+            }
+            ThreadEvent::Delta { thread, text } => {
+                self.insist_on(thread);
+                assert!(!text.is_empty(), "{event:?}");
+            }
+            ThreadEvent::Completed { thread, .. }
+            | ThreadEvent::GenerationFailed { thread, .. }
+            | ThreadEvent::GenerationCanceled { thread, .. } => self.insist_on(thread),
+        }
+    }
+
+    fn insist_on(&self, thread: &Arc<str>) {
+        assert!(self.threads.contains(thread), "{thread} does something and is not there");
     }
 
     /// The record so far.

@@ -203,6 +203,11 @@ impl Ear {
         self.kept.range(from..to.max(from)).copied().collect()
     }
 
+    /// A turn's audio and the pause behind it, up to what was heard last, as far as they are still kept.
+    pub(super) fn clip_with_pause(&self, span: AudioSpan) -> Arc<[i16]> {
+        self.clip(AudioSpan { to: self.clock().max(span.to), ..span })
+    }
+
     /// Says whether the audio of the user's turn may still be asked for. If not, only the next pre-roll is kept.
     pub(super) fn hold(&mut self, hold: bool) {
         self.hold = hold;

@@ -37,7 +37,7 @@ use super::setup::{Remark, Setup};
 use super::wire::{Meaning, Wire};
 use super::witness::{self, Witness};
 use super::work::{WorkResult, Works};
-use super::{messages, severity};
+use super::{messages, severity, threads};
 use crate::outbound::Outbound;
 
 /// What the driver has to do with the data connection.
@@ -476,7 +476,7 @@ impl Driver {
             Effect::InvokeTool(invocation) => self.invoke(&invocation),
             Effect::JudgeTurn(span) => self.judge_turn(span),
             Effect::Play { utterance, samples } => self.play(utterance, samples),
-            Effect::StartModel { generation, prompt } => {
+            Effect::StartModel { generation, prompt, thread: _ } => {
                 let request = language_model::Request { prompt: *prompt, clips: self.clips.for_model() };
                 self.works.start_model(generation, &self.setup.model, request);
             }
@@ -528,9 +528,9 @@ impl Driver {
     }
 
     fn judge_turn(&mut self, span: AudioSpan) {
-        if let Some(detector) = &self.backends.turn_detector {
-            let samples = self.clip(span);
-            self.works.start_judgement(span.turn, detector, samples);
+        if let (Some(judge), Some(ear)) = (&self.backends.turn_detector, &self.ear) {
+            // How long the voice has been silent is part of how finished it sounds.
+            self.works.start_judgement(span.turn, judge, ear.clip_with_pause(span));
         }
     }
 
@@ -558,6 +558,12 @@ impl Driver {
                 }
             }
             Event::Ended(reason) => self.ended = Some(reason),
+            Event::Thread(event) => {
+                if let Some(told) = threads::told(&event) {
+                    let (at, severity) = (self.timestamp(now), severity(told.severity));
+                    self.recorder.event(at, severity, told.kind, told.text, Some(told.extras));
+                }
+            }
             // What was judged is told by a notice.
             Event::Started | Event::Transcript(_) | Event::TurnTaken(_) | Event::SpeechJudged(_) => {}
         }

@@ -7,20 +7,20 @@ use std::sync::Arc;
 
 use antiphon_api::json::JsonObject;
 use antiphon_api::realtime::{
-    self as api, ClientMessage, MAIN_THREAD, OpaqueNumber, ResultText, ServerMessage, ToolResult,
-    TranscriptText,
+    self as api, ClientMessage, OpaqueNumber, ResultText, ServerMessage, ToolResult, TranscriptText,
 };
 use antiphon_api::rest::calls::{ConnectionKind, EnabledDataMessages};
 use antiphon_api::{CallId, WireDuration};
 use antiphon_engine::CallTime;
 use antiphon_engine::ids::InvocationId;
-use antiphon_engine::input::{ForcedMessage, ForcedUrgency, ModelToolCall, Request, ToolOutcome, Urgency};
+use antiphon_engine::input::{Request, ToolOutcome};
 use antiphon_engine::message::{Medium, Message, MessageBody, Speaker};
 use antiphon_engine::output::{AgentState, Event, Invocation, Notice, Severity, Transcript, TranscriptWords};
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::threads;
 use crate::tools::outcome::outcome;
+use crate::tools::requests::{forced_message, spawn_thread, user_text};
 
 /// What a client's message means to the call.
 #[derive(Debug, PartialEq)]
@@ -90,26 +90,22 @@ impl Wire {
                 "tool.result_ignored",
                 format!("a client may not answer {:?} for the data connection", result.invocation_id),
             ),
-            ClientMessage::ForcedAgentMessage(forced) if forced.thread_id != MAIN_THREAD => {
-                no_thread(&forced.thread_id)
-            }
             ClientMessage::ForcedAgentMessage(forced) => Meaning::Request(forced_message(forced)),
             ClientMessage::HangUp(hang_up) => {
                 Meaning::Request(Request::HangUp { message: hang_up.message.into() })
             }
-            ClientMessage::InputText(input) => user_text(input.into_user_text(api::Urgency::Soon)),
+            ClientMessage::InputText(input) => {
+                Meaning::Request(user_text(input.into_user_text(api::Urgency::Soon)))
+            }
             ClientMessage::Ping(ping) => self.pong(ping.timestamp),
             ClientMessage::SetOutputMedium(set) => match set.medium {
                 api::Medium::Text => Meaning::Request(Request::SetOutputMedium(Medium::Text)),
                 api::Medium::Voice => Meaning::Request(Request::SetOutputMedium(Medium::Voice)),
             },
             ClientMessage::SpawnThread(spawn) => {
-                Meaning::Answer(ServerMessage::ThreadRejected(api::ThreadRejected {
-                    thread_id: spawn.new_thread_id.unwrap_or_default(),
-                    reason: "side threads are not available on this server".to_owned(),
-                }))
+                Meaning::Request(Request::Thread(Box::new(spawn_thread(spawn))))
             }
-            ClientMessage::UserText(text) => user_text(text),
+            ClientMessage::UserText(text) => Meaning::Request(user_text(text)),
             ClientMessage::Unknown(unknown) => Meaning::Ignored(
                 "message.ignored",
                 format!("messages of type {:?} are not known", unknown.kind()),
@@ -127,6 +123,7 @@ impl Wire {
             Event::Transcript(words) => ServerMessage::Transcript(transcript(words)),
             Event::UserStartedSpeaking => ServerMessage::UserStartedSpeaking(speaking()),
             Event::UserStoppedSpeaking => ServerMessage::UserStoppedSpeaking(speaking()),
+            Event::Thread(event) => threads::message(event)?,
             Event::Notice(notice) => ServerMessage::CallEvent(self.notice(notice)),
             Event::MessageCommitted { .. }
             | Event::TurnTaken(_)
@@ -239,50 +236,6 @@ fn made_up_id(call: CallId, id: InvocationId) -> String {
         .map(|byte| char::from(ALPHABET[usize::from(*byte) % 62]))
         .collect::<String>();
     format!("call_{text}")
-}
-
-fn no_thread(thread: &str) -> Meaning {
-    Meaning::Ignored(
-        "thread.unknown",
-        format!("there is no thread {thread:?}; side threads are not available"),
-    )
-}
-
-fn user_text(message: api::UserTextMessage) -> Meaning {
-    if message.thread_id != MAIN_THREAD {
-        return no_thread(&message.thread_id);
-    }
-    Meaning::Request(Request::UserText {
-        text: message.text.into(),
-        urgency: match message.urgency {
-            api::Urgency::Immediate => Urgency::Immediate,
-            api::Urgency::Soon => Urgency::Soon,
-            api::Urgency::Later => Urgency::Later,
-        },
-    })
-}
-
-fn forced_message(forced: api::ForcedAgentMessage) -> Request {
-    let known_results = forced
-        .known_tool_results
-        .into_iter()
-        .map(|result| (Arc::from(result.invocation_id.as_str()), outcome(result)))
-        .collect();
-    let tool_calls = forced.tool_calls.into_iter().map(|call| ModelToolCall {
-        name: call.name.into(),
-        arguments: Value::Object(call.arguments).to_string().into(),
-        given_id: call.id.map(Arc::from),
-    });
-    Request::ForcedMessage(ForcedMessage {
-        content: forced.content.into(),
-        tool_calls: tool_calls.collect(),
-        known_results,
-        uninterruptible: forced.uninterruptible,
-        urgency: match forced.urgency {
-            api::ForcedUrgency::Immediate => ForcedUrgency::Immediate,
-            api::ForcedUrgency::Soon => ForcedUrgency::Soon,
-        },
-    })
 }
 
 fn agent_state(state: AgentState) -> api::AgentState {

@@ -13,7 +13,7 @@ use antiphon_audio::{Resampler, SampleRate, write_pcm};
 use antiphon_backends::language_model::{self, LanguageModel};
 use antiphon_backends::speech_to_text::{self, SpeechToText};
 use antiphon_backends::text_to_speech::{self, SpeechEvent, TextToSpeech};
-use antiphon_backends::turn_detection::TurnDetector;
+use antiphon_backends::turn_detection::Judge;
 use antiphon_engine::ids::{GenerationId, InvocationId, TurnId, UtteranceId};
 use antiphon_engine::input::{ModelEvent, ToolOutcome, Transcription, VoiceEvent, WordEnd};
 use antiphon_engine::output::Work;
@@ -176,19 +176,12 @@ impl Works {
         });
     }
 
-    /// Asks a turn detector. What it cannot hear any more in a pause is not worth its time: it hears the end of the turn.
-    pub(super) fn start_judgement(
-        &mut self,
-        id: TurnId,
-        detector: &Arc<dyn TurnDetector>,
-        samples: Arc<[i16]>,
-    ) {
+    /// Has a pause judged. Without an opinion there is no result, and the turn ends as without a detector.
+    pub(super) fn start_judgement(&mut self, id: TurnId, judge: &Arc<Judge>, samples: Arc<[i16]>) {
         let sender = self.sender.clone();
-        let detector = Arc::clone(detector);
+        let judge = Arc::clone(judge);
         self.tasks.spawn(async move {
-            let judgement = tokio::task::spawn_blocking(move || detector.end_of_turn(&samples));
-            // A detector that panicked has no opinion: the turn ends as without one.
-            if let Ok(probability) = judgement.await {
+            if let Some(probability) = judge.end_of_turn(samples).await {
                 let _ = sender.send(WorkResult::TurnJudged(id, probability)).await;
             }
         });

@@ -66,7 +66,7 @@ impl Keeping {
         self.keep.is_some() || self.maximum_bytes.is_some()
     }
 
-    /// Removes what is too old or too much now, of calls that are not `live`. At most [`ROUND`] files; whether there may be more
+    /// Removes what is too old or too much now, of calls that are not `live`. At most a round of files; whether there may be more
     /// is the second of what it gives. Blocks the thread.
     ///
     /// # Errors

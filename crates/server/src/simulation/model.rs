@@ -17,8 +17,8 @@ use serde_json::Value;
 pub(super) enum Model {
     /// A script.
     Script(Box<Scripted>),
-    /// Replies in order.
-    Replies(Arc<[Reply]>, Pace),
+    /// Replies in order, of the main conversation and of side threads.
+    Replies { main: Arc<[Reply]>, threads: Arc<[Reply]>, pace: Pace },
     /// A real model.
     Endpoint(Arc<dyn LanguageModel>),
 }
@@ -61,17 +61,24 @@ pub(super) enum Answer {
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     next: usize,
+    /// The same in side threads.
+    next_in_threads: usize,
     /// What the agent had said and done by the last prompt.
     traces: Option<usize>,
 }
 
 impl Model {
     /// What the model answers to this prompt.
-    pub(super) fn answer(&self, prompt: &Prompt, progress: &mut Progress) -> Answer {
+    pub(super) fn answer(&self, prompt: &Prompt, in_thread: bool, progress: &mut Progress) -> Answer {
         match self {
             Self::Script(script) => Answer::Timetable(script.timetable(prompt)),
-            Self::Replies(replies, pace) => {
-                let index = progress.advance(replies, prompt);
+            Self::Replies { main, threads, pace } => {
+                let (replies, index) = if in_thread {
+                    progress.next_in_threads += 1;
+                    (threads, progress.next_in_threads - 1)
+                } else {
+                    (main, progress.advance(main, prompt))
+                };
                 match replies.get(index) {
                     Some(reply) => Answer::Timetable(reply.timetable(*pace)),
                     None => Answer::UsedUp(replies.len()),

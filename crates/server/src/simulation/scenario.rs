@@ -21,7 +21,7 @@ use antiphon_api::realtime::ToolResult;
 use antiphon_engine::config::Config;
 
 pub(super) use expectations::{Expectation, Occurrence};
-pub(super) use steps::{Awaited, Speech, Step, Trigger};
+pub(super) use steps::{Awaited, Speech, Step, Trigger, kind};
 
 use super::agent::Keys;
 use super::model::Model;
@@ -139,7 +139,7 @@ impl Scenario {
     pub fn asks_a_real_model(&self) -> bool {
         match self.model {
             Model::Endpoint(_) => true,
-            Model::Script(_) | Model::Replies(..) => false,
+            Model::Script(_) | Model::Replies { .. } => false,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use antiphon_engine::CallTime;
 use antiphon_engine::ids::{InvocationId, Ordinal};
 use antiphon_engine::message::{Medium, Message, MessageBody, Speaker};
-use antiphon_engine::output::{AgentState, EndReason, Event, Notice, Severity, Transcript};
+use antiphon_engine::output::{AgentState, EndReason, Event, Notice, Severity, ThreadEvent, Transcript};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
@@ -82,6 +82,11 @@ pub enum Happening {
     UserPressed {
         /// Which.
         digits: String,
+    },
+    /// The client sent a data message.
+    UserSent {
+        /// Of this type.
+        kind: String,
     },
     /// The user began to speak.
     UserSpoke {
@@ -274,6 +279,7 @@ impl Story {
                 self.end = Some((now.since_start(), reason));
                 self.add(now, Happening::Ended { reason });
             }
+            Event::Thread(event) => self.thread(now, event),
             // What was judged is told by a notice.
             Event::Started
             | Event::UserStartedSpeaking
@@ -281,6 +287,27 @@ impl Story {
             | Event::TurnTaken(_)
             | Event::SpeechJudged(_) => {}
         }
+    }
+
+    fn thread(&mut self, now: CallTime, event: &ThreadEvent) {
+        let (kind, text) = match event {
+            ThreadEvent::Spawned { thread } => ("thread_spawned", thread.to_string()),
+            ThreadEvent::Rejected { thread, reason } => ("thread_rejected", format!("{thread}: {reason}")),
+            ThreadEvent::Terminated { thread, reason, .. } => {
+                ("thread_terminated", format!("{thread}: {reason}"))
+            }
+            ThreadEvent::Completed { thread, text, .. } => {
+                ("side_generation_completed", format!("{thread}: {text}"))
+            }
+            ThreadEvent::GenerationFailed { thread, reason, .. } => {
+                ("side_generation.failed", format!("{thread}: {reason}"))
+            }
+            ThreadEvent::GenerationCanceled { thread, .. } => {
+                ("side_generation.canceled", thread.to_string())
+            }
+            ThreadEvent::Delta { .. } => return,
+        };
+        self.add(now, Happening::Event { kind: kind.to_owned(), text, is_problem: false });
     }
 
     /// Brings the moments into the order of time.

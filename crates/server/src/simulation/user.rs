@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use antiphon_api::realtime::ClientMessage;
 use antiphon_engine::CallTime;
 
 use super::jitter::Jitter;
@@ -38,6 +39,7 @@ pub(super) enum Act<'s> {
     HangUp,
     Noise(Duration),
     Press(&'s str),
+    Send(&'s ClientMessage),
     Speak(&'s Speech, Duration),
     Write(&'s str, antiphon_engine::input::Urgency),
     /// Something that was waited for did not come, and the user gives up.
@@ -166,6 +168,10 @@ impl<'s> User<'s> {
                     self.phase = Phase::Busy { until: now + lasting };
                     Some(Act::Noise(lasting))
                 }
+                Step::Send(message) => {
+                    self.mark(view);
+                    Some(Act::Send(message))
+                }
                 Step::Write(text, urgency) => {
                     self.mark(view);
                     Some(Act::Write(text, *urgency))
@@ -213,7 +219,7 @@ impl<'s> User<'s> {
         match step {
             Step::Backchannel(_, trigger) | Step::Interrupt(_, trigger) => over_agent(trigger),
             Step::HangUp(Some(trigger)) | Step::Noise(_, Some(trigger)) => over_agent(trigger),
-            Step::HangUp(None) | Step::Noise(_, None) | Step::Pause(_) => Moment::Now,
+            Step::HangUp(None) | Step::Noise(_, None) | Step::Pause(_) | Step::Send(_) => Moment::Now,
             // After a pause or a wait the moment is the scenario's choice.
             Step::Say(_) | Step::Dtmf(_) | Step::Write(..) if self.chose_its_moment() => Moment::Now,
             Step::Say(_) | Step::Dtmf(_) | Step::Write(..) => polite(settings.reaction),
@@ -246,6 +252,7 @@ impl<'s> User<'s> {
                 | Step::Noise(..)
                 | Step::Pause(_)
                 | Step::Say(_)
+                | Step::Send(_)
                 | Step::WaitFor(_, None)
                 | Step::Write(..),
             ) => Some(self.scenario.user.patience),

@@ -251,6 +251,7 @@ fn is_said_or_done(what: &Happening) -> bool {
         | Happening::UserHungUp
         | Happening::UserNoise { .. }
         | Happening::UserPressed { .. }
+        | Happening::UserSent { .. }
         | Happening::UserWrote { .. } => true,
         Happening::Event { .. } | Happening::State { .. } | Happening::UserSpoke { .. } => false,
     }
@@ -285,6 +286,7 @@ fn in_words(what: &Happening) -> String {
         Happening::UserHungUp => "the user hung up".to_owned(),
         Happening::UserNoise { lasting } => format!("a noise of {}", seconds(*lasting)),
         Happening::UserPressed { digits } => format!("the user pressed {digits}"),
+        Happening::UserSent { kind } => format!("the client sent a {kind}"),
         Happening::UserSpoke { text, lasting } => format!("the user spoke for {}: {text}", seconds(*lasting)),
         Happening::UserWrote { text } => format!("the user wrote: {text}"),
     }

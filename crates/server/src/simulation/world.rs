@@ -24,6 +24,7 @@ use super::agent::Keys;
 use super::jitter::Jitter;
 use super::model::{Answer, Progress};
 use super::scenario::Scenario;
+use super::scenario::kind;
 use super::speech::Sounds;
 use super::story::{Happening, State, Story};
 use super::user::{Act, User, View};
@@ -196,7 +197,9 @@ impl<'s> World<'s> {
             Effect::InvokeTool(invocation) => self.invoke(&invocation),
             // Nobody listens to the sound of it; what was heard of it, the engine counts.
             Effect::Play { .. } => {}
-            Effect::StartModel { generation, prompt } => self.ask(generation, prompt),
+            Effect::StartModel { generation, thread, prompt } => {
+                self.ask(generation, thread.is_some(), prompt)
+            }
             Effect::StartSpeech { utterance, text } => self.speak(utterance, &text),
             Effect::Transcribe(span) => {
                 let words = Transcription::Words(self.sounds.transcript(span).into());
@@ -227,6 +230,7 @@ impl<'s> World<'s> {
             | Event::Transcript(_)
             | Event::MessageCommitted { .. }
             | Event::TurnTaken(_)
+            | Event::Thread(_)
             | Event::Notice(_) => {}
         }
     }
@@ -271,6 +275,14 @@ impl<'s> World<'s> {
                         self.text(template.replace("{digits}", digits).into(), *urgency);
                     }
                 }
+                Act::Send(message) => {
+                    self.story.user(self.now, Happening::UserSent { kind: kind(message) }, None);
+                    match self.wire.read(message.clone()) {
+                        Meaning::Request(request) => self.input(Input::Request(request)),
+                        Meaning::Tool(id, outcome) => self.input(Input::Tool(id, outcome)),
+                        Meaning::Answer(_) | Meaning::Ignored(..) => {}
+                    }
+                }
                 Act::Speak(speech, lasting) => {
                     let what = Happening::UserSpoke { text: speech.text.clone(), lasting };
                     self.story.user(self.now, what, Some(self.now + lasting));
@@ -305,8 +317,8 @@ impl<'s> World<'s> {
         self.input(Input::LegClosed(LegClosed::ByPeer));
     }
 
-    fn ask(&mut self, generation: GenerationId, prompt: Box<Prompt>) {
-        match self.scenario.model.answer(&prompt, &mut self.progress) {
+    fn ask(&mut self, generation: GenerationId, in_thread: bool, prompt: Box<Prompt>) {
+        match self.scenario.model.answer(&prompt, in_thread, &mut self.progress) {
             Answer::Timetable(events) => {
                 let mut at = self.now;
                 for (wait, event) in events {
@@ -319,9 +331,12 @@ impl<'s> World<'s> {
                 self.failures.push(Failure {
                     line: 0,
                     expected: format!("the {count} replies of the model are enough"),
-                    happened: vec![
-                        "the model was asked once more; add a reply under model.replies".to_owned(),
-                    ],
+                    happened: vec![if in_thread {
+                        "the model was asked once more in a thread; add a reply under model.thread_replies"
+                            .to_owned()
+                    } else {
+                        "the model was asked once more; add a reply under model.replies".to_owned()
+                    }],
                 });
                 let end = ModelEvent::Failed("all recorded replies are used up".into());
                 self.plan(self.now, Due::Input(Input::Model(generation, end)));
@@ -359,6 +374,8 @@ impl<'s> World<'s> {
             output_rate: self.scenario.config.output_rate,
             state: &invocation.state,
             history: self.history(history),
+            thread: invocation.thread.as_deref(),
+            threads: &invocation.threads,
         };
         let tool = self.scenario.call_tools.get(invocation.tool).cloned().unwrap_or_default();
         let parameters = match tool.task(&invocation.arguments, &known) {

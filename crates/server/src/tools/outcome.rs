@@ -9,6 +9,8 @@ use antiphon_api::realtime::{
 use antiphon_engine::input::{HangUpRequest, Reaction, ToolAction, ToolAnswer, ToolOutcome};
 use serde_json::Value;
 
+use super::requests::sent;
+
 /// What a result in wire words means.
 pub(crate) fn outcome(result: ToolResult) -> ToolOutcome {
     if let Some(error) = result.error_type {
@@ -55,7 +57,10 @@ pub(super) fn read(kind: ResponseType, text: String) -> Result<ToolAction, Strin
             Ok(_) | Err(_) => Err(malformed(kind, "it is no JSON object")),
         },
         ResponseType::SendToThread => match from_request::<SendToThread>(text.as_bytes()) {
-            Ok(_) => Err(unavailable(kind)),
+            Ok(parsed) => Ok(ToolAction::SendToThread {
+                result: Arc::from(parsed.value.calling_thread_result_text),
+                request: Box::new(sent(parsed.value.data_message)),
+            }),
             Err(error) => Err(malformed(kind, &error.to_string())),
         },
     }

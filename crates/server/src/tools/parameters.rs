@@ -6,9 +6,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use antiphon_api::json::JsonObject;
+use antiphon_api::realtime::MAIN_THREAD;
 use antiphon_api::rest::calls::{
     BaseToolDefinition, BaseToolRun, DynamicParameter, KnownParameter, ParameterLocation, SelectedTool,
 };
+use antiphon_engine::output::{ThreadState, ThreadStatus};
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
@@ -23,6 +25,10 @@ pub(crate) struct KnownValues<'a> {
     pub(crate) output_rate: u32,
     pub(crate) state: &'a Value,
     pub(crate) history: Value,
+    /// The side thread that calls; the main conversation if absent.
+    pub(crate) thread: Option<&'a str>,
+    /// What the side threads do.
+    pub(crate) threads: &'a [ThreadStatus],
 }
 
 impl KnownValues<'_> {
@@ -34,10 +40,28 @@ impl KnownValues<'_> {
             KnownParameter::CallState => self.state.clone(),
             KnownParameter::ConversationHistory => self.history.clone(),
             KnownParameter::OutputSampleRate => Value::from(self.output_rate),
-            KnownParameter::ThreadId => Value::from("UI"),
-            KnownParameter::ThreadStates => json!({}),
+            KnownParameter::ThreadId => Value::from(self.thread.unwrap_or(MAIN_THREAD)),
+            KnownParameter::ThreadStates => states(self.threads),
         }
     }
+}
+
+/// What the side threads do, by their names (protocol.md 6.4).
+fn states(threads: &[ThreadStatus]) -> Value {
+    let status = |status: &ThreadStatus| {
+        let state = match status.state {
+            ThreadState::Idle => "IDLE",
+            ThreadState::Generating => "GENERATING",
+            ThreadState::CallingTool => "CALLING_TOOL",
+            ThreadState::Failed => "FAILED",
+        };
+        let mut value = json!({ "state": state });
+        if let Some(last) = &status.last_response {
+            value["lastResponse"] = Value::from(&**last);
+        }
+        (status.id.to_string(), value)
+    };
+    Value::Object(threads.iter().map(status).collect())
 }
 
 /// A tool's parameters.

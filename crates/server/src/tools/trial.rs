@@ -69,6 +69,8 @@ impl Trial {
             output_rate: 48_000,
             state: &state,
             history: value(KnownParameter::ConversationHistory, json!([])),
+            thread: None,
+            threads: &[],
         };
         match tool.task(&Value::Object(parameters), &known) {
             Ok(Task::Http(call)) => Ok(Self(call)),

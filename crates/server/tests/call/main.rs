@@ -21,5 +21,6 @@ mod recording;
 mod retention;
 mod speech;
 mod stand;
+mod threads;
 mod tool_definitions;
 mod traces;

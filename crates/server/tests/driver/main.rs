@@ -10,6 +10,7 @@ mod interruption;
 mod keep_alive;
 mod media;
 mod pacing;
+mod pauses;
 mod record;
 mod rehearing;
 mod stand;

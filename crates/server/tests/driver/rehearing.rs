@@ -74,7 +74,7 @@ async fn call(rate: u32, speak: impl AsyncFnOnce(&mut Client)) -> Left {
 }
 
 fn listeners() -> Listeners {
-    Listeners::build(VoiceActivityConfig::Earshot, TurnDetectionConfig::None).unwrap()
+    Listeners::build(VoiceActivityConfig::Earshot, &TurnDetectionConfig::None).unwrap()
 }
 
 fn again(left: &Left, ear: EarSettings) -> (Rehearing, WhatIf) {
@@ -151,7 +151,7 @@ async fn a_network_that_jitters_moves_edges_a_little_and_changes_no_turn() {
 async fn a_turn_detector_can_be_tried_on_a_call_that_had_none() {
     let left = call(16_000, conversation).await;
     let patient = TurnDetectionConfig::Scripted(ScriptedTurnDetectionConfig { until_ms: 60_000 });
-    let patient = Listeners::build(VoiceActivityConfig::Earshot, patient).unwrap();
+    let patient = Listeners::build(VoiceActivityConfig::Earshot, &patient).unwrap();
     let rehearing = rehear(&left.journal, &left.recording, &patient, left.journal.header.ear).unwrap();
     let config = left.journal.header.config.clone();
     let what_if = what_if_heard(&left.journal, config, &rehearing, &patient);

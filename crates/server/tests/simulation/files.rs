@@ -135,7 +135,7 @@ fn tools_are_checked() {
     refused(
         &yaml("{ answer: x, never: true }"),
         7,
-        "exactly one of `answer`, `error`, `hang_up` and `never`",
+        "exactly one of `answer`, `error`, `hang_up`, `send_to_thread` and `never`",
     );
     refused(&yaml("{ answr: x }"), 7, "unknown field `answr`");
 }

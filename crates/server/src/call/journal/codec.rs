@@ -18,7 +18,8 @@ use antiphon_engine::config::{
 use antiphon_engine::ids::{GenerationId, InvocationId, Ordinal, TurnId, UtteranceId};
 use antiphon_engine::input::{
     ForcedMessage, ForcedUrgency, HangUpRequest, LegClosed, ModelEvent, ModelToolCall, Reaction, Request,
-    ToolAction, ToolAnswer, ToolOutcome, Transcription, Urgency, VoiceEvent, WordEnd,
+    SpawnThread, ThreadLimits, ThreadMessage, ThreadRef, ThreadRequest, ToolAction, ToolAnswer, ToolOutcome,
+    Transcription, Urgency, VoiceEvent, WordEnd,
 };
 use antiphon_engine::message::{AudioSpan, Medium, Message, MessageBody, Speaker, ToolForModel};
 use antiphon_engine::output::{AgentState, EndReason, JudgedBy, Judgement, Severity, Verdict, Work};
@@ -358,6 +359,12 @@ impl<T: Take> Take for Arc<[T]> {
     }
 }
 
+impl<T: Take> Take for Box<T> {
+    fn parse(input: &mut Reader<'_>) -> Result<Self, Malformed> {
+        T::parse(input).map(Self::new)
+    }
+}
+
 impl<T: Put> Put for Box<T> {
     fn put(&self, out: &mut Writer) {
         (**self).put(out);
@@ -408,6 +415,8 @@ record!(Limits {
     tool_calls,
     message_bytes,
     waiting_messages,
+    threads,
+    side_generations,
     transcript,
     last_words,
     history_bytes,
@@ -449,7 +458,7 @@ record!(WordEnd { text, samples });
 choice!(Transcription { 0: Words(words as user), 1: Failed(why) });
 choice!(ToolOutcome { 0: Answered(answer), 1: Failed { text, detail } });
 record!(ToolAnswer { action, reaction, state_update as maybe_state });
-choice!(ToolAction { 0: Respond(text), 1: HangUp(request) });
+choice!(ToolAction { 0: Respond(text), 1: HangUp(request), 2: SendToThread { result, request } });
 record!(HangUpRequest { strict, message });
 choice!(Reaction { 0: Listens, 1: Speaks, 2: SpeaksOnce });
 choice!(Urgency { 0: Immediate, 1: Later, 2: Soon });
@@ -458,6 +467,18 @@ choice!(Request {
     1: ForcedMessage(message),
     2: HangUp { message },
     3: SetOutputMedium(medium),
+    4: Thread(request),
+});
+choice!(ThreadRef { 0: Main, 1: Side(id), 2: Parent });
+choice!(ThreadRequest { 0: Spawn(spawn), 1: UserText { to, text as user, urgency }, 2: Forced { to, message } });
+record!(SpawnThread { id, parent, replaces, messages, allowed_tools, blocked_tools, limits });
+choice!(ThreadMessage { 0: UserText(text as user), 1: Forced(message) });
+record!(ThreadLimits {
+    output_tokens,
+    input_tokens,
+    generations,
+    generation_output_tokens,
+    generation_input_tokens,
 });
 record!(ForcedMessage { content, tool_calls, known_results, uninterruptible, urgency });
 choice!(ForcedUrgency { 0: Immediate, 1: Soon });
@@ -483,4 +504,5 @@ choice!(Timer {
     10: LastWords,
     11: Lull,
     12: Verdict,
+    13: ThreadTools,
 });

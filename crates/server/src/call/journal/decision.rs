@@ -9,8 +9,8 @@ use antiphon_engine::CallTime;
 use antiphon_engine::ids::{GenerationId, InvocationId, Ordinal, TurnId, UtteranceId};
 use antiphon_engine::message::{AudioSpan, MessageBody, Speaker};
 use antiphon_engine::output::{
-    AgentState, Effect, EndReason, Event, JudgedBy, Judgement, Output, Severity, TranscriptWords, Verdict,
-    Work,
+    AgentState, Effect, EndReason, Event, JudgedBy, Judgement, Output, Severity, ThreadEvent,
+    TranscriptWords, Verdict, Work,
 };
 use antiphon_engine::timers::Timer;
 
@@ -35,6 +35,8 @@ pub enum Decision {
         invocation: InvocationId,
         /// The tool's name.
         tool: Arc<str>,
+        /// The side thread that wants it.
+        thread: Option<Arc<str>>,
     },
     /// To send audio.
     Play {
@@ -49,6 +51,8 @@ pub enum Decision {
         generation: GenerationId,
         /// How many messages it was given.
         messages: usize,
+        /// The side thread that it answers in.
+        thread: Option<Arc<str>>,
     },
     /// To speak a text.
     StartSpeech {
@@ -84,6 +88,13 @@ pub enum Decision {
     TurnTaken(TurnId),
     /// What speech over the agent was.
     SpeechJudged(Judgement),
+    /// Something happened in a side thread.
+    Thread {
+        /// Its name.
+        thread: Arc<str>,
+        /// What.
+        news: ThreadNews,
+    },
     /// Something for the developer.
     Notice {
         /// How much it matters.
@@ -153,12 +164,15 @@ impl Decision {
             Effect::Cancel(work) => Self::Cancel(*work),
             Effect::ClearPlayback => Self::ClearPlayback,
             Effect::CloseLeg(reason) => Self::CloseLeg(*reason),
-            Effect::InvokeTool(invocation) => {
-                Self::InvokeTool { invocation: invocation.id, tool: quote(&invocation.name) }
-            }
+            Effect::InvokeTool(invocation) => Self::InvokeTool {
+                invocation: invocation.id,
+                tool: quote(&invocation.name),
+                thread: invocation.thread.as_ref().map(quote),
+            },
             Effect::Play { utterance, samples } => Self::Play { utterance: *utterance, samples: *samples },
-            Effect::StartModel { generation, prompt } => {
-                Self::StartModel { generation: *generation, messages: prompt.messages.len() }
+            Effect::StartModel { generation, thread, prompt } => {
+                let thread = thread.as_ref().map(quote);
+                Self::StartModel { generation: *generation, messages: prompt.messages.len(), thread }
             }
             Effect::StartSpeech { utterance, text } => {
                 Self::StartSpeech { utterance: *utterance, text: quote(text) }
@@ -166,6 +180,19 @@ impl Decision {
             Effect::JudgeTurn(span) => Self::JudgeTurn(*span),
             Effect::Transcribe(span) => Self::Transcribe(*span),
         }
+    }
+
+    fn of_thread(event: &ThreadEvent) -> Self {
+        let (thread, news) = match event {
+            ThreadEvent::Spawned { thread } => (thread, ThreadNews::Spawned),
+            ThreadEvent::Rejected { thread, .. } => (thread, ThreadNews::Rejected),
+            ThreadEvent::Terminated { thread, .. } => (thread, ThreadNews::Terminated),
+            ThreadEvent::Delta { thread, .. } => (thread, ThreadNews::Delta),
+            ThreadEvent::Completed { thread, .. } => (thread, ThreadNews::Completed),
+            ThreadEvent::GenerationFailed { thread, .. } => (thread, ThreadNews::GenerationFailed),
+            ThreadEvent::GenerationCanceled { thread, .. } => (thread, ThreadNews::GenerationCanceled),
+        };
+        Self::Thread { thread: quote(thread), news }
     }
 
     fn of_event(event: &Event) -> Self {
@@ -194,6 +221,7 @@ impl Decision {
             Event::UserStoppedSpeaking => Self::UserStoppedSpeaking,
             Event::TurnTaken(turn) => Self::TurnTaken(*turn),
             Event::SpeechJudged(judgement) => Self::SpeechJudged(*judgement),
+            Event::Thread(event) => Self::of_thread(event),
             Event::Notice(notice) => Self::Notice {
                 severity: notice.severity,
                 kind: Arc::from(notice.kind),
@@ -202,6 +230,25 @@ impl Decision {
             Event::Ended(reason) => Self::Ended(*reason),
         }
     }
+}
+
+/// What happened in a side thread; its words are in the journal's inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ThreadNews {
+    /// It began.
+    Spawned,
+    /// It did not begin.
+    Rejected,
+    /// It ended.
+    Terminated,
+    /// The agent says more there.
+    Delta,
+    /// The agent has said something there.
+    Completed,
+    /// The model failed there.
+    GenerationFailed,
+    /// The model was stopped there.
+    GenerationCanceled,
 }
 
 /// The beginning of a text, on a border between characters.
@@ -222,10 +269,12 @@ impl fmt::Display for Decision {
             Self::Cancel(Work::Transcription(id)) => write!(f, "cancel the transcription of {id}"),
             Self::ClearPlayback => f.write_str("clear the client's buffer"),
             Self::CloseLeg(reason) => write!(f, "close the leg: {reason:?}"),
-            Self::InvokeTool { invocation, tool } => write!(f, "run the tool {tool} as {invocation}"),
+            Self::InvokeTool { invocation, tool, thread } => {
+                write!(f, "run the tool {tool} as {invocation}{}", In(thread))
+            }
             Self::Play { utterance, samples } => write!(f, "play {samples} samples of {utterance}"),
-            Self::StartModel { generation, messages } => {
-                write!(f, "run the model as {generation} with {messages} messages")
+            Self::StartModel { generation, messages, thread } => {
+                write!(f, "run the model as {generation} with {messages} messages{}", In(thread))
             }
             Self::StartSpeech { utterance, text } => write!(f, "speak {utterance}: {text:?}"),
             Self::Transcribe(span) => {
@@ -271,9 +320,19 @@ impl fmt::Display for Decision {
                 };
                 write!(f, "{} ms of speech are {verdict}, judged {by}", spoken.as_millis())
             }
+            Self::Thread { thread, news } => write!(f, "thread {thread:?}: {news:?}"),
             Self::Notice { kind, text, .. } => write!(f, "notice {kind}: {text}"),
             Self::Ended(reason) => write!(f, "the call is over: {reason:?}"),
         }
+    }
+}
+
+/// Where something is done, if it is not in the main conversation.
+struct In<'a>(&'a Option<Arc<str>>);
+
+impl fmt::Display for In<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |thread| write!(f, " in the thread {thread:?}"))
     }
 }
 
@@ -289,9 +348,9 @@ choice!(Decision {
     0: Cancel(work),
     1: ClearPlayback,
     2: CloseLeg(reason),
-    3: InvokeTool { invocation, tool },
+    3: InvokeTool { invocation, tool, thread },
     4: Play { utterance, samples },
-    5: StartModel { generation, messages },
+    5: StartModel { generation, messages, thread },
     6: StartSpeech { utterance, text },
     7: Transcribe(span),
     8: Started,
@@ -305,6 +364,16 @@ choice!(Decision {
     16: JudgeTurn(span),
     17: SpeechJudged(judgement),
     18: TurnTaken(turn),
+    19: Thread { thread, news },
+});
+choice!(ThreadNews {
+    0: Spawned,
+    1: Rejected,
+    2: Terminated,
+    3: Delta,
+    4: Completed,
+    5: GenerationFailed,
+    6: GenerationCanceled,
 });
 choice!(Step { 0: First, 1: More, 2: Final });
 choice!(Author { 0: Agent, 1: Call(id), 2: Result(id), 3: User(turn) });

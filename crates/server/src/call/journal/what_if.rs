@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use antiphon_backends::turn_detection::TurnDetector;
 use antiphon_engine::ids::{InvocationId, TurnId};
+use antiphon_engine::message::AudioSpan;
 use antiphon_engine::output::Work;
 use antiphon_engine::{CallTime, Config, Input};
 
@@ -120,7 +121,7 @@ pub fn what_if_heard(
     tape.outside.sort_by_key(|(at, _)| *at);
     let detector = listeners.turn_detector.as_deref();
     config.turn_taking.pauses.detector |= detector.is_some();
-    tape.heard = Some(Heard { rehearing, detector });
+    tape.heard = Some(Heard { rehearing, detector, lull: config.turn_taking.pauses.lull });
     let after = tape.run(journal, config);
     differences(before, after, HEARD)
 }
@@ -163,6 +164,8 @@ struct Tape<'a> {
 struct Heard<'a> {
     rehearing: &'a Rehearing,
     detector: Option<&'a dyn TurnDetector>,
+    /// How long a pause is when it is judged; the detector hears it too.
+    lull: Duration,
 }
 
 /// How long a turn detector is taken to judge: tens of milliseconds, as they do.
@@ -274,7 +277,8 @@ impl Tape<'_> {
         let (Decision::Transcribe(span) | Decision::JudgeTurn(span)) = decision else { return exactly() };
         let Some(heard) = &self.heard else { return exactly() };
         if let (Decision::JudgeTurn(_), Some(detector)) = (decision, heard.detector) {
-            let probability = detector.end_of_turn(heard.rehearing.clip(*span));
+            let heard_by_then = AudioSpan { to: span.to + heard.lull, ..*span };
+            let probability = detector.end_of_turn(heard.rehearing.clip(heard_by_then));
             return Some(vec![(JUDGING, Input::TurnJudged(span.turn, probability))]);
         }
         let last_sample = last_sample?;
@@ -339,6 +343,7 @@ fn starts(decision: &Decision) -> Option<WorkKey> {
         | Decision::UserStartedSpeaking
         | Decision::UserStoppedSpeaking
         | Decision::TurnTaken(_)
+        | Decision::Thread { .. }
         | Decision::SpeechJudged(_)
         | Decision::Notice { .. }
         | Decision::Ended(_) => None,

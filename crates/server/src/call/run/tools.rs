@@ -34,6 +34,8 @@ impl Driver {
             output_rate: self.setup.output_rate.hz(),
             state: &invocation.state,
             history: self.history(invocation.history.as_deref().unwrap_or_default()),
+            thread: invocation.thread.as_deref(),
+            threads: &invocation.threads,
         };
         let tool = self.setup.tools.get(invocation.tool).cloned().unwrap_or_default();
         match tool.task(&invocation.arguments, &known) {

@@ -148,7 +148,7 @@ impl Observer {
             }
             Decision::UserStartedSpeaking => self.mid_turn = true,
             Decision::TurnTaken(turn) => self.open_spoken(*turn),
-            Decision::StartModel { generation, .. } => {
+            Decision::StartModel { generation, thread: None, .. } => {
                 self.works.push((Work::Model(*generation), now));
                 let begun_in_pause =
                     self.mid_turn && matches!(self.cause, Cause::Timer(Timer::Lull) | Cause::Transcribed);
@@ -179,7 +179,11 @@ impl Observer {
                 }
             }
             Decision::Words(words) => self.words(words),
-            Decision::InvokeTool { invocation, tool } => {
+            // What side threads do is nobody's wait.
+            Decision::InvokeTool { thread: Some(_), .. }
+            | Decision::StartModel { thread: Some(_), .. }
+            | Decision::Thread { .. } => {}
+            Decision::InvokeTool { invocation, tool, thread: None } => {
                 let run =
                     ToolRun { invocation: *invocation, name: Arc::clone(tool), started: now, ended: None };
                 // What was said before a tool belongs to the same answer.

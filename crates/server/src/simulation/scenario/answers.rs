@@ -69,6 +69,7 @@ pub(super) struct WrittenAnswer {
     answer: Option<Value>,
     error: Option<String>,
     hang_up: Option<JsonObject>,
+    send_to_thread: Option<JsonObject>,
     #[serde(default)]
     never: bool,
     after: Option<Period>,
@@ -86,28 +87,36 @@ enum WrittenReaction {
 }
 
 impl Shortened for WrittenAnswer {
-    const EXPECTED: &'static str = "a text, or a map with `answer`, `error`, `hang_up` or `never`, and `after`, `reaction`, `update_state`";
+    const EXPECTED: &'static str = "a text, or a map with `answer`, `error`, `hang_up`, `send_to_thread` or `never`, and `after`, `reaction`, `update_state`";
 
     fn from_text(text: &str) -> Result<Self, String> {
         Ok(Self { answer: Some(Value::from(text)), ..Self::default() })
     }
 }
 
+const ONE: &str = "a tool does exactly one of `answer`, `error`, `hang_up`, `send_to_thread` and `never`";
+
 impl WrittenAnswer {
     fn answer(self) -> Result<Answer, String> {
         let after = Period::or(self.after, Duration::ZERO);
-        let mut result = match (self.answer, self.error, self.hang_up, self.never) {
+        let special = match (self.hang_up, self.send_to_thread) {
+            (None, None) => None,
+            (Some(wish), None) => Some((ResponseType::HangUp, wish)),
+            (None, Some(sent)) => Some((ResponseType::SendToThread, sent)),
+            (Some(_), Some(_)) => return Err(ONE.to_owned()),
+        };
+        let mut result = match (self.answer, self.error, special, self.never) {
             (None, None, None, true) => return Ok(Answer { result: None, after }),
             (Some(answer), None, None, false) => ToolResult::new("", as_text(&answer)),
             (None, Some(error), None, false) => {
                 ToolResult::failed("", ToolErrorType::ImplementationError, error)
             }
-            (None, None, Some(wish), false) => ToolResult {
+            (None, None, Some((response_type, wish)), false) => ToolResult {
                 result: Some(ResultText(Value::Object(wish).to_string())),
-                response_type: ResponseType::HangUp,
+                response_type,
                 ..ToolResult::new("", "")
             },
-            _ => return Err("a tool does exactly one of `answer`, `error`, `hang_up` and `never`".to_owned()),
+            _ => return Err(ONE.to_owned()),
         };
         result.agent_reaction = self.reaction.map(|reaction| match reaction {
             WrittenReaction::Listens => AgentReaction::Listens,

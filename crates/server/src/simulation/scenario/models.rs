@@ -34,15 +34,20 @@ const ENDPOINT: &str = "endpoint";
 pub(super) struct WrittenModel {
     script: Option<ScriptSource>,
     replies: Option<Vec<Spanned<Short<WrittenReply>>>>,
+    #[serde(default)]
+    thread_replies: Vec<Spanned<Short<WrittenReply>>>,
     endpoint: Option<OpenAiModelConfig>,
     delay: Option<Period>,
     words_per_second: Option<f64>,
 }
 
+/// Recorded replies, in order.
+pub(super) type WrittenReplies = Vec<Spanned<Short<WrittenReply>>>;
+
 /// A model, or what one is made from once the agent's tools are known.
 pub(super) enum Source {
     Ready(Model),
-    Replies(Vec<Spanned<Short<WrittenReply>>>, Pace),
+    Replies { main: WrittenReplies, threads: WrittenReplies, pace: Pace },
 }
 
 impl WrittenModel {
@@ -58,7 +63,8 @@ impl WrittenModel {
                     }
                 };
                 let delay = Period::or(self.delay, FIRST_WORD);
-                return Ok(Source::Replies(replies, Pace { delay, between_words }));
+                let pace = Pace { delay, between_words };
+                return Ok(Source::Replies { main: replies, threads: self.thread_replies, pace });
             }
             (Some(ScriptSource::Here(script)), None, None) => Model::Script(Box::new(Scripted::new(*script))),
             (Some(ScriptSource::File(path)), None, None) => {
@@ -72,6 +78,10 @@ impl WrittenModel {
             (None, None, Some(endpoint)) => Model::Endpoint(real_model(endpoint)?),
             _ => return Err("a model is exactly one of `script`, `replies` and `endpoint`".to_owned()),
         };
+        if !self.thread_replies.is_empty() {
+            return Err("`thread_replies` belong to `replies`; other models answer in threads by themselves"
+                .to_owned());
+        }
         if paced {
             return Err(
                 "`delay` and `words_per_second` belong to `replies`; a script has `delay_ms` and `pace`, \

@@ -4,9 +4,12 @@
 
 use std::time::Duration;
 
+use antiphon_api::json::JsonObject;
+use antiphon_api::realtime::ClientMessage;
 use antiphon_engine::input::Urgency;
 use serde::Deserialize;
 use serde::de::{self, MapAccess};
+use serde_json::Value;
 
 use super::super::pattern::Pattern;
 use super::super::story::State;
@@ -30,6 +33,8 @@ pub(in super::super) enum Step {
     Pause(Duration),
     /// Words, in the user's turn.
     Say(Speech),
+    /// A data message, as a client sends it, at once.
+    Send(Box<ClientMessage>),
     /// Nothing, until something has happened.
     WaitFor(Awaited, Option<Duration>),
     /// Written words.
@@ -80,6 +85,7 @@ impl Step {
             Self::Noise(..) => "noise".to_owned(),
             Self::Pause(_) => "pause".to_owned(),
             Self::Say(speech) => format!("say {:?}", speech.text),
+            Self::Send(message) => format!("send a {}", kind(message)),
             Self::WaitFor(awaited, _) => match awaited {
                 Awaited::Agent(pattern) => format!("wait_for the agent to say {pattern}"),
                 Awaited::End => "wait_for the end".to_owned(),
@@ -98,8 +104,18 @@ const LISTENED: Trigger = Trigger::AfterWords(2);
 
 impl Keyed for Step {
     const WHAT: &'static str = "a step";
-    const KEYS: &'static [&'static str] =
-        &["say", "pause", "interrupt", "backchannel", "noise", "write", "dtmf", "hang_up", "wait_for"];
+    const KEYS: &'static [&'static str] = &[
+        "say",
+        "pause",
+        "interrupt",
+        "backchannel",
+        "noise",
+        "write",
+        "dtmf",
+        "send",
+        "hang_up",
+        "wait_for",
+    ];
 
     fn read<'de, A: MapAccess<'de>>(key: &str, map: &mut A) -> Result<Option<Self>, A::Error> {
         let fault = |text: String| <A::Error as de::Error>::custom(text);
@@ -132,6 +148,13 @@ impl Keyed for Step {
                 let Short(Said { text, lasting, heard_as }) = map.next_value::<Short<Said>>()?;
                 Self::Say(speech(text, lasting, heard_as).map_err(fault)?)
             }
+            "send" => {
+                let written = Value::Object(map.next_value::<JsonObject>()?);
+                match ClientMessage::parse(&written.to_string()) {
+                    Ok(message) => Self::Send(Box::new(message.value)),
+                    Err(error) => return Err(fault(format!("send: {error}"))),
+                }
+            }
             "wait_for" => {
                 let written = map.next_value::<WaitFor>()?;
                 let within = written.within;
@@ -148,6 +171,12 @@ impl Keyed for Step {
     fn bare(word: &str) -> Option<Self> {
         (word == "hang_up").then_some(Self::HangUp(None))
     }
+}
+
+/// A message's type on the wire.
+pub(in super::super) fn kind(message: &ClientMessage) -> String {
+    let json = serde_json::to_value(message).unwrap_or_default();
+    json["type"].as_str().unwrap_or_default().to_owned()
 }
 
 fn trigger(after: Option<Period>, after_words: Option<usize>) -> Result<Option<Trigger>, String> {

@@ -24,9 +24,9 @@ use super::super::agent::Agent;
 use super::super::model::{Model, Reply};
 use super::answers::WrittenAnswers;
 use super::expectations::Expectation;
-use super::models::{Source, WrittenModel};
+use super::models::{Source, WrittenModel, WrittenReplies, WrittenReply};
 use super::steps::WrittenStep;
-use super::yaml::{OneKey, Period};
+use super::yaml::{OneKey, Period, Short};
 use super::{Lined, Scenario, User, Voice};
 use crate::call::setup;
 use crate::config::{Calls, TurnTaking};
@@ -99,16 +99,16 @@ pub(super) fn read(path: &Path, text: &str) -> Result<Scenario, Problem> {
     let hang_up = setup.engine.tools.iter().find(|tool| matches!(tool.runs, ToolRuns::HangUp { .. }));
     let model = match model {
         Source::Ready(model) => model,
-        Source::Replies(replies, pace) => {
+        Source::Replies { main, threads, pace } => {
             let hang_up = hang_up.map(|tool| Arc::clone(&tool.face.name));
-            let replies: Result<Arc<[Reply]>, Problem> = replies
-                .into_iter()
-                .map(|reply| {
+            let read = |replies: WrittenReplies| -> Result<Arc<[Reply]>, Problem> {
+                let reply = |reply: Spanned<Short<WrittenReply>>| {
                     let line = reply.defined.line();
                     reply.value.0.reply(hang_up.as_ref()).map_err(Problem::in_line(line))
-                })
-                .collect();
-            Model::Replies(replies?, pace)
+                };
+                replies.into_iter().map(reply).collect()
+            };
+            Model::Replies { main: read(main)?, threads: read(threads)?, pace }
         }
     };
     let known: Vec<&str> = setup

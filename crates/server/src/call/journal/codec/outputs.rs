@@ -2,7 +2,10 @@
 //! a journal leaves out of inputs is left out here as well.
 
 use antiphon_engine::message::{Prompt, Speaker};
-use antiphon_engine::output::{Effect, Event, Invocation, Notice, Output, Transcript, TranscriptWords};
+use antiphon_engine::output::{
+    Effect, Event, Invocation, Notice, Output, ThreadEnd, ThreadEvent, ThreadState, ThreadStatus,
+    ThreadUsage, Transcript, TranscriptWords,
+};
 
 use super::{Put, put_choice, put_record};
 use crate::call::journal::bytes::Writer;
@@ -14,12 +17,25 @@ put_choice!(Effect {
     2: CloseLeg(reason),
     3: InvokeTool(invocation),
     4: Play { utterance, samples },
-    5: StartModel { generation, prompt },
+    5: StartModel { generation, thread, prompt },
     6: StartSpeech { utterance, text },
     7: Transcribe(span),
     8: JudgeTurn(span),
 });
-put_record!(Invocation { id, given_id, tool, name, arguments, state as state, history });
+put_record!(Invocation { id, given_id, tool, name, arguments, state as state, history, thread, threads });
+put_record!(ThreadStatus { id, state, last_response });
+put_choice!(ThreadState { 0: Idle, 1: Generating, 2: CallingTool, 3: Failed });
+put_record!(ThreadUsage { generations, input_tokens, output_tokens });
+put_choice!(ThreadEnd { 0: Canceled, 1: LimitReached, 2: Failed });
+put_choice!(ThreadEvent {
+    0: Spawned { thread },
+    1: Rejected { thread, reason },
+    2: Terminated { thread, end, reason, usage },
+    3: Delta { thread, text },
+    4: Completed { thread, text, tool_calls, usage },
+    5: GenerationFailed { thread, reason, usage },
+    6: GenerationCanceled { thread, usage },
+});
 put_record!(Prompt { system, messages, instruction, tools, temperature, model, language });
 put_choice!(Event {
     0: Started,
@@ -32,6 +48,7 @@ put_choice!(Event {
     7: Ended(reason),
     8: SpeechJudged(judgement),
     9: TurnTaken(turn),
+    10: Thread(event),
 });
 
 impl Put for Transcript {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::Map;
 
-use super::super::decision::{Author, Decision, Step, Words};
+use super::super::decision::{Author, Decision, Step, ThreadNews, Words};
 use super::super::{UserText, samples};
 use super::*;
 
@@ -194,6 +194,8 @@ fn outcome() -> impl Strategy<Value = ToolOutcome> {
         text().prop_map(ToolAction::Respond),
         (any::<bool>(), option::of(text()))
             .prop_map(|(strict, message)| ToolAction::HangUp(HangUpRequest { strict, message })),
+        (text(), thread_request())
+            .prop_map(|(result, request)| ToolAction::SendToThread { result, request: Box::new(request) }),
     ];
     prop_oneof![
         (action, option::of(reaction()), option::of(value())).prop_map(|(action, reaction, state_update)| {
@@ -201,6 +203,51 @@ fn outcome() -> impl Strategy<Value = ToolOutcome> {
         }),
         (text(), text()).prop_map(|(text, detail)| ToolOutcome::Failed { text, detail }),
     ]
+}
+
+fn thread_request() -> impl Strategy<Value = ThreadRequest> {
+    let to = || prop_oneof![Just(ThreadRef::Main), Just(ThreadRef::Parent), text().prop_map(ThreadRef::Side)];
+    let names = || vec(text(), 0..3);
+    let limit = || option::of(number());
+    let limits = (limit(), limit(), limit(), limit(), limit()).prop_map(
+        |(output_tokens, input_tokens, generations, generation_output_tokens, generation_input_tokens)| {
+            ThreadLimits {
+                output_tokens,
+                input_tokens,
+                generations,
+                generation_output_tokens,
+                generation_input_tokens,
+            }
+        },
+    );
+    let messages = vec(text().prop_map(ThreadMessage::UserText), 0..3);
+    let tools = (option::of(names()), names());
+    let spawn = (option::of(text()), to(), any::<bool>(), messages, tools, limits).prop_map(
+        |(id, parent, replaces, messages, (allowed_tools, blocked_tools), limits)| {
+            ThreadRequest::Spawn(Box::new(SpawnThread {
+                id,
+                parent,
+                replaces,
+                messages,
+                allowed_tools,
+                blocked_tools,
+                limits,
+            }))
+        },
+    );
+    let forced = (to(), text(), any::<bool>()).prop_map(|(to, content, uninterruptible)| {
+        let message = ForcedMessage {
+            content,
+            tool_calls: Vec::new(),
+            known_results: Vec::new(),
+            uninterruptible,
+            urgency: ForcedUrgency::Soon,
+        };
+        ThreadRequest::Forced { to, message }
+    });
+    let said =
+        (to(), text()).prop_map(|(to, text)| ThreadRequest::UserText { to, text, urgency: Urgency::Later });
+    prop_oneof![spawn, forced, said].boxed()
 }
 
 fn request() -> impl Strategy<Value = Request> {
@@ -221,6 +268,7 @@ fn request() -> impl Strategy<Value = Request> {
         ),
         text().prop_map(|message| Request::HangUp { message }),
         medium().prop_map(Request::SetOutputMedium),
+        thread_request().prop_map(|request| Request::Thread(Box::new(request))),
     ]
 }
 
@@ -305,10 +353,19 @@ fn decision() -> impl Strategy<Value = Decision> {
         ]),
         reason().prop_map(Decision::CloseLeg),
         reason().prop_map(Decision::Ended),
-        (number(), text()).prop_map(|(id, tool)| Decision::InvokeTool { invocation: InvocationId(id), tool }),
+        (number(), text(), option::of(text())).prop_map(|(id, tool, thread)| Decision::InvokeTool {
+            invocation: InvocationId(id),
+            tool,
+            thread
+        }),
+        (text(), select(vec![ThreadNews::Spawned, ThreadNews::Delta, ThreadNews::Terminated]))
+            .prop_map(|(thread, news)| Decision::Thread { thread, news }),
         (number(), number()).prop_map(|(id, samples)| Decision::Play { utterance: UtteranceId(id), samples }),
-        (number(), 0..9_000_usize)
-            .prop_map(|(id, messages)| Decision::StartModel { generation: GenerationId(id), messages }),
+        (number(), 0..9_000_usize).prop_map(|(id, messages)| Decision::StartModel {
+            generation: GenerationId(id),
+            messages,
+            thread: None
+        }),
         (number(), text()).prop_map(|(id, text)| Decision::StartSpeech { utterance: UtteranceId(id), text }),
         span().prop_map(Decision::Transcribe),
         span().prop_map(Decision::JudgeTurn),
