@@ -88,7 +88,7 @@ pub(super) struct Line {
     dialler: Dialler,
     /// What is sent first to somebody who is there again.
     hello: Option<Utf8Bytes>,
-    /// What goes out before anything of the queue.
+    /// What was told while nobody was there.
     backlog: VecDeque<Utf8Bytes>,
     sound: Option<Sound>,
     queue: Outgoing,
@@ -146,10 +146,12 @@ impl Line {
             Err(error) => return self.tell(News::Failed(error.to_string())).await,
         };
         let mut pause = SHORTEST_PAUSE;
+        // On the first connection the call's own words come first.
+        let mut hello = None;
         loop {
             let since = Instant::now();
             self.tell(News::Connected).await;
-            match self.carry(socket).await {
+            match self.carry(socket, hello).await {
                 End::Over => return,
                 End::Left => return self.tell(News::Left).await,
                 End::Lost(why) => self.tell(News::Lost(why)).await,
@@ -161,9 +163,7 @@ impl Line {
                 Some(socket) => socket,
                 None => return,
             };
-            if let Some(hello) = &self.hello {
-                self.backlog.push_front(hello.clone());
-            }
+            hello = self.hello.clone();
             // The first connection hears the call from its beginning; a later one from when it is there.
             if let Some(sound) = &mut self.sound {
                 sound.tick();
@@ -212,14 +212,22 @@ impl Line {
         }
     }
 
-    /// Carries one connection until it ends.
-    async fn carry<S: AsyncRead + AsyncWrite + Unpin>(&mut self, socket: WebSocketStream<S>) -> End {
+    /// Carries one connection until it ends; `hello` is what it begins with.
+    async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        socket: WebSocketStream<S>,
+        hello: Option<Utf8Bytes>,
+    ) -> End {
         let (sink, stream) = socket.split();
         let pulse = Pulse::new();
         let (violated, violation) = oneshot::channel();
         let reading = read(stream, &self.news, &pulse);
         let mut writer = Writer { sink, pulse: &pulse };
-        let writing = writer.write(&mut self.backlog, &mut self.queue, self.sound.as_mut(), violation);
+        let (backlog, queue, sound) = (&mut self.backlog, &mut self.queue, self.sound.as_mut());
+        let writing = async {
+            writer.catch_up(hello, backlog).await?;
+            writer.write(queue, sound, violation).await
+        };
         tokio::pin!(reading, writing);
         tokio::select! {
             unheard = &mut reading => match unheard {
@@ -346,13 +354,28 @@ struct Writer<'a, S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Writer<'_, S> {
+    /// Sends what was kept while nobody was there.
+    async fn catch_up(
+        &mut self,
+        hello: Option<Utf8Bytes>,
+        backlog: &mut VecDeque<Utf8Bytes>,
+    ) -> Result<(), String> {
+        if let Some(hello) = hello {
+            self.send(Message::Text(hello)).await?;
+        }
+        while let Some(text) = backlog.front() {
+            self.send(Message::Text(text.clone())).await?;
+            backlog.pop_front();
+        }
+        Ok(())
+    }
+
     /// Sends until the call is over or the other end broke the protocol.
     ///
     /// # Errors
     /// Why the other end is not there any more.
     async fn write(
         &mut self,
-        backlog: &mut VecDeque<Utf8Bytes>,
         queue: &mut Outgoing,
         mut sound: Option<&mut Sound>,
         mut violation: oneshot::Receiver<CloseCode>,
@@ -361,10 +384,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<'_, S> {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
-            if let Some(text) = backlog.pop_front() {
-                self.send(Message::Text(text)).await?;
-                continue;
-            }
             tokio::select! {
                 biased;
                 code = &mut violation => return self.close(code.unwrap_or(CloseCode::Internal)).await,
@@ -454,7 +473,7 @@ mod tests {
     async fn an_end_that_does_not_answer_is_lost_after_a_minute() {
         let (mut line, _queue, _news, [ours, _theirs]) = line().await;
         let began = Instant::now();
-        assert_eq!(line.carry(ours).await, End::Lost("nothing was heard of it for 60s".to_owned()));
+        assert_eq!(line.carry(ours, None).await, End::Lost("nothing was heard of it for 60s".to_owned()));
         assert_eq!(began.elapsed(), SILENCE);
     }
 
@@ -472,7 +491,7 @@ mod tests {
             }
             pings
         };
-        let (end, pings) = tokio::join!(line.carry(ours), peer);
+        let (end, pings) = tokio::join!(line.carry(ours, None), peer);
         assert_eq!((end, pings, began.elapsed()), (End::Over, 15, PING * 15));
     }
 
@@ -481,7 +500,7 @@ mod tests {
         let (mut line, queue, _news, [ours, _theirs]) = line().await;
         queue.put(Item::Message("x".repeat(2 * PIPE).into())).unwrap();
         queue.put(Item::Message("the next".into())).unwrap();
-        assert_eq!(line.carry(ours).await, End::Lost("it took nothing for 20s".to_owned()));
+        assert_eq!(line.carry(ours, None).await, End::Lost("it took nothing for 20s".to_owned()));
         assert!(matches!(line.queue.next().await, Some(Item::Message(text)) if text == "the next"));
     }
 

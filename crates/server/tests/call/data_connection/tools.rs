@@ -78,7 +78,7 @@ async fn a_result_can_say_nothing_fail_or_end_the_call() {
 async fn late_and_double_results_are_told_and_ignored() {
     let stand = stand().await;
     let participant = Participant::listen().await;
-    let fields = json!({"selectedTools": [tool(json!({"timeout": "0.2s"}))]});
+    let fields = json!({"selectedTools": [tool(json!({"timeout": "1s"}))]});
     let (_, mut caller, mut peer) = connected(&stand, &participant, fields).await;
     assert_eq!(told(&mut caller, "call look").await, "The tool did not answer in time.");
     let late = peer.until_type("data_connection_tool_invocation").await["invocationId"].clone();
