@@ -1,10 +1,11 @@
 //! Calls: from the request that creates one to the record that it leaves.
 //!
 //! [`live`] knows the calls in progress, `run` drives one of them, and everything else in here is a part of that: the way in
-//! (`ear`) and out (`mouth`), the work of backends, the words of the wire, the record. Knows no HTTP and no socket; clients
-//! arrive through a [`leg`].
+//! (`ear`) and out (`mouth`), the work of backends, the words of the wire, the record. Knows no HTTP and no socket, but for the one
+//! that it dials itself (`data_connection`); clients arrive through a [`leg`].
 
 mod clips;
+mod data_connection;
 mod ear;
 mod inheritance;
 pub mod journal;

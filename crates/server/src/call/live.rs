@@ -393,6 +393,7 @@ impl Calls {
             outbound: self.0.outbound.clone(),
             account: call.account,
             storage: self.0.storage.clone(),
+            tasks: self.0.tasks.clone(),
         };
         let (scribe, journaling) = self.journal(call, &setup).unzip();
         let traces = self.0.files.traces.clone();

@@ -22,9 +22,11 @@ use antiphon_engine::{CallTime, Conversation, Input, Output};
 use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
 use super::clips::TurnClips;
+use super::data_connection::{DataConnection, News};
 use super::ear::{Ear, Trouble};
 use super::leg::{CallEnd, CarrierEnd, CloseCode, FromClient, LegEvent, ToClient, leg};
 use super::mouth::Mouth;
@@ -39,6 +41,8 @@ use super::{severity, threads};
 use crate::outbound::Outbound;
 use crate::storage::{AccountId, Storage};
 
+/// What the driver has to do with the data connection.
+mod data_connection;
 /// How the driver runs tools.
 mod tools;
 
@@ -87,6 +91,8 @@ pub(super) struct Subject {
     pub(super) account: AccountId,
     /// Where a new stage's lasting tools are.
     pub(super) storage: Storage,
+    /// Where work runs that may outlast the call by a moment.
+    pub(super) tasks: TaskTracker,
 }
 
 pub(super) struct Driver {
@@ -107,6 +113,8 @@ pub(super) struct Driver {
     leg: Option<CallEnd>,
     /// What a leg heard before it was let go.
     closed: bool,
+    /// The further participant that the call dials.
+    data: Option<Box<DataConnection>>,
     ear: Option<Ear>,
     mouth: Mouth,
     works: Works,
@@ -132,6 +140,8 @@ pub(super) struct Driver {
 enum Wake {
     Command(Option<Command>),
     Leg(LegEvent),
+    /// Something from the data connection.
+    Data(News),
     Work(WorkResult),
     /// The engine's deadline.
     Engine,
@@ -168,6 +178,7 @@ impl Driver {
             commands,
             leg: None,
             closed: false,
+            data: None,
             ear: None,
             mouth: Mouth::default(),
             works: Works::new(),
@@ -196,6 +207,7 @@ impl Driver {
         loop {
             if let Some(reason) = self.ended {
                 self.report_dropped();
+                self.close_data_connection(reason);
                 let at = self.timestamp(self.now());
                 self.complete_recording().await;
                 self.recorder.ended(at, reason);
@@ -205,6 +217,7 @@ impl Driver {
             match self.wake().await {
                 Wake::Command(command) => self.command(command),
                 Wake::Leg(event) => self.leg_event(event),
+                Wake::Data(news) => self.data_news(news),
                 Wake::Work(result) => self.work_result(result),
                 Wake::Engine => self.tell(Input::Timeout),
                 Wake::Ear => self.ear_deadline(),
@@ -214,6 +227,7 @@ impl Driver {
                     self.tell(Input::LegClosed(LegClosed::MediaIdle));
                 }
             }
+            self.data_trouble();
         }
     }
 
@@ -235,6 +249,12 @@ impl Driver {
                 None => std::future::pending().await,
             }
         };
+        let data = async {
+            match &mut self.data {
+                Some(data) => data.next().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
             command = self.commands.recv() => Wake::Command(command),
@@ -243,6 +263,8 @@ impl Driver {
             result = self.works.next() => Wake::Work(result),
             () = at(ear) => Wake::Ear,
             () = at(media) => Wake::MediaIdle,
+            // Last, so that a participant that talks without end keeps nobody from being heard.
+            news = data => Wake::Data(news),
         }
     }
 
@@ -284,6 +306,7 @@ impl Driver {
             let (user, agent) = (self.setup.input_rate, self.setup.output_rate);
             self.recording = Recording::start(recordings, self.subject.id, now, user, agent);
         }
+        self.dial_data_connection(now, self.media);
         self.recorder.joined(self.timestamp(now), join.client_version);
         info!("client joined");
         self.inputs.push_back(Input::Joined);
@@ -302,7 +325,7 @@ impl Driver {
             }
             LegEvent::Closed(how) => {
                 self.closed = true;
-                self.recording.end(self.now());
+                self.end_sound();
                 self.tell(Input::LegClosed(how));
             }
         }
@@ -333,6 +356,9 @@ impl Driver {
         let inputs = &mut self.inputs;
         let trouble = ear.take(audio, now, |input| inputs.push_back(input));
         self.recording.hear(call_time(self.zero, now), ear.taken());
+        if let Some(data) = &mut self.data {
+            data.hear(call_time(self.zero, now), ear.taken());
+        }
         if ear.echoed() && !std::mem::replace(&mut self.echo_told, true) {
             let text = "the agent's own voice comes back from the user's side; it is not taken for speech";
             self.event(Severity::Info, "audio.echo", text.to_owned());
@@ -384,7 +410,7 @@ impl Driver {
                 if let ModelEvent::ToolCall(call) = &mut event {
                     self.mend(call);
                     let line = format!("tool call: {} {}", call.name, call.arguments);
-                    self.debug_message(line);
+                    self.debug_message(&line);
                 }
                 self.tell(Input::Model(id, event));
             }
@@ -447,21 +473,28 @@ impl Driver {
         match effect {
             Effect::Cancel(work) => {
                 self.works.cancel(work);
-                if let Work::Speech(utterance) = work {
-                    self.mouth.forget(utterance);
+                match work {
+                    Work::Speech(utterance) => self.mouth.forget(utterance),
+                    Work::Tool(id) => {
+                        if let Some(data) = &mut self.data {
+                            data.forget(id);
+                        }
+                    }
+                    Work::Model(_) | Work::Transcription(_) => {}
                 }
             }
             Effect::ClearPlayback => {
                 self.recording.clear(self.told);
+                if let Some(data) = &mut self.data {
+                    data.clear(self.told);
+                }
                 if let Some(leg) = &self.leg {
                     leg.clear();
                 }
                 if let Some(ear) = &mut self.ear {
                     ear.cleared(Instant::now());
                 }
-                if let Some(message) = self.wire.clear_buffer() {
-                    self.send(ToClient::Message(Box::new(message)));
-                }
+                self.announce(Wire::clear_buffer);
             }
             Effect::CloseLeg(reason) => self.close_leg(reason),
             Effect::InvokeTool(invocation) => self.invoke(&invocation),
@@ -493,6 +526,9 @@ impl Driver {
         let (mut stuck, now) = (false, Instant::now());
         self.mouth.take(utterance, samples, frame, |audio| {
             self.recording.play(self.told, &audio);
+            if let Some(data) = &mut self.data {
+                data.play(self.told, &audio);
+            }
             if let Some(ear) = &mut self.ear {
                 ear.sent(&audio, now);
             }
@@ -532,9 +568,7 @@ impl Driver {
 
     fn do_event(&mut self, event: Event) {
         let now = self.now();
-        if let Some(message) = self.wire.event(now, &event) {
-            self.send(ToClient::Message(Box::new(message)));
-        }
+        self.announce(|wire| wire.event(now, &event));
         match event {
             Event::StateChanged(state) => {
                 self.state = Some(state);
@@ -549,7 +583,7 @@ impl Driver {
                 let at = self.timestamp(now);
                 self.recorder.event(at, severity(notice.severity), notice.kind, notice.text.clone(), None);
                 if notice.kind == notices::TOOL_FAILED || notice.kind == notices::TOOL_TIMED_OUT {
-                    self.debug_message(format!("tool result: {}", notice.text));
+                    self.debug_message(&format!("tool result: {}", notice.text));
                 }
             }
             Event::Ended(reason) => self.ended = Some(reason),
@@ -565,17 +599,21 @@ impl Driver {
     }
 
     fn close_leg(&mut self, reason: EndReason) {
-        let code = match reason {
+        let code = self.close_code(reason);
+        self.send(ToClient::Close(code));
+        self.closed = true;
+        self.end_sound();
+    }
+
+    fn close_code(&self, reason: EndReason) -> CloseCode {
+        match reason {
             EndReason::AgentHangUp | EndReason::HangUp | EndReason::Timeout | EndReason::Unjoined => {
                 CloseCode::Normal
             }
             EndReason::ConnectionError => CloseCode::MediaIdle,
             EndReason::SystemError if self.shutting_down => CloseCode::GoingAway,
             EndReason::SystemError => CloseCode::Internal,
-        };
-        self.send(ToClient::Close(code));
-        self.closed = true;
-        self.recording.end(self.now());
+        }
     }
 
     /// Sends something to the client, if there is one.
@@ -600,10 +638,8 @@ impl Driver {
         }
     }
 
-    fn debug_message(&mut self, text: String) {
-        if let Some(message) = self.wire.debug(text) {
-            self.send(ToClient::Message(Box::new(message)));
-        }
+    fn debug_message(&mut self, text: &str) {
+        self.announce(|wire| wire.debug(text));
     }
 
     /// Where the time of the turns went that are over.
@@ -611,7 +647,7 @@ impl Driver {
         for turn in self.witness.finished() {
             witness::trace(&turn);
             let text = turn.summary();
-            self.debug_message(text.clone());
+            self.debug_message(&text);
             self.event_with(Severity::Debug, witness::TURN_LATENCY, text, Some(turn.to_json()));
         }
     }
@@ -625,18 +661,20 @@ impl Driver {
         let at = self.timestamp(self.now());
         debug!(kind, "{text}");
         let notice = Notice { severity: level, kind, text };
-        if let Some(mut message) = self.wire.event(self.now(), &Event::Notice(notice.clone())) {
+        let (now, news) = (self.now(), Event::Notice(notice.clone()));
+        self.announce(|wire| {
+            let mut message = wire.event(now, &news)?;
             if let (ServerMessage::CallEvent(event), Some(Value::Object(extras))) = (&mut message, &extras) {
                 event.extras = Some(extras.clone());
             }
-            self.send(ToClient::Message(Box::new(message)));
-        }
+            Some(message)
+        });
         self.recorder.event(at, severity(level), kind, notice.text, extras);
     }
 
     /// The end of a call becomes known when its recording can be asked for.
     async fn complete_recording(&mut self) {
-        self.recording.end(self.now());
+        self.end_sound();
         self.recording.completed().await;
         self.recording_trouble();
     }

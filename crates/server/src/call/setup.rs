@@ -23,6 +23,7 @@ use antiphon_engine::config::{
 use antiphon_engine::ids::InvocationId;
 use antiphon_engine::message::{self, Medium, MessageBody};
 
+use super::data_connection;
 use crate::config::{Calls as Settings, TurnTaking};
 use crate::tools::{self, CallToken, CallTool, ToolError};
 
@@ -57,6 +58,8 @@ pub(crate) struct Setup {
     /// Whether the agent's own voice is kept from interrupting it.
     pub(crate) echo_guard: bool,
     pub(crate) tools: Vec<CallTool>,
+    /// The further participant to dial, if there is to be one.
+    pub(crate) data_connection: Option<Arc<data_connection::Plan>>,
     /// What was asked for and is given differently; becomes events of the call.
     pub(crate) remarks: Vec<Remark>,
 }
@@ -103,6 +106,7 @@ pub(crate) fn prepare(
     let voice = voice(request, backends, &mut remarks)?;
     let selected = request.selected_tools.as_deref().unwrap_or_default();
     let (tools, engine_tools) = tools::prepare(selected, &CallToken::mint())?;
+    let data_connection = data_connection::plan(request, &tools)?.map(Arc::new);
     let hearing = match (model.capabilities().audio, &backends.speech_to_text) {
         (true, _) => Hearing::Audio,
         (false, Some(_)) => Hearing::Transcript,
@@ -142,6 +146,7 @@ pub(crate) fn prepare(
         threshold: threshold.unwrap_or(DEFAULT_THRESHOLD) as f32,
         echo_guard: usual.echo_guard,
         tools,
+        data_connection,
         remarks,
     })
 }

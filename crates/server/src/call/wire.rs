@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use antiphon_api::json::JsonObject;
 use antiphon_api::realtime::{
-    self as api, ClientMessage, OpaqueNumber, ServerMessage, ToolResult, TranscriptText,
+    self as api, ClientMessage, OpaqueNumber, ResultText, ServerMessage, ToolResult, TranscriptText,
 };
 use antiphon_api::rest::calls::{ConnectionKind, EnabledDataMessages};
 use antiphon_api::{CallId, WireDuration};
 use antiphon_engine::CallTime;
 use antiphon_engine::ids::InvocationId;
 use antiphon_engine::input::{Request, ToolOutcome};
-use antiphon_engine::message::{Medium, Speaker};
+use antiphon_engine::message::{Medium, Message, MessageBody, Speaker};
 use antiphon_engine::output::{AgentState, Event, Invocation, Notice, Severity, Transcript, TranscriptWords};
 use sha2::{Digest as _, Sha256};
 
@@ -38,19 +38,26 @@ pub(crate) enum Meaning {
     Ignored(&'static str, String),
 }
 
-/// The dictionary of one call.
+/// The dictionary of one call, for its client or for its data connection.
 #[derive(Debug)]
 pub(crate) struct Wire {
     call: CallId,
+    kind: ConnectionKind,
     enabled: EnabledDataMessages,
-    /// The invocations that clients know and have not answered.
+    /// The invocations that are for this party to answer.
     invocations: HashMap<String, InvocationId>,
     joined: CallTime,
 }
 
 impl Wire {
+    /// The dictionary of a call's client.
     pub(crate) fn new(call: CallId, enabled: EnabledDataMessages) -> Self {
-        Self { call, enabled, invocations: HashMap::new(), joined: CallTime::ZERO }
+        Self::of(ConnectionKind::ServerWebSocket, call, enabled)
+    }
+
+    /// The dictionary of a connection of this kind.
+    pub(super) fn of(kind: ConnectionKind, call: CallId, enabled: EnabledDataMessages) -> Self {
+        Self { call, kind, enabled, invocations: HashMap::new(), joined: CallTime::ZERO }
     }
 
     /// A client joined: times on the wire count from now on, and `debug` is on if the client asked for it in its URL.
@@ -74,7 +81,14 @@ impl Wire {
     /// What a client's message means.
     pub(crate) fn read(&mut self, message: ClientMessage) -> Meaning {
         match message {
-            ClientMessage::ClientToolResult(result) => self.tool_result(result),
+            ClientMessage::ClientToolResult(result) if !self.is_data_connection() => self.tool_result(result),
+            ClientMessage::DataConnectionToolResult(result) if self.is_data_connection() => {
+                self.tool_result(result)
+            }
+            ClientMessage::ClientToolResult(result) => Meaning::Ignored(
+                "tool.result_ignored",
+                format!("the data connection may not answer {:?} for the client", result.invocation_id),
+            ),
             ClientMessage::DataConnectionToolResult(result) => Meaning::Ignored(
                 "tool.result_ignored",
                 format!("a client may not answer {:?} for the data connection", result.invocation_id),
@@ -128,16 +142,43 @@ impl Wire {
         self.allow(message)
     }
 
-    /// The request that a client runs a tool. The client is asked even if it is not sent other invocations, since nobody else
-    /// can answer.
+    /// The news that a tool is called or has answered, when the record has it, and it is switched on. What was filled in beside
+    /// the model's arguments is not in it: it may be secret.
+    pub(super) fn committed(&self, message: &Message) -> Option<ServerMessage> {
+        let invocation_id = |id, given: &Option<Arc<str>>| self.invocation_id(id, given.as_ref());
+        let message = match &message.body {
+            MessageBody::ToolCall { invocation, given_id, tool, arguments } => {
+                ServerMessage::InvokingTool(api::InvokingTool {
+                    tool_name: tool.to_string(),
+                    invocation_id: invocation_id(*invocation, given_id),
+                    parameters: serde_json::from_str(arguments).unwrap_or_default(),
+                })
+            }
+            MessageBody::ToolResult { invocation, given_id, tool, text, error, .. } => {
+                ServerMessage::ToolUsed(api::ToolUsed {
+                    tool_name: tool.to_string(),
+                    invocation_id: invocation_id(*invocation, given_id),
+                    result: error.is_none().then(|| ResultText(text.to_string())),
+                    error: error.as_ref().map(|_| text.to_string()),
+                })
+            }
+            MessageBody::Agent { .. } | MessageBody::User { .. } => return None,
+        };
+        self.allow(message)
+    }
+
+    /// The request that this party runs a tool. It is asked even if it is not sent other invocations, since nobody else can
+    /// answer.
     pub(crate) fn invocation(&mut self, invocation: &Invocation, parameters: JsonObject) -> ServerMessage {
         let id = self.invocation_id(invocation.id, invocation.given_id.as_ref());
         self.invocations.insert(id.clone(), invocation.id);
-        ServerMessage::ClientToolInvocation(api::ToolInvocation {
-            tool_name: invocation.name.to_string(),
-            invocation_id: id,
-            parameters,
-        })
+        let invocation =
+            api::ToolInvocation { tool_name: invocation.name.to_string(), invocation_id: id, parameters };
+        if self.is_data_connection() {
+            ServerMessage::DataConnectionToolInvocation(invocation)
+        } else {
+            ServerMessage::ClientToolInvocation(invocation)
+        }
     }
 
     /// The order to drop what was sent and not played, if this client is sent it.
@@ -146,12 +187,17 @@ impl Wire {
     }
 
     /// A line for developers, if the client wants them.
-    pub(super) fn debug(&self, text: String) -> Option<ServerMessage> {
-        self.debugs().then(|| ServerMessage::Debug(api::Debug { message: text }))
+    pub(super) fn debug(&self, text: &str) -> Option<ServerMessage> {
+        self.debugs().then(|| ServerMessage::Debug(api::Debug { message: text.to_owned() }))
     }
 
-    fn allow(&self, message: ServerMessage) -> Option<ServerMessage> {
-        self.enabled.allow(&message, ConnectionKind::ServerWebSocket).then_some(message)
+    /// The message, if this party is sent such.
+    pub(super) fn allow(&self, message: ServerMessage) -> Option<ServerMessage> {
+        self.enabled.allow(&message, self.kind).then_some(message)
+    }
+
+    fn is_data_connection(&self) -> bool {
+        matches!(self.kind, ConnectionKind::DataConnection { .. })
     }
 
     fn pong(&self, timestamp: OpaqueNumber) -> Meaning {

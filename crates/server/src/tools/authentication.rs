@@ -164,8 +164,8 @@ fn credentials(
     Ok(credentials)
 }
 
-/// A header that a tool may set: not one that says how the message itself is sent.
-pub(super) fn header_name(name: &str) -> Result<HeaderName, String> {
+/// A header that a user may set: not one that says how the message itself is sent.
+pub(crate) fn header_name(name: &str) -> Result<HeaderName, String> {
     const OURS: [&str; 10] = [
         "connection",
         "content-length",

@@ -224,6 +224,7 @@ fn unanswered(error: &OutboundError) -> ToolOutcome {
         | OutboundError::Unknown { .. }
         | OutboundError::Unreachable { .. }
         | OutboundError::Broken { .. }
+        | OutboundError::Handshake { .. }
         | OutboundError::BadRedirect
         | OutboundError::Downgrade { .. }
         | OutboundError::TooManyRedirects(_) => "The tool could not be reached.",

@@ -74,7 +74,7 @@ pub(crate) fn impossible(detail: impl Into<Arc<str>>) -> ToolOutcome {
 }
 
 /// A failure: `text` is for the model, `detail` for developers.
-pub(super) fn failed(text: &str, detail: impl Into<Arc<str>>) -> ToolOutcome {
+pub(crate) fn failed(text: &str, detail: impl Into<Arc<str>>) -> ToolOutcome {
     ToolOutcome::Failed { text: Arc::from(text), detail: detail.into() }
 }
 

@@ -8,12 +8,14 @@ mod bad_input;
 mod built_ins;
 mod caller;
 mod conversation;
+mod data_connection;
 #[path = "../outbound/endpoint.rs"]
 mod endpoint;
 mod ends;
 mod http_tools;
 mod journals;
 mod lasting_tools;
+mod participant;
 mod puppet;
 mod rates;
 mod recording;

@@ -81,10 +81,19 @@ pub(crate) async fn stand_with(change: impl FnOnce(&mut Config)) -> Stand {
     stand_of(puppet_backends(), change).await
 }
 
+/// The same, and whatever users say is this.
+pub(crate) async fn stand_hearing(words: &str) -> Stand {
+    stand_of(obeying(backends(&[words; 100])), |_| {}).await
+}
+
 /// The backends of such a server.
 pub(crate) fn puppet_backends() -> Backends {
+    obeying(backends(&[]))
+}
+
+fn obeying(backends: Backends) -> Backends {
     let model: Arc<dyn LanguageModel> = Arc::new(Puppet);
-    Backends { models: BTreeMap::from([(Arc::from("script"), model)]), ..backends(&[]) }
+    Backends { models: BTreeMap::from([(Arc::from("script"), model)]), ..backends }
 }
 
 /// Such a server with these backends.

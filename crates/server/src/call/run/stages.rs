@@ -93,7 +93,11 @@ impl Driver {
     /// Keeps a message that is settled.
     pub(super) fn commit(&mut self, index: usize, stage: StageNumber, message: &Message) {
         if let MessageBody::ToolResult { tool, text, .. } = &message.body {
-            self.debug_message(format!("tool result: {tool} {text}"));
+            self.debug_message(&format!("tool result: {tool} {text}"));
+        }
+        let initial = message.span.is_none();
+        if !initial {
+            self.announce(|wire| wire.committed(message));
         }
         let (id, index) = self.stages.place(stage, index);
         let given = |id, given: &Option<Arc<str>>| self.wire.invocation_id(id, given.as_ref());
@@ -103,7 +107,7 @@ impl Driver {
             stage: id,
             stage_number: stage.0,
             index: u32::try_from(index).unwrap_or(u32::MAX),
-            initial: message.span.is_none(),
+            initial,
             message: stored,
         };
         if self.recorder.message(stored).is_err() {

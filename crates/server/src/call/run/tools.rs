@@ -43,8 +43,12 @@ impl Driver {
         match tool.task(&invocation.arguments, &known) {
             Ok(Task::Client(parameters)) => {
                 let message = self.wire.invocation(invocation, parameters);
+                if let Some(data) = &mut self.data {
+                    data.tell(|wire| wire.allow(message.clone()));
+                }
                 self.send(ToClient::Message(Box::new(message)));
             }
+            Ok(Task::DataConnection(parameters)) => self.invoke_at_data_connection(invocation, parameters),
             Ok(Task::Http(call)) => {
                 self.works.start_tool(invocation.id, call.run(self.subject.outbound.clone()));
             }
