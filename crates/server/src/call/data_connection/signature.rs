@@ -1,9 +1,9 @@
 //! What proves to a data connection that this server dials it for this call (protocol.md 7.7).
 
 use antiphon_api::{CallId, Secret, Timestamp};
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use sha2::Sha256;
+
+use crate::signature::{signature, timestamp};
 
 const CALL_ID: HeaderName = HeaderName::from_static("x-ultravox-call-id");
 const TIMESTAMP: HeaderName = HeaderName::from_static("x-ultravox-signature-timestamp");
@@ -15,25 +15,12 @@ pub(super) fn sign(headers: &mut HeaderMap, call: CallId, secrets: &[Secret], at
         return;
     }
     let (call, timestamp) = (call.to_string(), timestamp(at));
-    let signatures: Vec<String> = secrets.iter().map(|secret| signature(secret, &call, &timestamp)).collect();
+    let signatures: Vec<String> =
+        secrets.iter().map(|secret| signature(secret, call.as_bytes(), &timestamp)).collect();
     for (name, value) in [(CALL_ID, call), (TIMESTAMP, timestamp), (SIGNATURE, signatures.join(","))] {
         let value = HeaderValue::try_from(value).expect("letters, digits and a few signs");
         headers.insert(name, value);
     }
-}
-
-/// With an offset and not with `Z`, which older receivers do not read.
-fn timestamp(at: Timestamp) -> String {
-    at.to_string().replace('Z', "+00:00")
-}
-
-/// HMAC-SHA256 over call and time, in lower-case hexadecimal digits.
-fn signature(secret: &Secret, call: &str, timestamp: &str) -> String {
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()).expect("a key may have any length");
-    mac.update(call.as_bytes());
-    mac.update(timestamp.as_bytes());
-    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
