@@ -102,6 +102,10 @@ id!(
     CallStageId
 );
 id!(
+    /// A tool as a stage of a call has it.
+    CallToolId
+);
+id!(
     /// A durable or built-in tool.
     ToolId
 );

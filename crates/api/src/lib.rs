@@ -56,7 +56,9 @@ mod timestamp;
 
 pub use duration::{DurationError, WireDuration};
 pub use error::ErrorBody;
-pub use ids::{AccountId, AgentId, AgentRevisionId, CallId, CallStageId, IdError, ToolId, VoiceId};
+pub use ids::{
+    AccountId, AgentId, AgentRevisionId, CallId, CallStageId, CallToolId, IdError, ToolId, VoiceId,
+};
 pub use page::Page;
 pub use sample_rate::SampleRate;
 pub use secret::{HIDDEN, Secret};

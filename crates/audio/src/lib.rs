@@ -16,12 +16,14 @@
 //! # Ok::<(), antiphon_audio::UnsupportedRate>(())
 //! ```
 
+mod dtmf;
 mod pcm;
 mod rate;
 mod resampler;
 pub mod signal;
 mod wav;
 
+pub use dtmf::DtmfKey;
 pub use pcm::{PcmReader, write_pcm};
 pub use rate::{SampleRate, UnsupportedRate};
 pub use resampler::Resampler;

@@ -228,7 +228,7 @@ impl World {
                 answer(Input::Transcribed(span.turn, words));
             }
             Effect::Cancel(_) | Effect::ClearPlayback | Effect::CloseLeg(_) | Effect::InvokeTool(_) => {}
-            Effect::JudgeTurn(_) => {}
+            Effect::JudgeTurn(_) | Effect::StartTones { .. } => {}
         }
     }
 }

@@ -12,11 +12,12 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::hygiene::Hygiene;
 use crate::ids::{GenerationId, InvocationId, UtteranceId};
-use crate::input::{ForcedMessage, ModelEvent, ModelToolCall, Reaction, ToolOutcome, VoiceEvent};
+use crate::input::{ForcedMessage, ModelEvent, ModelToolCall, Reaction, Tones, ToolOutcome, VoiceEvent};
 use crate::message::Medium;
 use crate::notices;
 use crate::output::{AgentState, Effect, EndReason, Severity, Work};
 use crate::speaking::{Said, Speaking};
+use crate::stage;
 use crate::threads::Dispatch;
 use crate::time::CallTime;
 use crate::tools::{BatchResult, ToolLedger};
@@ -205,6 +206,11 @@ impl Answering {
     /// The state that tools share.
     pub(crate) fn state(&self) -> Arc<Value> {
         self.tools.state()
+    }
+
+    /// Whether tools have sent something to side threads.
+    pub(crate) fn has_dispatches(&self) -> bool {
+        !self.dispatches.is_empty()
     }
 
     /// What tools have sent to side threads, once.
@@ -585,14 +591,26 @@ impl Answering {
     /// All results are there: answer them, end the call, or listen.
     fn finish_tools(&mut self, cx: &mut Context) {
         let Activity::UsingTools { spoke, then } = self.activity else { return };
-        let Some(BatchResult { reaction, hang_up, dispatches }) = self.tools.deliver(cx) else { return };
+        let Some(result) = self.tools.deliver(cx) else { return };
+        let BatchResult { reaction, hang_up, stage, tones, dispatches } = result;
         self.dispatches.extend(dispatches);
         self.activity = Activity::Idle;
+        if let Some(stage) = stage {
+            stage::begin(cx, stage);
+        }
         // A soft farewell is taken back if the user said something while the tools ran.
         if let Some(request) = hang_up.filter(|request| request.strict || !self.owes_answer()) {
             let reason = EndReason::AgentHangUp;
             let then = if request.strict { Then::HangUp(reason) } else { Then::HangUpUnlessAnswered(reason) };
-            match request.message.filter(|message| !message.trim().is_empty()) {
+            let message = request.message.filter(|message| !message.trim().is_empty());
+            if !tones.is_empty() {
+                // The keys come first; the rest is owed.
+                let farewell = Script::new(message.unwrap_or_default(), request.strict, then);
+                self.owed = Some(Debt::Script(farewell));
+                self.press(cx, tones, Then::Listen);
+                return;
+            }
+            match message {
                 Some(message) => self.say(cx, Script::new(message, request.strict, then)),
                 None => self.follow(then),
             }
@@ -613,7 +631,29 @@ impl Answering {
             self.tool_rounds += 1;
             self.owe(Owed::default());
         }
-        self.follow(then);
+        if tones.is_empty() {
+            self.follow(then);
+        } else {
+            self.press(cx, tones, then);
+        }
+    }
+
+    /// Presses keys of a telephone. The agent must be idle. Nobody interrupts it: half a number is none.
+    fn press(&mut self, cx: &mut Context, tones: Vec<Tones>, then: Then) {
+        self.activity = Activity::Answering(Answer {
+            source: Source::Complete,
+            uninterruptible: true,
+            tentative: false,
+            pays: None,
+            calls: Vec::new(),
+            known: Vec::new(),
+            spoke: false,
+            then,
+            hygiene: None,
+        });
+        self.speaking.begin(cx, Medium::Voice, true);
+        self.speaking.press(cx, tones);
+        self.advance(cx);
     }
 
     fn follow(&mut self, then: Then) {

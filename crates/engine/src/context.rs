@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::history::History;
-use crate::ids::{Counter, GenerationId, InvocationId, Ordinal};
+use crate::ids::{Counter, GenerationId, InvocationId, Ordinal, StageNumber};
 use crate::message::{Medium, Message, Prompt, Speaker};
 use crate::output::{
     AgentState, Effect, Event, Notice, Output, Severity, ThreadStatus, Transcript, TranscriptWords,
@@ -21,6 +21,8 @@ pub(crate) struct Context {
     pub(crate) now: CallTime,
     pub(crate) timers: TimerTable,
     pub(crate) history: History,
+    /// The stage that brought the messages for a silent user.
+    pub(crate) silence_since: StageNumber,
     /// What the side threads are doing.
     pub(crate) threads: Vec<ThreadStatus>,
     generations: Counter,
@@ -37,6 +39,7 @@ impl Context {
             now,
             timers: TimerTable::default(),
             history,
+            silence_since: StageNumber(0),
             threads: Vec::new(),
             generations: Counter::default(),
             invocations: Counter::default(),
@@ -101,9 +104,8 @@ impl Context {
 
     /// Tells about every message whose text, and that of all before it, is settled.
     pub(crate) fn commit(&mut self) {
-        while let Some((index, message)) = self.history.commit_next() {
-            self.outputs
-                .push_back(Output::Event(Event::MessageCommitted { index, message: Box::new(message) }));
+        while let Some((index, stage, message)) = self.history.commit_next() {
+            self.event(Event::MessageCommitted { index, stage, message: Box::new(message) });
         }
     }
 

@@ -216,11 +216,19 @@ impl Conversation {
 
     /// After every input: follow up what it led to, and tell how things stand.
     fn settle(&mut self) {
+        self.threads.follow_stage(&mut self.cx);
         self.deliver_dispatches();
         self.heed_ending();
-        if self.phase == Phase::Live && self.is_free() {
+        while self.phase == Phase::Live && self.is_free() {
             self.answering.next_move(&mut self.cx);
+            self.threads.follow_stage(&mut self.cx);
+            // A message whose results are known may send something at once, and that may be for this conversation.
+            let sends = self.answering.has_dispatches();
+            self.deliver_dispatches();
             self.heed_ending();
+            if !sends {
+                break;
+            }
         }
         if self.phase == Phase::Live {
             self.report_state();

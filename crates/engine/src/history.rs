@@ -3,27 +3,32 @@
 //! A message takes its place when it begins and is committed once its text is settled and everything before it is committed.
 //! What nobody heard is taken out again before that. Knows nothing of who may speak when.
 
-use std::sync::Arc;
-
-use crate::ids::{Counter, Ordinal};
+use crate::ids::{Counter, Ordinal, StageNumber};
 use crate::message::{Message, MessageBody};
 
 /// An entry of the record, for as long as it is not settled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct EntryId(u32);
 
 #[derive(Debug)]
 struct Entry {
     id: EntryId,
     message: Message,
+    stage: StageNumber,
+    /// Whether the stage began with it, so that it was not said in the call.
+    initial: bool,
     settled: bool,
 }
 
 #[derive(Debug)]
 pub(crate) struct History {
     entries: Vec<Entry>,
-    /// How many entries came from before the call.
-    initial: usize,
+    /// The stage that entries belong to from now on.
+    stage: StageNumber,
+    /// The first entry that a model may know.
+    first: EntryId,
+    /// Entries before that which it may know as well.
+    carried: Vec<EntryId>,
     /// How many entries from the front are committed.
     committed: usize,
     ids: Counter,
@@ -32,23 +37,48 @@ pub(crate) struct History {
     bytes: usize,
 }
 
-/// What a message counts besides its text, so that many empty ones fill the record too.
-const OVERHEAD: usize = 256;
-
 impl History {
     pub(crate) fn new(initial: &[Message]) -> Self {
         let mut history = Self {
             entries: Vec::with_capacity(initial.len()),
-            initial: initial.len(),
+            stage: StageNumber(0),
+            first: EntryId(0),
+            carried: Vec::new(),
             committed: 0,
             ids: Counter::default(),
             ordinals: Counter::default(),
             bytes: 0,
         };
-        for message in initial {
-            history.append(message.clone());
-        }
+        history.begin_with(initial);
         history
+    }
+
+    /// The stage that is under way.
+    pub(crate) fn stage(&self) -> StageNumber {
+        self.stage
+    }
+
+    /// Everything from now on belongs to the next stage. With messages of its own, it begins with them: models know no more of
+    /// what was said before than what the user said while the last tools ran, which nobody has answered.
+    pub(crate) fn begin_stage(&mut self, messages: Option<&[Message]>) {
+        self.stage = StageNumber(self.stage.0 + 1);
+        let Some(messages) = messages else { return };
+        let is_result = |entry: &&Entry| matches!(entry.message.body, MessageBody::ToolResult { .. });
+        let is_users = |entry: &&Entry| matches!(entry.message.body, MessageBody::User { .. });
+        let meanwhile = self.entries.iter().rev().skip_while(is_result).take_while(is_users);
+        self.carried = meanwhile.map(|entry| entry.id).collect();
+        self.carried.reverse();
+        self.begin_with(messages);
+    }
+
+    fn begin_with(&mut self, messages: &[Message]) {
+        self.first = EntryId(self.ids.peek());
+        for message in messages {
+            self.append(message.clone());
+        }
+        for entry in self.entries.iter_mut().rev().take(messages.len()) {
+            entry.initial = true;
+        }
     }
 
     /// The next place in the transcript.
@@ -65,7 +95,7 @@ impl History {
     /// Gives a message its place before its text is known.
     pub(crate) fn open(&mut self, message: Message) -> EntryId {
         let id = EntryId(self.ids.next());
-        self.entries.push(Entry { id, message, settled: false });
+        self.entries.push(Entry { id, message, stage: self.stage, initial: false, settled: false });
         id
     }
 
@@ -75,7 +105,7 @@ impl History {
             let entry = &mut self.entries[index];
             complete(&mut entry.message);
             entry.settled = true;
-            self.bytes += OVERHEAD + text_bytes(&entry.message);
+            self.bytes += entry.message.bytes();
         }
     }
 
@@ -114,14 +144,17 @@ impl History {
     /// The messages as a model may know them: nothing unheard, nothing undecided but the user's own voice, and the results of
     /// tools right behind their calls. What the user said while they ran comes after.
     pub(crate) fn for_model(&self) -> Vec<Message> {
-        let mut messages = Vec::with_capacity(self.entries.len());
+        let known = &self.entries[self.entries.partition_point(|entry| entry.id < self.first)..];
+        let (initial, said) = known.split_at(known.partition_point(|entry| entry.initial));
+        let carried = self.entries.iter().filter(|entry| self.carried.contains(&entry.id));
+        let mut messages = Vec::with_capacity(known.len() + self.carried.len());
         let mut meanwhile = Vec::new();
         let mut running = 0;
-        for (index, Entry { message, .. }) in self.entries.iter().enumerate() {
+        for Entry { message, initial, .. } in initial.iter().chain(carried).chain(said) {
             match &message.body {
                 MessageBody::Agent { heard, .. } if heard.trim().is_empty() => continue,
-                // What came from before the call keeps its order, whatever it is.
-                _ if index < self.initial => messages.push(message.clone()),
+                // What a stage began with keeps its order, whatever it is.
+                _ if *initial => messages.push(message.clone()),
                 MessageBody::ToolCall { .. } => {
                     running += 1;
                     messages.push(message.clone());
@@ -143,15 +176,15 @@ impl History {
         messages
     }
 
-    /// The next message whose text, and that of all before it, is settled, with its index.
-    pub(crate) fn commit_next(&mut self) -> Option<(usize, Message)> {
+    /// The next message whose text, and that of all before it, is settled, with its index and its stage.
+    pub(crate) fn commit_next(&mut self) -> Option<(usize, StageNumber, Message)> {
         let entry = self.entries.get(self.committed)?;
         if !entry.settled {
             return None;
         }
         let index = self.committed;
         self.committed += 1;
-        Some((index, entry.message.clone()))
+        Some((index, entry.stage, entry.message.clone()))
     }
 
     /// Settles whatever is still open as it stands: the call is over.
@@ -167,15 +200,5 @@ impl History {
             .iter()
             .rposition(|entry| entry.id == id && !entry.settled)
             .map(|index| index + self.committed)
-    }
-}
-
-fn text_bytes(message: &Message) -> usize {
-    let len = |text: &Arc<str>| text.len();
-    match &message.body {
-        MessageBody::Agent { generated, .. } => len(generated),
-        MessageBody::ToolCall { arguments, .. } => len(arguments),
-        MessageBody::ToolResult { text, error, .. } => len(text) + error.as_ref().map_or(0, len),
-        MessageBody::User { text, .. } => len(text),
     }
 }

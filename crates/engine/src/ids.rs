@@ -36,6 +36,11 @@ counter_id!(
     InvocationId, "invocation-"
 );
 counter_id!(
+    /// One stage of the call; the first is 0.
+    #[derive(Default)]
+    StageNumber, "stage-"
+);
+counter_id!(
     /// A message's place in the conversation as clients see it: counts up over both roles (protocol.md 3.3, rule 6).
     Ordinal, "ordinal-"
 );
@@ -45,6 +50,11 @@ counter_id!(
 pub(crate) struct Counter(u32);
 
 impl Counter {
+    /// The id that comes next.
+    pub(crate) fn peek(&self) -> u32 {
+        self.0
+    }
+
     pub(crate) fn next(&mut self) -> u32 {
         let id = self.0;
         self.0 += 1;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::config::InactivityMessage;
 use crate::context::Context;
+use crate::ids::StageNumber;
 use crate::timers::Timer;
 
 #[derive(Debug)]
@@ -17,11 +18,13 @@ pub(crate) struct Inactivity {
     missing: Option<Duration>,
     /// When the clock was started.
     running: bool,
+    /// The stage that brought the messages.
+    stage: StageNumber,
 }
 
 impl Inactivity {
     pub(crate) fn new(cx: &Context) -> Self {
-        Self { next: 0, missing: first(cx, 0), running: false }
+        Self { next: 0, missing: wait(cx, 0), running: false, stage: cx.silence_since }
     }
 
     /// The user took part.
@@ -32,6 +35,10 @@ impl Inactivity {
 
     /// Lets the clock run while it is quiet, and holds it while it is not.
     pub(crate) fn set_quiet(&mut self, cx: &mut Context, quiet: bool) {
+        if self.stage != cx.silence_since {
+            // A stage that has other messages begins with the first of them.
+            self.reset(cx);
+        }
         if quiet == self.running {
             return;
         }
@@ -47,12 +54,13 @@ impl Inactivity {
     pub(crate) fn handle_timeout(&mut self, cx: &Context) -> Option<InactivityMessage> {
         let message = cx.config.inactivity.get(self.next)?.clone();
         self.next += 1;
-        self.missing = first(cx, self.next);
+        self.missing = wait(cx, self.next);
         self.running = false;
         Some(message)
     }
 }
 
-fn first(cx: &Context, index: usize) -> Option<Duration> {
+/// The silence before a message.
+fn wait(cx: &Context, index: usize) -> Option<Duration> {
     cx.config.inactivity.get(index).map(|message| message.after)
 }

@@ -3,11 +3,13 @@
 //! Inputs are facts, not instructions: the engine decides what they mean. Each result names the work it answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::ids::{GenerationId, InvocationId, TurnId, UtteranceId};
 use crate::message::Medium;
+use crate::stage::NewStage;
 use crate::time::AudioTime;
 
 /// Something that happened.
@@ -152,6 +154,10 @@ pub enum ToolAction {
     Respond(Arc<str>),
     /// End the call.
     HangUp(HangUpRequest),
+    /// Press keys, and go on when they have been heard.
+    PlayTones(Tones),
+    /// Go on in another stage of the call. Whoever gave it knows it by its address when it begins.
+    NewStage(Arc<NewStage>),
     /// Do something in another conversation of the call.
     SendToThread {
         /// What the model of the calling one sees.
@@ -168,6 +174,19 @@ pub struct HangUpRequest {
     pub strict: bool,
     /// The farewell.
     pub message: Option<Arc<str>>,
+    /// What the model is told of the tool's result; `OK` if there is nothing else to say.
+    pub result: Option<Arc<str>>,
+}
+
+/// Keys of a telephone for the agent to press, as tones among its own audio.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tones {
+    /// The signs on the keys. The driver knows which there are; here they are only counted.
+    pub keys: Arc<str>,
+    /// How long each is pressed.
+    pub tone: Duration,
+    /// The silence between two of them.
+    pub space: Duration,
 }
 
 /// What the agent does after a tool's result (protocol.md 6.8).

@@ -11,6 +11,7 @@ pub mod input;
 pub mod message;
 pub mod notices;
 pub mod output;
+pub mod stage;
 pub mod time;
 pub mod timers;
 
@@ -32,4 +33,5 @@ pub use config::Config;
 pub use conversation::Conversation;
 pub use input::Input;
 pub use output::Output;
+pub use stage::NewStage;
 pub use time::{AudioTime, CallTime};

@@ -85,6 +85,8 @@ pub(crate) struct PendingTurn {
     pub(crate) entry: EntryId,
     pub(crate) ordinal: Ordinal,
     pub(crate) deadline: CallTime,
+    /// Whether an answer waits for the words: the model of the stage in which the turn ended reads them.
+    pub(crate) read: bool,
 }
 
 /// What the end of silence or of patience made of the open turn.

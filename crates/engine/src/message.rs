@@ -46,8 +46,25 @@ pub struct Message {
     pub medium: Medium,
     /// Its place among the transcripts, when it has one.
     pub ordinal: Option<Ordinal>,
-    /// When it began and ended on the call's clock; absent for messages from before the call.
+    /// When it began and ended on the call's clock; absent for messages that a stage began with.
     pub span: Option<(CallTime, CallTime)>,
+}
+
+impl Message {
+    /// What a message counts besides its text, so that many empty ones fill the record too.
+    const OVERHEAD: usize = 256;
+
+    /// How much of the record it fills: its text, and the overhead of a message.
+    pub(crate) fn bytes(&self) -> usize {
+        let len = |text: &Arc<str>| text.len();
+        let text = match &self.body {
+            MessageBody::Agent { generated, .. } => len(generated),
+            MessageBody::ToolCall { arguments, .. } => len(arguments),
+            MessageBody::ToolResult { text, error, .. } => len(text) + error.as_ref().map_or(0, len),
+            MessageBody::User { text, .. } => len(text),
+        };
+        Self::OVERHEAD + text
+    }
 }
 
 /// What a message says.

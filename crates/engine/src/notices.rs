@@ -32,6 +32,8 @@ pub const TOOL_ARGUMENTS: &str = "tool.bad_arguments";
 pub const TOOL_ROUNDS: &str = "tool.too_many_rounds";
 /// A change of the call's state was not a JSON object.
 pub const STATE_UPDATE_IGNORED: &str = "state.update_ignored";
+/// A new stage of the call began.
+pub const STAGE_CHANGED: &str = "stage.changed";
 /// Too many forced messages wait for their moment.
 pub const FORCED_MESSAGE_DROPPED: &str = "forced_message.dropped";
 /// The agent was interrupted.

@@ -6,9 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ids::{GenerationId, InvocationId, Ordinal, TurnId, UtteranceId};
-use crate::input::ModelToolCall;
+use crate::ids::{GenerationId, InvocationId, Ordinal, StageNumber, TurnId, UtteranceId};
+use crate::input::{ModelToolCall, Tones};
 use crate::message::{AudioSpan, Medium, Message, Prompt, Speaker};
+use crate::stage::NewStage;
 use crate::time::CallTime;
 use crate::timers::Timer;
 
@@ -61,6 +62,13 @@ pub enum Effect {
         /// What to speak.
         text: Arc<str>,
     },
+    /// Make the sound of these keys and report its audio, like that of a voice.
+    StartTones {
+        /// The id its events must carry.
+        utterance: UtteranceId,
+        /// The keys.
+        tones: Tones,
+    },
     /// Find out the words in this audio. While the user pauses, the same audio may come again, and more of it, as another turn;
     /// the turn before is cancelled then.
     Transcribe(AudioSpan),
@@ -86,7 +94,7 @@ pub struct Invocation {
     pub id: InvocationId,
     /// The id that the outside caller gave, for calls of a forced message.
     pub given_id: Option<Arc<str>>,
-    /// Index in the configuration's tools.
+    /// Index in the tools of the stage.
     pub tool: usize,
     /// The name that the model knows it by.
     pub name: Arc<str>,
@@ -223,6 +231,8 @@ pub enum Event {
     MessageCommitted {
         /// Its index in the record, counted from the first initial message.
         index: usize,
+        /// The stage in which it took its place.
+        stage: StageNumber,
         /// The message.
         message: Box<Message>,
     },
@@ -234,6 +244,13 @@ pub enum Event {
     TurnTaken(TurnId),
     /// Speech over the agent turned out to be an interruption, or nothing.
     SpeechJudged(Judgement),
+    /// A new stage of the call began: from here on, all work is done with what it changed.
+    StageChanged {
+        /// Which stage.
+        number: StageNumber,
+        /// What it changed, as it was given.
+        stage: Arc<NewStage>,
+    },
     /// Something happened in a side thread.
     Thread(Box<ThreadEvent>),
     /// Something worth the developer's attention.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::context::Context;
 use crate::history::EntryId;
 use crate::ids::{Counter, Ordinal, UtteranceId};
-use crate::input::VoiceEvent;
+use crate::input::{Tones, VoiceEvent};
 use crate::message::{Medium, Message, MessageBody, Speaker};
 use crate::notices;
 use crate::output::{AgentState, Effect, Severity, TranscriptWords, Work};
@@ -160,6 +160,17 @@ impl Speaking {
         let fits = text.len() <= room;
         message.text.push_str(&text[..text.floor_char_boundary(room)]);
         fits
+    }
+
+    /// Makes the message one of keys that are pressed: it has no words, and nothing of it enters the record.
+    pub(crate) fn press(&mut self, cx: &mut Context, tones: Vec<Tones>) {
+        let Some(message) = &mut self.message else { return };
+        message.text_complete = true;
+        for tones in tones {
+            let id = UtteranceId(self.utterances.next());
+            message.utterances.push_back(Utterance::new(id, "", 0..0, cx.config.output_rate));
+            cx.effect(Effect::StartTones { utterance: id, tones });
+        }
     }
 
     /// Says that no more text will come.

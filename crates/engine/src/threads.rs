@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::context::Context;
-use crate::ids::{Counter, GenerationId, InvocationId};
+use crate::ids::{Counter, GenerationId, InvocationId, StageNumber};
 use crate::input::{ModelEvent, SpawnThread, ThreadMessage, ThreadRef, ThreadRequest, ToolOutcome};
 use crate::message::Message;
 use crate::notices;
@@ -39,6 +39,8 @@ pub(crate) struct Dispatch {
 pub(crate) struct Threads {
     all: Vec<Thread>,
     made: Counter,
+    /// The stage of the call that they belong to.
+    stage: StageNumber,
 }
 
 impl Threads {
@@ -109,6 +111,14 @@ impl Threads {
         let back = self.heed(cx, request, Some(Calling { id: None, parent: None, fork }), |_| main);
         self.settle(cx);
         back
+    }
+
+    /// Stops them all when a new stage of the call has begun (protocol.md 7.1): they were of the one before.
+    pub(crate) fn follow_stage(&mut self, cx: &mut Context) {
+        let present = cx.history.stage();
+        if std::mem::replace(&mut self.stage, present) != present {
+            self.cancel_all(cx, "their stage of the call is over");
+        }
     }
 
     /// Stops them all: the stage or the call is over.

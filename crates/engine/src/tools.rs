@@ -11,10 +11,11 @@ use serde_json::Value;
 use crate::config::{Tool, ToolRuns};
 use crate::context::Context;
 use crate::ids::InvocationId;
-use crate::input::{HangUpRequest, ModelToolCall, Reaction, ToolAction, ToolAnswer, ToolOutcome};
+use crate::input::{HangUpRequest, ModelToolCall, Reaction, Tones, ToolAction, ToolAnswer, ToolOutcome};
 use crate::message::{Medium, Message, MessageBody};
 use crate::notices;
 use crate::output::{Effect, Invocation, Severity, Work};
+use crate::stage::NewStage;
 use crate::threads::{Dispatch, Fork};
 use crate::time::CallTime;
 use crate::timers::Timer;
@@ -55,6 +56,10 @@ pub(crate) struct BatchResult {
     pub(crate) reaction: Reaction,
     /// The first wish to end the call.
     pub(crate) hang_up: Option<HangUpRequest>,
+    /// The first wish to go on in another stage that can be met.
+    pub(crate) stage: Option<Arc<NewStage>>,
+    /// Keys to press, in the order of the calls.
+    pub(crate) tones: Vec<Tones>,
     /// What is sent to side threads.
     pub(crate) dispatches: Vec<Dispatch>,
 }
@@ -181,25 +186,44 @@ impl ToolLedger {
         if self.batch.is_empty() || self.batch.iter().any(Run::is_running) {
             return None;
         }
-        let mut result = BatchResult { reaction: Reaction::Listens, hang_up: None, dispatches: Vec::new() };
+        let mut result = BatchResult {
+            reaction: Reaction::Listens,
+            hang_up: None,
+            stage: None,
+            tones: Vec::new(),
+            dispatches: Vec::new(),
+        };
         let fork = self.fork(cx);
         for run in self.batch.drain(..) {
             let Stage::Settled(outcome) = run.stage else { continue };
+            let outcome = heed_stage(cx, &mut result, outcome, &run.name);
             let mut state = None;
             let mut reaction = run.default_reaction;
             let (text, error) = match outcome {
                 ToolOutcome::Failed { text, detail } => (text, Some(detail)),
                 ToolOutcome::Answered(answer) => {
                     reaction = answer.reaction.unwrap_or(reaction);
+                    if let ToolAction::NewStage(stage) = &answer.action
+                        && let Some(new) = &stage.state
+                    {
+                        self.state = Arc::clone(new);
+                        state = Some(Arc::clone(new));
+                    }
                     if let Some(update) = answer.state_update {
-                        state = merge(cx, &mut self.state, &update, &run.name);
+                        state = merge(cx, &mut self.state, &update, &run.name).or(state);
                     }
                     match answer.action {
                         ToolAction::Respond(text) => (text, None),
                         ToolAction::HangUp(request) => {
+                            let text = request.result.clone().unwrap_or_else(|| Arc::from("OK"));
                             result.hang_up.get_or_insert(request);
+                            (text, None)
+                        }
+                        ToolAction::PlayTones(tones) => {
+                            result.tones.push(tones);
                             (Arc::from("OK"), None)
                         }
+                        ToolAction::NewStage(stage) => (Arc::clone(&stage.result), None),
                         ToolAction::SendToThread { result: text, request } => {
                             if let Some(fork) = &fork {
                                 result.dispatches.push(Dispatch { request: *request, fork: fork.clone() });
@@ -282,7 +306,7 @@ impl ToolLedger {
     ) -> Stage {
         match tool.runs {
             ToolRuns::HangUp { strict } => Stage::Settled(ToolOutcome::Answered(ToolAnswer {
-                action: ToolAction::HangUp(HangUpRequest { strict, message: None }),
+                action: ToolAction::HangUp(HangUpRequest { strict, message: None, result: None }),
                 reaction: None,
                 state_update: None,
             })),
@@ -338,6 +362,26 @@ impl Run {
 
     fn is_running(&self) -> bool {
         matches!(self.stage, Stage::Running { .. })
+    }
+}
+
+/// Takes a wish for a new stage out of an outcome; one that cannot be met makes it a failure.
+fn heed_stage(cx: &mut Context, result: &mut BatchResult, outcome: ToolOutcome, tool: &str) -> ToolOutcome {
+    let ToolOutcome::Answered(ToolAnswer { action: ToolAction::NewStage(stage), .. }) = &outcome else {
+        return outcome;
+    };
+    let refusal = match &result.stage {
+        Some(_) => Some("a tool called beside it began a new stage already".to_owned()),
+        None => stage.refusal(cx),
+    };
+    let Some(detail) = refusal else {
+        result.stage = Some(Arc::clone(stage));
+        return outcome;
+    };
+    cx.notice(Severity::Error, notices::TOOL_FAILED, format!("tool {tool:?} failed: {detail}"));
+    ToolOutcome::Failed {
+        text: Arc::from("The tool asked for something that is not possible now."),
+        detail: Arc::from(detail),
     }
 }
 

@@ -7,20 +7,20 @@ use std::time::Duration;
 use antiphon_engine::config::{
     FirstSpeaker, Greeting, Hearing, InactivityEnd, InterruptionPolicy, Limits, PausePolicy, Tool, TurnTaking,
 };
-use antiphon_engine::ids::{GenerationId, InvocationId, TurnId, UtteranceId};
+use antiphon_engine::ids::{GenerationId, InvocationId, StageNumber, TurnId, UtteranceId};
 use antiphon_engine::input::{
     ForcedMessage, ForcedUrgency, LegClosed, ModelEvent, Reaction, Request, SpawnThread, ThreadLimits,
     ThreadMessage, ThreadRef, ThreadRequest, ToolOutcome, Transcription, Urgency, VoiceEvent, WordEnd,
 };
-use antiphon_engine::message::Medium;
-use antiphon_engine::{AudioTime, Config, Input};
+use antiphon_engine::message::{Medium, MessageBody};
+use antiphon_engine::{AudioTime, Config, Input, NewStage};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::Union;
 
 use crate::story::{
-    RATE, Story, answer, call, config, failed, forced, hang_up, hang_up_tool, react, say, send, silence,
-    spawn, tool, tool_call,
+    RATE, Story, answer, call, config, failed, forced, from_before, hang_up, hang_up_tool, next_stage, press,
+    react, say, send, silence, spawn, tool, tool_call,
 };
 
 /// Something that happens to a conversation, after some time.
@@ -38,6 +38,8 @@ enum Action {
     Judgement(u64, f32),
     /// The voice's manners from now on.
     Voice(VoiceManners),
+    /// A tool that was forced begins a stage; at the moment it would fit.
+    Stage(Box<NewStage>),
     /// Something that comes when it wants, for work that may never have been.
     Stray(Input),
 }
@@ -79,9 +81,39 @@ fn outcome() -> BoxedStrategy<ToolOutcome> {
         1 => Just(failed("failed", "why")),
         1 => (any::<bool>(), prop::option::of(text()))
             .prop_map(|(strict, message)| hang_up(strict, message)),
+        1 => stage().prop_map(next_stage),
+        1 => Just(press("19")),
         2 => sent().prop_map(|request| send("sent", request)),
     ]
     .boxed()
+}
+
+/// A stage of the call; some are meant for another than is under way.
+fn stage() -> impl Strategy<Value = NewStage> {
+    let messages = prop::option::of(prop::collection::vec(arc_text(), 0..3));
+    let hearing = prop::option::of(select(vec![Hearing::Audio, Hearing::Transcript, Hearing::Deaf]));
+    let inactivity = prop::option::of(
+        (1..9_u64).prop_map(|secs| vec![silence(secs, "Anybody?", InactivityEnd::KeepWaiting)]),
+    );
+    let tools = prop::option::of(any::<bool>().prop_map(|strict| vec![tool("look"), hang_up_tool(strict)]));
+    let after = select(vec![0, 0, 0, 1, 2]).prop_map(StageNumber);
+    let turn_taking = prop::option::of(turn_taking());
+    (messages, hearing, inactivity, tools, after, turn_taking, any::<bool>()).prop_map(
+        |(messages, hearing, inactivity, tools, after, turn_taking, renamed)| NewStage {
+            after,
+            result: Arc::from("OK"),
+            system_prompt: renamed.then(|| Arc::from("Be somebody else.")),
+            hearing,
+            tools,
+            turn_taking,
+            inactivity,
+            state: renamed.then(|| Arc::new(serde_json::json!({"new": true}))),
+            messages: messages.map(|texts| {
+                texts.into_iter().map(|text| from_before(MessageBody::User { text, audio: None })).collect()
+            }),
+            ..NewStage::default()
+        },
+    )
 }
 
 fn model_event() -> impl Strategy<Value = ModelEvent> {
@@ -254,6 +286,7 @@ fn action() -> impl Strategy<Value = Action> {
         4 => (0..3_000_u64, transcription()).prop_map(|(delay, words)| Action::Words(delay, words)),
         2 => (0..600_u64, probability()).prop_map(|(delay, says)| Action::Judgement(delay, says)),
         2 => manners().prop_map(Action::Voice),
+        3 => stage().prop_map(|stage| Action::Stage(Box::new(stage))),
         10 => stray().prop_map(Action::Stray),
     ]
 }
@@ -414,6 +447,14 @@ fn tell(config: &Config, late: fn(u64) -> Duration, script: &[(u64, Action)], en
                 story.world.voice_pieces =
                     manners.pieces.map(|(samples, ms)| (samples, Duration::from_millis(ms)));
                 story.world.word_times = manners.word_times;
+            }
+            Action::Stage(stage) => {
+                let stage = NewStage { after: story.stage(), ..(**stage).clone() };
+                story.request(Request::ForcedMessage(ForcedMessage {
+                    tool_calls: vec![tool_call("look", "{}", Some("a"))],
+                    known_results: vec![(Arc::from("a"), next_stage(stage))],
+                    ..forced("", ForcedUrgency::Soon)
+                }));
             }
             Action::Stray(input) => story.input(input.clone()),
         }

@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use antiphon_engine::ids::{InvocationId, TurnId, UtteranceId};
+use antiphon_engine::ids::{InvocationId, StageNumber, TurnId, UtteranceId};
 use antiphon_engine::input::{
     LegClosed, ModelEvent, Request, ToolOutcome, Transcription, Urgency, VoiceEvent, WordEnd,
 };
@@ -299,6 +299,16 @@ impl Story {
         self.witness.committed().iter().map(message_line).collect()
     }
 
+    /// The stages of the messages in the record.
+    pub(crate) fn stages(&self) -> Vec<u32> {
+        self.witness.stages().iter().map(|stage| stage.0).collect()
+    }
+
+    /// The stage that is under way.
+    pub(crate) fn stage(&self) -> StageNumber {
+        self.witness.stage()
+    }
+
     /// The record itself.
     pub(crate) fn committed(&self) -> &[Message] {
         self.witness.committed()
@@ -397,6 +407,13 @@ impl Story {
                 if self.world.voice_answers {
                     self.speak(utterance, &text);
                 }
+            }
+            Effect::StartTones { utterance, tones } => {
+                let keys = tones.keys.chars().count() as u32;
+                let length = tones.tone * keys + tones.space * keys.saturating_sub(1);
+                let samples = (length.as_millis() as u64 * u64::from(RATE) / 1_000) as u32;
+                self.plan(self.now, Input::Voice(utterance, VoiceEvent::Audio { samples }));
+                self.plan(self.now, Input::Voice(utterance, VoiceEvent::Finished));
             }
             Effect::Transcribe(span) => {
                 self.seen.turns.push(span.turn);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_engine::Config;
-use antiphon_engine::config::Limits;
+use antiphon_engine::config::{Limits, Tool};
 use antiphon_engine::input::{
     ForcedUrgency, ModelEvent, Reaction, Request, SpawnThread, ThreadLimits, ThreadMessage, ThreadRef,
     ThreadRequest, Urgency,
@@ -450,4 +450,33 @@ fn a_failed_tool_is_told_to_the_developer_and_answered_in_the_thread() {
     story.run_secs(1);
     let known = &story.seen.thread_prompts[0].messages;
     assert_eq!(message_line(known.last().unwrap()), "result look: It broke. (connection refused)");
+}
+
+#[test]
+fn a_known_result_that_sends_to_a_thread_does_so_at_once() {
+    let mut story = Story::joined(with_tools());
+    let request = ThreadRequest::Spawn(Box::new(spawn("job", vec![written("Go.")])));
+    let mut message = forced("", ForcedUrgency::Soon);
+    message.tool_calls = vec![tool_call("look", "{}", Some("a"))];
+    message.known_results = vec![(Arc::from("a"), send("sent", request))];
+    story.request(Request::ForcedMessage(message));
+    assert!(threads(&story).contains(&"job begins".to_owned()), "{:#?}", story.told());
+}
+
+#[test]
+fn a_tool_that_was_answered_for_is_not_waited_for_and_stopped_with_its_thread() {
+    let noting = Tool { static_response: Some(Arc::from("Noted.")), ..tool("look") };
+    for late in [true, false] {
+        let mut story = Story::joined(Config { tools: vec![noting.clone()], ..config() });
+        story.request(spawned(spawn("job", vec![looks()])));
+        story.run_secs(1);
+        if late {
+            story.tool_answers(story.seen.tools[0], answer("too late"));
+        }
+        story.skip();
+        story.hangs_up();
+        let cancelled = story.told().iter().any(|line| line.ends_with("cancel tool"));
+        assert_eq!(cancelled, !late, "{:#?}", story.told());
+        assert!(!story.told().iter().any(|line| line.contains("notice")), "{:#?}", story.told());
+    }
 }

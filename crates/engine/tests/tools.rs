@@ -455,7 +455,7 @@ fn the_first_of_two_wishes_to_hang_up_counts() {
 fn a_blank_farewell_is_none() {
     let mut story = looking(with_tools(&["look"]), "");
     let id = story.seen.tools[0];
-    let request = HangUpRequest { strict: true, message: Some(Arc::from("  ")) };
+    let request = HangUpRequest { strict: true, message: Some(Arc::from("  ")), result: None };
     let outcome = ToolAnswer { action: ToolAction::HangUp(request), reaction: None, state_update: None };
     story.tool_answers(id, ToolOutcome::Answered(outcome));
     assert!(story.is_over());
@@ -507,6 +507,7 @@ fn a_failed_tool_is_told_to_the_developer_and_softly_to_the_model() {
         | Event::UserStoppedSpeaking
         | Event::TurnTaken(_)
         | Event::SpeechJudged(_)
+        | Event::StageChanged { .. }
         | Event::Thread(_)
         | Event::Ended(_) => None,
     });

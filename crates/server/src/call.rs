@@ -1,12 +1,14 @@
 //! Calls: from the request that creates one to the record that it leaves.
 //!
 //! [`live`] knows the calls in progress, `run` drives one of them, and everything else in here is a part of that: the way in
-//! (`ear`) and out (`mouth`), the work of backends, the words of the wire, the record. Knows no HTTP and no socket; clients
-//! arrive through a [`leg`].
+//! (`ear`) and out (`mouth`), the work of backends, the words of the wire, the record. Knows no HTTP and no socket, but for the one
+//! that it dials itself (`data_connection`); clients arrive through a [`leg`].
 
 pub mod agents;
 mod clips;
+mod data_connection;
 mod ear;
+mod inheritance;
 pub mod journal;
 mod lasting_tools;
 pub mod leg;
@@ -18,6 +20,7 @@ pub mod recording;
 mod run;
 pub(crate) mod setup;
 mod spans;
+pub(crate) mod stages;
 mod threads;
 pub mod voices;
 pub mod waterfall;
@@ -25,9 +28,10 @@ pub(crate) mod wire;
 mod witness;
 mod work;
 
-pub use live::{Calls, CreateError, CreateOptions, NotActive, RequestError, first_stage};
+pub use live::{Calls, CreateError, CreateOptions, NotActive, RequestError};
 pub use run::Join;
 pub use setup::{SetupError, model_names};
+pub use stages::{first_stage, last_stage_of, stages_of};
 
 use antiphon_engine::output::Severity;
 

@@ -9,6 +9,7 @@ mod connect;
 mod error;
 mod policy;
 mod resolver;
+mod web_socket;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -25,6 +26,7 @@ use crate::config;
 pub use connect::Connection;
 pub use error::{OutboundError, Refused};
 pub use resolver::{Lookup, SystemLookup};
+pub use web_socket::WebSocket;
 
 use policy::Policy;
 use resolver::Checked;

@@ -23,7 +23,7 @@ pub use agents::{AgentOrder, AgentPlace, AgentStore, StoredAgent, StoredRevision
 pub use api_keys::{KeyStore, StoredKey};
 pub use calls::{
     CallAgent, CallPlace, CallStore, Deletion, MessageChoice, MessagePlace, Severity, StoredCall,
-    StoredEvent, StoredMessage,
+    StoredEvent, StoredMessage, StoredStage,
 };
 pub use catalog::{
     AgentDay, CallCatalog, CallFilter, CallKey, CallSort, CallSpan, EventChoice, EventPlace, HourOfCalls,

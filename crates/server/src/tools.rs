@@ -15,6 +15,7 @@ pub(crate) mod requests;
 mod schema;
 mod selection;
 mod trial;
+mod view;
 
 use std::sync::Arc;
 
@@ -23,14 +24,16 @@ use antiphon_engine::config::Tool;
 use antiphon_engine::input::{ModelToolCall, Reaction, ToolAction, ToolAnswer, ToolOutcome};
 use serde_json::Value;
 
-pub(crate) use authentication::CallToken;
+pub(crate) use authentication::{CallToken, header_name};
 pub(crate) use http::{Finished, HttpCall};
 pub(crate) use jsonschema::Validator;
 pub(crate) use parameters::KnownValues;
 pub(crate) use schema::{problems, self_contained};
 pub(crate) use selection::{check_definition, prepare};
 pub(crate) use trial::Trial;
+pub(crate) use view::shown;
 
+use built_in::running::Running;
 use http::HttpTool;
 use parameters::Parameters;
 
@@ -65,14 +68,22 @@ enum Runs {
     Engine,
     /// The client of the call.
     Client,
+    /// The call's data connection.
+    DataConnection,
     /// An HTTP endpoint.
     Http(Box<HttpTool>),
+    /// This server, at once.
+    BuiltIn(Running),
 }
 
 /// What is to be done to run a tool.
 pub(crate) enum Task {
     /// The client is sent these parameters.
     Client(JsonObject),
+    /// Nothing: this is what the tool answers.
+    Known(ToolOutcome),
+    /// The data connection is sent these parameters.
+    DataConnection(JsonObject),
     /// This request is sent.
     Http(Box<HttpCall>),
 }
@@ -101,11 +112,18 @@ pub(crate) fn mend(tools: &[CallTool], known: &[Tool], call: &mut ModelToolCall)
 }
 
 impl CallTool {
+    /// Whether it can run only where the call has a data connection.
+    pub(crate) fn needs_data_connection(&self) -> bool {
+        matches!(self.runs, Runs::DataConnection)
+    }
+
     /// What an invocation comes to: its arguments are checked, the other parameters added.
     pub(crate) fn task(&self, arguments: &Value, known: &KnownValues<'_>) -> Result<Task, Refusal> {
         let arguments = &*self.parameters.fitting(arguments).map_err(Refusal)?;
         match &self.runs {
             Runs::Engine | Runs::Client => Ok(Task::Client(self.parameters.object(arguments, known))),
+            Runs::BuiltIn(running) => running.run(&self.parameters.object(arguments, known)).map(Task::Known),
+            Runs::DataConnection => Ok(Task::DataConnection(self.parameters.object(arguments, known))),
             Runs::Http(tool) => {
                 let placed = self.parameters.placed(arguments, known);
                 tool.call(&placed).map(|call| Task::Http(Box::new(call))).map_err(Refusal)

@@ -14,6 +14,7 @@ mod medium;
 mod message;
 mod query;
 mod resource;
+mod stage;
 mod start;
 mod tool;
 mod vad;
@@ -45,6 +46,7 @@ pub use query::{
 pub use resource::{
     AgentBasic, BillingStatus, Call, CallRetention, CallSipDetails, EndReason, SipTerminationReason,
 };
+pub use stage::{CallStage, CallTool, CallToolDefinition, HttpCallToolDetails, StagePageQuery};
 pub use start::{RetentionPolicy, StartCallRequest};
 pub(crate) use start::{names_differ, voices_agree};
 pub use tool::{
@@ -93,6 +95,33 @@ endpoint! {
 endpoint! {
     /// Reads what a call sounded like: stereo, the user on the left (protocol.md 7.8, A-53).
     pub ReadCallRecording: Get "/api/calls/{call_id}/recording" path CallId, -> 200 WavFile
+}
+
+endpoint! {
+    /// Lists the tools that a call has in its last stage: a plain array.
+    pub ListCallTools: Get "/api/calls/{call_id}/tools" path CallId, -> 200 Vec<CallTool>
+}
+
+endpoint! {
+    /// Lists a call's stages, first to last.
+    pub ListCallStages: Get "/api/calls/{call_id}/stages" path CallId, query StagePageQuery, -> 200 Page<CallStage>
+}
+
+endpoint! {
+    /// Reads one stage of a call.
+    pub ReadCallStage: Get "/api/calls/{call_id}/stages/{stage_id}" path (CallId, CallStageId), -> 200 CallStage
+}
+
+endpoint! {
+    /// Lists the history that a stage of a call goes on with.
+    pub ListStageMessages: Get "/api/calls/{call_id}/stages/{stage_id}/messages"
+        path (CallId, CallStageId), query StagePageQuery, -> 200 Page<Message>
+}
+
+endpoint! {
+    /// Lists the tools that a stage of a call has: a plain array.
+    pub ListStageTools: Get "/api/calls/{call_id}/stages/{stage_id}/tools"
+        path (CallId, CallStageId), -> 200 Vec<CallTool>
 }
 
 endpoint! {

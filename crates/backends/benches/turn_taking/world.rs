@@ -264,6 +264,7 @@ impl World<'_> {
                 self.plan.push((self.now + DETECTOR, Input::TurnJudged(span.turn, probability)));
             }
             Effect::Cancel(_) | Effect::CloseLeg(_) | Effect::InvokeTool(_) => {}
+            Effect::StartTones { .. } => {}
         }
     }
 
@@ -339,6 +340,7 @@ impl World<'_> {
             Event::Ended(_)
             | Event::MessageCommitted { .. }
             | Event::TurnTaken(_)
+            | Event::StageChanged { .. }
             | Event::Thread(_)
             | Event::SpeechJudged(_)
             | Event::Notice(_)

@@ -228,7 +228,8 @@ impl Conversation {
         });
         self.cx.history.amend(entry, |message| message.ordinal = Some(ordinal));
         let deadline = self.cx.now + self.cx.config.limits.transcript;
-        self.pending.push(PendingTurn { turn, entry, ordinal, deadline });
+        let read = self.cx.config.hearing == Hearing::Transcript;
+        self.pending.push(PendingTurn { turn, entry, ordinal, deadline, read });
         self.set_transcript_timer();
         let words = match tentative.map(|tentative| tentative.words) {
             Some(Words::Known(early)) => Some(early),
@@ -264,7 +265,12 @@ impl Conversation {
 
     /// Whether the agent has to wait for a turn's words before it can answer.
     pub(super) fn awaits_words(&self) -> bool {
-        self.cx.config.hearing == Hearing::Transcript && !self.pending.is_empty()
+        self.pending.iter().any(|pending| self.reads(pending))
+    }
+
+    /// Whether a turn counts only with its words: it was said to a model that reads, or one that reads is to answer it.
+    fn reads(&self, pending: &PendingTurn) -> bool {
+        pending.read || self.cx.config.hearing == Hearing::Transcript
     }
 
     /// The words of a turn are known, or known not to be.
@@ -289,7 +295,7 @@ impl Conversation {
     }
 
     fn words_known(&mut self, pending: PendingTurn, text: Arc<str>) {
-        let reads = self.cx.config.hearing == Hearing::Transcript;
+        let reads = self.reads(&pending);
         if text.is_empty() && reads {
             // No speech, no turn; if this came while an answer was owed, that answer is still owed.
             self.cx.history.take_out(pending.entry);

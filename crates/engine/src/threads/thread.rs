@@ -3,7 +3,7 @@
 //! Owns its fork of the history, of the tools and of the call's state. Does not know of other threads; what its tools send to them
 //! is kept to be taken.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -43,6 +43,8 @@ pub(super) struct Thread {
     waiting: VecDeque<ThreadMessage>,
     last_response: Option<Arc<str>>,
     dispatches: VecDeque<Dispatch>,
+    /// Invocations that were answered for while they run on; what they say is not waited for.
+    spoken_for: BTreeSet<InvocationId>,
     /// Bytes of text that it has added to what it inherited.
     bytes: usize,
 }
@@ -105,6 +107,7 @@ impl Thread {
             waiting: VecDeque::new(),
             last_response: None,
             dispatches: VecDeque::new(),
+            spoken_for: BTreeSet::new(),
             bytes: 0,
         }
     }
@@ -138,7 +141,8 @@ impl Thread {
     }
 
     pub(super) fn invoked(&self, id: InvocationId) -> bool {
-        matches!(&self.activity, Activity::CallingTools(runs) if runs.iter().any(|run| run.id == id))
+        self.spoken_for.contains(&id)
+            || matches!(&self.activity, Activity::CallingTools(runs) if runs.iter().any(|run| run.id == id))
     }
 
     pub(super) fn fork(&self) -> Fork {
@@ -433,7 +437,10 @@ impl Thread {
                     })));
                     run.stage = match &tool.static_response {
                         None => Stage::Running { deadline: cx.now + tool.timeout },
-                        Some(text) => Stage::Settled(respond(text)),
+                        Some(text) => {
+                            self.spoken_for.insert(run.id);
+                            Stage::Settled(respond(text))
+                        }
                     };
                 }
             }
@@ -442,6 +449,9 @@ impl Thread {
     }
 
     pub(super) fn handle_tool(&mut self, cx: &mut Context, id: InvocationId, outcome: ToolOutcome) {
+        if self.spoken_for.remove(&id) {
+            return;
+        }
         let Activity::CallingTools(runs) = &mut self.activity else { return };
         let running = runs.iter_mut().find(|run| run.id == id && matches!(run.stage, Stage::Running { .. }));
         let Some(run) = running else {
@@ -507,6 +517,8 @@ impl Thread {
                     match answer.action {
                         ToolAction::Respond(text) => (text, None),
                         ToolAction::HangUp(_) => refusal(cx, &self.id, "end the call"),
+                        ToolAction::NewStage(_) => refusal(cx, &self.id, "begin a new stage of the call"),
+                        ToolAction::PlayTones(_) => refusal(cx, &self.id, "press keys of a telephone"),
                         ToolAction::SendToThread { result, request } => {
                             self.dispatches.push_back(Dispatch { request: *request, fork: before.clone() });
                             (result, None)
@@ -558,6 +570,9 @@ impl Thread {
                     cx.effect(Effect::Cancel(Work::Tool(run.id)));
                 }
             }
+        }
+        for id in std::mem::take(&mut self.spoken_for) {
+            cx.effect(Effect::Cancel(Work::Tool(id)));
         }
         cx.event(Event::Thread(Box::new(ThreadEvent::Terminated {
             thread: Arc::clone(&self.id),

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use antiphon_engine::Config;
 use antiphon_engine::config::{
     FirstSpeaker, Greeting, Hearing, InactivityEnd, InactivityMessage, InterruptionPolicy, Limits, Tool,
     ToolRuns, TurnTaking,
 };
 use antiphon_engine::input::{
     ForcedMessage, ForcedUrgency, HangUpRequest, ModelEvent, ModelToolCall, Reaction, Request, SpawnThread,
-    ThreadLimits, ThreadMessage, ThreadRef, ThreadRequest, ToolAction, ToolAnswer, ToolOutcome,
+    ThreadLimits, ThreadMessage, ThreadRef, ThreadRequest, Tones, ToolAction, ToolAnswer, ToolOutcome,
 };
 use antiphon_engine::message::{Medium, Message, MessageBody, ToolForModel};
+use antiphon_engine::{Config, NewStage};
 
 /// Samples per second of the agent's audio.
 pub(crate) const RATE: u32 = 16_000;
@@ -116,7 +116,27 @@ pub(crate) fn react(text: &str, reaction: Option<Reaction>) -> ToolOutcome {
 
 pub(crate) fn hang_up(strict: bool, message: Option<&str>) -> ToolOutcome {
     ToolOutcome::Answered(ToolAnswer {
-        action: ToolAction::HangUp(HangUpRequest { strict, message: message.map(Arc::from) }),
+        action: ToolAction::HangUp(HangUpRequest { strict, message: message.map(Arc::from), result: None }),
+        reaction: None,
+        state_update: None,
+    })
+}
+
+pub(crate) fn press(keys: &str) -> ToolOutcome {
+    ToolOutcome::Answered(ToolAnswer {
+        action: ToolAction::PlayTones(Tones {
+            keys: Arc::from(keys),
+            tone: Duration::from_millis(200),
+            space: Duration::from_millis(100),
+        }),
+        reaction: None,
+        state_update: None,
+    })
+}
+
+pub(crate) fn next_stage(stage: NewStage) -> ToolOutcome {
+    ToolOutcome::Answered(ToolAnswer {
+        action: ToolAction::NewStage(Arc::new(stage)),
         reaction: None,
         state_update: None,
     })

@@ -4,6 +4,7 @@ use std::fmt;
 
 use antiphon_engine::AudioTime;
 use antiphon_engine::message::{Medium, Message, MessageBody, Speaker};
+use antiphon_engine::notices::STAGE_CHANGED;
 use antiphon_engine::output::{
     Effect, Event, JudgedBy, Judgement, ThreadEvent, Transcript, TranscriptWords, Work,
 };
@@ -20,6 +21,7 @@ pub(crate) fn effect_line(effect: &Effect) -> Option<String> {
         Effect::StartModel { thread: None, .. } => "model".to_owned(),
         Effect::StartModel { thread: Some(thread), .. } => format!("model in {thread}"),
         Effect::StartSpeech { text, .. } => format!("voice {text:?}"),
+        Effect::StartTones { tones, .. } => format!("keys {}", tones.keys),
         Effect::Transcribe(span) => format!("transcribe {}..{} ms", millis(span.from), millis(span.to)),
     })
 }
@@ -44,6 +46,9 @@ pub(crate) fn event_line(event: &Event) -> Option<String> {
             paused.as_millis()
         ),
         Event::Thread(event) => thread_line(event),
+        Event::StageChanged { number, .. } => number.to_string(),
+        // Its event says as much.
+        Event::Notice(notice) if notice.kind == STAGE_CHANGED => return None,
         Event::Notice(notice) => format!("notice {}", notice.kind),
         Event::Ended(reason) => format!("ended {reason:?}"),
     })

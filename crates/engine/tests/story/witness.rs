@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_engine::config::Limits;
-use antiphon_engine::ids::{Ordinal, TurnId, UtteranceId};
+use antiphon_engine::ids::{Ordinal, StageNumber, TurnId, UtteranceId};
 use antiphon_engine::input::{ModelEvent, VoiceEvent};
-use antiphon_engine::message::{Medium, Message, MessageBody, Speaker};
+use antiphon_engine::message::{Medium, Message, MessageBody, Prompt, Speaker};
 use antiphon_engine::output::{
     AgentState, Effect, Event, Judgement, ThreadEvent, Transcript, TranscriptWords, Verdict, Work,
 };
-use antiphon_engine::{CallTime, Config, Input};
+use antiphon_engine::{CallTime, Config, Input, NewStage};
 
 /// Audio is sent in whole frames, so a lead may be exceeded by one.
 const FRAME: Duration = Duration::from_millis(20);
@@ -29,9 +29,11 @@ pub(crate) struct Witness {
     longest_pause: Duration,
     /// How late the latest wake-up came.
     pub(crate) late: Duration,
-    initial_messages: usize,
-    /// Per tool, whether it may run beside the agent's speech, and whether its answer is not waited for.
-    tools: Vec<(bool, bool)>,
+    /// The settings of the present stage.
+    config: Config,
+    stage: StageNumber,
+    /// How the history must begin that the model sees, where a stage said so.
+    beginning: Vec<Message>,
     /// Tools that run on with nobody waiting.
     beside: Vec<Work>,
     /// Work that was started, and neither cancelled nor answered. Speech is in here until it was cancelled or all of it sent.
@@ -48,6 +50,8 @@ pub(crate) struct Witness {
     /// What a client has collected of each message.
     collected: BTreeMap<Ordinal, Collected>,
     committed: Vec<Message>,
+    /// The stage of each committed message.
+    stages: Vec<StageNumber>,
     ended: bool,
 }
 
@@ -72,15 +76,12 @@ impl Witness {
             rate: config.output_rate,
             client_buffer: config.client_buffer,
             limits: config.limits,
-            tools: config
-                .tools
-                .iter()
-                .map(|tool| (tool.precomputable, tool.static_response.is_some()))
-                .collect(),
             beside: Vec::new(),
             longest_pause: config.turn_taking.interruption.longest_pause,
             late: Duration::ZERO,
-            initial_messages: config.initial_messages.len(),
+            config: config.clone(),
+            stage: StageNumber(0),
+            beginning: seen_by_model(&config.initial_messages),
             under_way: Vec::new(),
             ever_started: Vec::new(),
             sounds: BTreeMap::new(),
@@ -90,6 +91,7 @@ impl Witness {
             taken: BTreeSet::new(),
             collected: BTreeMap::new(),
             committed: Vec::new(),
+            stages: Vec::new(),
             ended: false,
         }
     }
@@ -148,7 +150,10 @@ impl Witness {
             }
             Effect::InvokeTool(invocation) => {
                 self.starts(Work::Tool(invocation.id));
-                let (early, unattended) = self.tools[invocation.tool];
+                let tool = &self.config.tools[invocation.tool];
+                assert_eq!(tool.face.name, invocation.name, "a tool of the stage");
+                let unattended = tool.static_response.is_some();
+                let early = tool.precomputable;
                 let in_thread = invocation.thread.as_ref().inspect(|thread| self.insist_on(thread)).is_some();
                 if !early && !in_thread {
                     self.insist_agent_is_silent(now, "a tool runs");
@@ -168,7 +173,8 @@ impl Witness {
                 let running = self.under_way.iter().filter(is_side).count();
                 assert!(running <= self.limits.side_generations, "{running} side threads run the model");
             }
-            Effect::StartModel { generation, thread: None, .. } => {
+            Effect::StartModel { generation, thread: None, prompt } => {
+                self.insist_on_stage(prompt);
                 self.insist_agent_is_silent(now, "the model starts");
                 let is_in_the_way =
                     |work: &Work| !matches!(work, Work::Transcription(_)) && !self.beside.contains(work);
@@ -178,6 +184,10 @@ impl Witness {
             }
             Effect::StartSpeech { utterance, text } => {
                 assert!(text.contains(char::is_alphanumeric), "nothing to speak in {text:?}");
+                self.starts(Work::Speech(*utterance));
+                self.sounds.insert(*utterance, Sound::default());
+            }
+            Effect::StartTones { utterance, .. } => {
                 self.starts(Work::Speech(*utterance));
                 self.sounds.insert(*utterance, Sound::default());
             }
@@ -199,12 +209,22 @@ impl Witness {
                 self.state = Some(*state);
             }
             Event::Transcript(transcript) => self.sees_transcript(transcript),
-            Event::MessageCommitted { index, message } => {
+            Event::MessageCommitted { index, stage, message } => {
                 assert_eq!(*index, self.committed.len(), "the record has a gap");
+                assert!(*stage <= self.stage, "a message of a stage that has not begun");
+                assert!(self.stages.last().is_none_or(|last| last <= stage), "the stages are mixed up");
                 self.committed.push((**message).clone());
-                if self.committed.len() > self.initial_messages {
+                self.stages.push(*stage);
+                if message.span.is_some() {
                     self.compare_with_transcript(message);
                 }
+            }
+            Event::StageChanged { number, stage } => {
+                assert_eq!(number.0, self.stage.0 + 1, "stages are counted");
+                assert_eq!(stage.after, self.stage, "a stage begins in another than it was meant for");
+                self.insist_agent_is_silent(now, "a stage begins");
+                self.stage = *number;
+                self.enter(stage);
             }
             Event::Ended(_) => {
                 self.ended = true;
@@ -228,6 +248,41 @@ impl Witness {
                 assert!(notice.kind.len() <= 50 && !notice.text.is_empty(), "{notice:?}");
             }
         }
+    }
+
+    /// Works with what a stage changes from now on.
+    fn enter(&mut self, stage: &NewStage) {
+        let config = &mut self.config;
+        if let Some(prompt) = &stage.system_prompt {
+            config.system_prompt = Some(prompt.clone());
+        }
+        if let Some(tools) = &stage.tools {
+            config.tools.clone_from(tools);
+        }
+        if let Some(turn_taking) = stage.turn_taking {
+            self.longest_pause = turn_taking.interruption.longest_pause;
+        }
+        if let Some(messages) = &stage.messages {
+            self.beginning = seen_by_model(messages);
+        }
+    }
+
+    /// The model works with the settings of the stage, and its history begins as the stage said.
+    fn insist_on_stage(&self, prompt: &Prompt) {
+        assert_eq!(prompt.system, self.config.system_prompt, "the system prompt is that of {}", self.stage);
+        let tools: Vec<_> = self.config.tools.iter().map(|tool| &tool.face).collect();
+        assert!(prompt.tools.iter().eq(tools), "the tools are those of {}", self.stage);
+        assert!(prompt.messages.starts_with(&self.beginning), "the history is that of {}", self.stage);
+    }
+
+    /// The stage that is under way.
+    pub(crate) fn stage(&self) -> StageNumber {
+        self.stage
+    }
+
+    /// The stage of each message of the record so far.
+    pub(crate) fn stages(&self) -> &[StageNumber] {
+        &self.stages
     }
 
     fn sees_thread(&mut self, event: &ThreadEvent) {
@@ -381,14 +436,14 @@ impl Witness {
                 assert_eq!(audio.is_some(), message.medium == Medium::Voice, "a voice has audio");
             }
             MessageBody::ToolCall { invocation, .. } => {
-                let calls = self.committed.iter().skip(self.initial_messages).filter(|earlier| {
+                let calls = self.committed.iter().filter(|earlier| earlier.span.is_some()).filter(|earlier| {
                     matches!(&earlier.body, MessageBody::ToolCall { invocation: id, .. } if id == invocation)
                 });
                 assert_eq!(calls.count(), 1, "a call is in the record once");
             }
             MessageBody::ToolResult { invocation, .. } => {
                 let mut calls = BTreeSet::new();
-                for earlier in self.committed.iter().skip(self.initial_messages) {
+                for earlier in self.committed.iter().filter(|earlier| earlier.span.is_some()) {
                     match &earlier.body {
                         MessageBody::ToolCall { invocation, .. } => {
                             calls.insert(*invocation);
@@ -403,4 +458,10 @@ impl Witness {
             }
         }
     }
+}
+
+/// What a model sees of the messages that a stage begins with.
+fn seen_by_model(messages: &[Message]) -> Vec<Message> {
+    let is_unsaid = |message: &&Message| matches!(&message.body, MessageBody::Agent { heard, .. } if heard.trim().is_empty());
+    messages.iter().filter(|message| !is_unsaid(message)).cloned().collect()
 }

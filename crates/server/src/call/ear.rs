@@ -108,6 +108,11 @@ impl Ear {
         }
     }
 
+    /// Takes audio for speech from another probability on.
+    pub(super) fn set_threshold(&mut self, threshold: f32) {
+        self.edges.set_threshold(threshold);
+    }
+
     /// The user's audio clock.
     pub(super) fn clock(&self) -> AudioTime {
         let micros = self.rate.duration_of(self.received).as_micros();

@@ -2,13 +2,14 @@
 //!
 //! So a call can be run again exactly ([`replay`]), with other settings ([`what_if`]), and be explained ([`super::waterfall`]).
 //! There is no audio in a journal and no key; what users said can be left out ([`UserText`]). The file is written while the call
-//! runs, by a task of its own ([`Scribe`]), and can be read after a crash up to the last block that was written.
+//! runs, by one thread for all calls ([`Scribe`]), and can be read after a crash up to the last block that was written.
 //!
 //! The format (`frame`, `codec`) is this version's own: a journal of another format version is refused by name.
 
 mod bytes;
 mod codec;
 mod decision;
+mod desk;
 mod digest;
 mod frame;
 mod reading;

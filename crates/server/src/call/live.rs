@@ -10,30 +10,30 @@ use std::time::Duration;
 
 use antiphon_api::realtime::ClientMessage;
 use antiphon_api::rest::calls::{CallMedium, Message, ServerWebSocketMedium, StartCallRequest, WebRtcMedium};
-use antiphon_api::{CallId, CallStageId, SampleRate, Timestamp};
+use antiphon_api::{CallId, SampleRate, Timestamp};
 use antiphon_backends::registry::Backends;
 use antiphon_engine::output::EndReason;
 use futures::FutureExt as _;
 use futures::future::OptionFuture;
-use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, error, info, info_span, warn};
 
 use super::agents::AgentCall;
+use super::inheritance::overlay;
 use super::journal::{self, EarSettings, Header, Journals};
 use super::leg::{CarrierEnd, CloseCode};
 use super::recording::Recordings;
 use super::run::{Command, Driver, Join, Subject};
 use super::setup::{self, Remark, Setup, SetupError};
 use super::spans::Spans;
+use super::stages::{Means, first_stage, last_stage_of};
 use super::wire::{Meaning, Wire};
 use super::witness::Witness;
 use super::{lasting_tools, record};
 use crate::config::{self, Calls as Settings, DefaultMedium, TurnTaking};
 use crate::outbound::Outbound;
-use crate::storage::{AccountId, Direction, MessageChoice, Storage, StorageError, StoredCall, Window};
+use crate::storage::{AccountId, Direction, Storage, StorageError, StoredCall, StoredStage, Window};
 use crate::telemetry::traces::Traces;
 
 /// Commands that may wait for a call. Whoever sends one waits when it is full.
@@ -48,11 +48,9 @@ const PRIOR_MESSAGES: u32 = 1_000;
 pub struct Calls(Arc<Inner>);
 
 struct Inner {
-    settings: Settings,
-    turn_taking: TurnTaking,
+    means: Arc<Means>,
     files: Files,
     outbound: Outbound,
-    backends: Arc<Backends>,
     storage: Storage,
     live: Mutex<HashMap<CallId, Handle>>,
     tasks: TaskTracker,
@@ -152,11 +150,9 @@ impl Calls {
         storage: Storage,
     ) -> Self {
         Self(Arc::new(Inner {
-            settings,
-            turn_taking,
+            means: Arc::new(Means { settings, turn_taking, backends }),
             files,
             outbound,
-            backends,
             storage,
             live: Mutex::new(HashMap::new()),
             tasks: TaskTracker::new(),
@@ -265,8 +261,9 @@ impl Calls {
     /// See [`RequestError`].
     pub async fn request(&self, call: CallId, message: ClientMessage) -> Result<(), RequestError> {
         let handle = self.handle(call).filter(|handle| handle.joined).ok_or(NotActive)?;
-        let request = match Wire::new(call, Default::default()).read(message) {
-            Meaning::Request(request) => request,
+        let command = match Wire::new(call, Default::default()).read(message) {
+            Meaning::Request(request) => Command::Request(request),
+            Meaning::Staging(staging) => Command::Staging(staging),
             Meaning::Ignored(_, why) => return Err(RequestError::Refused(why)),
             Meaning::Tool(..) | Meaning::Answer(_) => {
                 return Err(RequestError::Refused(
@@ -274,7 +271,7 @@ impl Calls {
                 ));
             }
         };
-        handle.commands.send(Command::Request(request)).await.map_err(|_| NotActive)?;
+        handle.commands.send(command).await.map_err(|_| NotActive)?;
         Ok(())
     }
 
@@ -301,7 +298,7 @@ impl Calls {
     /// How many calls there may be at a time.
     #[must_use]
     pub fn most(&self) -> usize {
-        self.0.settings.maximum_live
+        self.0.means.settings.maximum_live
     }
 
     /// Ends all calls and waits until their records are written, but not longer than `deadline`.
@@ -319,7 +316,7 @@ impl Calls {
 
     /// The medium of a call that asks for none.
     fn default_medium(&self) -> CallMedium {
-        let settings = &self.0.settings;
+        let settings = &self.0.means.settings;
         match (settings.default_medium, SampleRate::new(settings.default_sample_rate)) {
             (DefaultMedium::ServerWebSocket, Some(rate)) => {
                 CallMedium::ServerWebSocket(ServerWebSocketMedium {
@@ -336,7 +333,8 @@ impl Calls {
         }
     }
 
-    /// A prior call lends every property that the request leaves open, and its messages (protocol.md 1.2, A-2).
+    /// A prior call lends every property that the request leaves open, and its messages (protocol.md 1.2, A-2), as they were in its
+    /// last stage.
     async fn inherit(
         &self,
         account: AccountId,
@@ -345,19 +343,20 @@ impl Calls {
     ) -> Result<(), CreateError> {
         let call = self.0.storage.calls.find(prior).await?;
         let call = call.filter(|call| call.account == account).ok_or(CreateError::NoPriorCall)?;
+        let stage = last_stage_of(&self.0.storage, &call).await?;
         let history = match request.initial_messages.take() {
             Some(messages) => messages,
-            None => self.history_of(prior, &call).await?,
+            None => self.history_of(&call, &stage).await?,
         };
-        *request = overlay(request, &call.request);
+        *request = overlay(request, &stage.request);
         request.initial_messages = Some(history);
         Ok(())
     }
 
-    async fn history_of(&self, prior: CallId, call: &StoredCall) -> Result<Vec<Message>, StorageError> {
+    async fn history_of(&self, call: &StoredCall, stage: &StoredStage) -> Result<Vec<Message>, StorageError> {
         let window = Window { after: None, direction: Direction::Backward, limit: PRIOR_MESSAGES };
-        let slice = self.0.storage.calls.messages(prior, MessageChoice::LastStage, window).await?;
-        if slice.items.is_empty() {
+        let slice = self.0.storage.calls.messages(call.id, stage.messages(), window).await?;
+        if slice.items.is_empty() && stage.number == 0 {
             return Ok(call.request.initial_messages.clone().unwrap_or_default());
         }
         let strip = |message: Message| Message {
@@ -375,7 +374,7 @@ impl Calls {
     fn admit(&self, id: CallId) -> Option<mpsc::Receiver<Command>> {
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let mut live = self.live();
-        if live.len() >= self.0.settings.maximum_live {
+        if live.len() >= self.0.means.settings.maximum_live {
             return None;
         }
         live.insert(id, Handle { commands, joined: false });
@@ -390,7 +389,7 @@ impl Calls {
     }
 
     fn prepare(&self, request: &StartCallRequest, greeting_prompt: bool) -> Result<Setup, SetupError> {
-        let Inner { settings, turn_taking, backends, .. } = &*self.0;
+        let Means { settings, turn_taking, backends } = &*self.0.means;
         setup::prepare(request, greeting_prompt, settings, turn_taking, backends)
     }
 
@@ -405,13 +404,16 @@ impl Calls {
             request: Arc::new(call.request.clone()),
             recordings: self.0.files.recordings.clone().filter(|_| recorded),
             outbound: self.0.outbound.clone(),
+            account: call.account,
+            storage: self.0.storage.clone(),
+            tasks: self.0.tasks.clone(),
         };
         let (scribe, journaling) = self.journal(call, &setup).unzip();
         let traces = self.0.files.traces.clone();
         let spans = traces.map(|traces| Spans::new(traces, call.id, call.created, &setup.engine));
         let witness = Witness::new(scribe, spans);
-        let backends = Arc::clone(&self.0.backends);
-        let driver = Driver::new(subject, setup, backends, recorder, witness, commands, age);
+        let means = Arc::clone(&self.0.means);
+        let driver = Driver::new(subject, setup, means, recorder, witness, commands, age);
         let id = call.id;
         let calls = self.clone();
         // A span of its own: the request that created the call is over long before the call is.
@@ -470,33 +472,4 @@ impl Calls {
     fn live(&self) -> MutexGuard<'_, HashMap<CallId, Handle>> {
         self.0.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// `own` with what it leaves open taken from `prior`. What excludes each other is inherited together or not at all.
-fn overlay(own: &StartCallRequest, prior: &StartCallRequest) -> StartCallRequest {
-    const TOGETHER: [&[&str]; 2] =
-        [&["voice", "externalVoice", "voiceOverrides"], &["firstSpeaker", "firstSpeakerSettings"]];
-    let (Ok(Value::Object(own)), Ok(Value::Object(mut merged))) =
-        (serde_json::to_value(own), serde_json::to_value(prior))
-    else {
-        return own.clone();
-    };
-    for group in TOGETHER {
-        if group.iter().any(|key| own.contains_key(*key)) {
-            merged.retain(|key, _| !group.contains(&key.as_str()));
-        }
-    }
-    merged.extend(own);
-    let merged = Value::Object(merged);
-    let parsed = antiphon_api::json::from_value(&merged, antiphon_api::json::Source::RequestBody);
-    parsed.expect("both halves were valid, and so is every field of them").value
-}
-
-/// The id of a call's first stage, which begins with the call: made from the call's own id.
-#[must_use]
-pub fn first_stage(call: CallId) -> CallStageId {
-    let hash = Sha256::new().chain_update(b"stage 0 of ").chain_update(call.uuid().as_bytes()).finalize();
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&hash[..16]);
-    CallStageId::new(uuid::Builder::from_random_bytes(bytes).into_uuid())
 }

@@ -6,14 +6,13 @@
 
 use std::time::Duration;
 
-use antiphon_api::rest::calls::Message;
 use antiphon_api::{CallId, CallStageId, Timestamp};
 use antiphon_engine::output::EndReason;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tracing::{error, warn};
 
-use crate::storage::{Severity, Storage, StoredEvent, StoredMessage};
+use crate::storage::{Severity, Storage, StoredEvent, StoredMessage, StoredStage, ToolUse};
 
 /// Events that one call may leave behind; of a flood the beginning tells enough.
 const MOST_EVENTS: usize = 2_000;
@@ -32,6 +31,7 @@ const BATCH: usize = 64;
 enum Entry {
     Joined { at: Timestamp, client_version: Option<String> },
     Message(Box<StoredMessage>),
+    Stage(Box<(StoredStage, Vec<ToolUse>)>),
     Event(Box<StoredEvent>),
     Ended { at: Timestamp, reason: EndReason },
 }
@@ -64,8 +64,14 @@ impl Recorder {
         let _ = self.entries.try_send(Entry::Joined { at, client_version });
     }
 
-    pub(super) fn message(&self, index: u32, initial: bool, message: Message) -> Result<(), RecordFull> {
-        self.put(Entry::Message(Box::new(StoredMessage { stage: self.stage, index, initial, message })))
+    pub(super) fn message(&self, message: StoredMessage) -> Result<(), RecordFull> {
+        self.put(Entry::Message(Box::new(message)))
+    }
+
+    /// A stage begins, with these lasting tools: events belong to it from now on.
+    pub(super) fn stage(&mut self, stage: StoredStage, uses: Vec<ToolUse>) -> Result<(), RecordFull> {
+        self.stage = stage.id;
+        self.put(Entry::Stage(Box::new((stage, uses))))
     }
 
     pub(super) fn event(
@@ -114,11 +120,20 @@ async fn write(call: CallId, storage: Storage, mut receiver: mpsc::Receiver<Entr
     let mut batch = Vec::new();
     while receiver.recv_many(&mut batch, BATCH).await > 0 {
         let (mut messages, mut events, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+        let mut stages = Vec::new();
         for entry in batch.drain(..) {
             match entry {
                 Entry::Message(message) => messages.push(*message),
                 Entry::Event(event) => events.push(*event),
+                Entry::Stage(stage) => stages.push(*stage),
                 Entry::Joined { .. } | Entry::Ended { .. } => rest.push(entry),
+            }
+        }
+        // A stage comes before what happens in it.
+        for (stage, uses) in &stages {
+            insist(call, || storage.calls.insert_stage(call, stage)).await;
+            if !uses.is_empty() {
+                insist(call, || storage.tools.note_uses(call, uses)).await;
             }
         }
         if !messages.is_empty() {
@@ -136,7 +151,7 @@ async fn write(call: CallId, storage: Storage, mut receiver: mpsc::Receiver<Entr
                 Entry::Ended { at, reason } => {
                     insist(call, || storage.calls.mark_ended(call, at, reason)).await;
                 }
-                Entry::Message(_) | Entry::Event(_) => {}
+                Entry::Message(_) | Entry::Event(_) | Entry::Stage(_) => {}
             }
         }
     }

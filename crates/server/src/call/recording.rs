@@ -4,17 +4,18 @@
 //! its own. Nothing here waits, and nothing here can fail a call: what cannot be recorded is silence, and an event says so.
 
 mod archive;
-mod mixer;
+pub(super) mod mixer;
+pub(super) mod places;
 #[cfg(test)]
 mod properties;
 mod stretch;
-mod tracks;
+pub(super) mod tracks;
 mod writer;
 
 use std::time::Duration;
 
 use antiphon_api::CallId;
-use antiphon_audio::{SampleRate, write_pcm};
+use antiphon_audio::SampleRate;
 use antiphon_engine::CallTime;
 use antiphon_engine::output::{Notice, Severity};
 use bytes::Bytes;
@@ -24,20 +25,16 @@ pub use archive::{Recorded, Recordings};
 pub use mixer::Side;
 pub use stretch::stretch_of;
 
-use tracks::{AgentTrack, UserTrack};
-use writer::{Entry, Full, Queue, Shape, What, writer};
+use places::{Entry, Places, TooFarAhead, What};
+use writer::{Full, Queue, Shape, writer};
 
-/// The most of the agent's audio that waits until it is played: as much as clients are known to buffer, twice.
-const MOST_AHEAD: Duration = Duration::from_secs(60);
 /// How long the end of a call may wait until its recording is complete.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The recording of one call, if it is recorded at all.
 #[derive(Debug)]
 pub struct Recording {
-    joined: CallTime,
-    user: UserTrack<Bytes>,
-    agent: AgentTrack,
+    places: Places,
     state: State,
     missing: Missing,
     failure_told: bool,
@@ -94,9 +91,7 @@ impl Recording {
 
     fn new(state: State, joined: CallTime, user: SampleRate, agent: SampleRate) -> Self {
         Self {
-            joined,
-            user: UserTrack::new(user),
-            agent: AgentTrack::new(agent),
+            places: Places::new(joined, user, agent),
             state,
             missing: Missing::Nothing,
             failure_told: false,
@@ -106,39 +101,24 @@ impl Recording {
     /// Records what came from the user now, in samples at the user's rate.
     pub fn hear(&mut self, now: CallTime, samples: &[i16]) {
         let State::On(queue, _) = &self.state else { return };
-        if samples.is_empty() {
-            return;
-        }
-        let (now, rate) = (now.since(self.joined), self.user.rate());
-        let mut audio = Vec::with_capacity(samples.len() * 2);
-        write_pcm(samples, &mut audio);
-        let missing = &mut self.missing;
-        self.user.take(now, samples.len() as u64, audio.into(), |at, audio| {
-            place(queue, missing, rate, Entry { now, what: What::Audio { side: Side::User, at, audio } });
-        });
+        let (missing, rate) = (&mut self.missing, self.places.user.rate());
+        self.places.hear(now, samples, |entry| put(queue, missing, rate, entry));
     }
 
     /// Records what is sent to the client now, in the format of the agent's side. It stands where the client plays it.
     pub fn play(&mut self, now: CallTime, audio: &Bytes) {
         let State::On(queue, _) = &self.state else { return };
-        let (now, rate) = (now.since(self.joined), self.agent.rate());
-        let too_far = self.agent.ahead(now) > MOST_AHEAD;
-        let samples = (audio.len() / 2) as u64;
-        let at = self.agent.send(now, samples);
-        if too_far {
-            self.missing.add(rate.duration_of(samples));
-            return;
+        let rate = self.places.agent.rate();
+        match self.places.play(now, audio) {
+            Ok(entry) => put(queue, &mut self.missing, rate, entry),
+            Err(TooFarAhead(length)) => self.missing.add(length),
         }
-        let what = What::Audio { side: Side::Agent, at, audio: audio.clone() };
-        place(queue, &mut self.missing, rate, Entry { now, what });
     }
 
     /// The client drops what it has not played by now.
     pub fn clear(&mut self, now: CallTime) {
         let State::On(queue, _) = &self.state else { return };
-        let now = now.since(self.joined);
-        let at = self.agent.clear(now);
-        if queue.put(Entry { now, what: What::Cut { at } }) == Err(Full) {
+        if queue.put(self.places.clear(now)) == Err(Full) {
             // Hundreds of interruptions within the seconds that the disk hangs: what they cut stays.
             self.missing.add(Duration::ZERO);
         }
@@ -147,10 +127,8 @@ impl Recording {
     /// Settles what was held back to see whether more comes. To be called when audio has not come for two seconds.
     pub fn settle(&mut self, now: CallTime) {
         let State::On(queue, _) = &self.state else { return };
-        let (now, rate, missing) = (now.since(self.joined), self.user.rate(), &mut self.missing);
-        self.user.settle(|at, audio| {
-            place(queue, missing, rate, Entry { now, what: What::Audio { side: Side::User, at, audio } });
-        });
+        let (missing, rate) = (&mut self.missing, self.places.user.rate());
+        self.places.settle(now, |entry| put(queue, missing, rate, entry));
     }
 
     /// Ends the recording: what the client has not played by now is not in it. Audio that the user sent faster than real time
@@ -158,7 +136,7 @@ impl Recording {
     pub fn end(&mut self, now: CallTime) {
         self.settle(now);
         self.clear(now);
-        let now = now.since(self.joined);
+        let now = self.places.since_join(now);
         self.state = match std::mem::replace(&mut self.state, State::Off) {
             State::On(queue, writing) => {
                 queue.put(Entry { now, what: What::End }).expect("room for the end is kept");
@@ -210,11 +188,8 @@ impl Recording {
     }
 }
 
-fn place(queue: &Queue, missing: &mut Missing, rate: SampleRate, entry: Entry) {
-    let samples = match &entry.what {
-        What::Audio { audio, .. } => (audio.len() / 2) as u64,
-        What::Cut { .. } | What::End => 0,
-    };
+fn put(queue: &Queue, missing: &mut Missing, rate: SampleRate, entry: Entry) {
+    let samples = entry.samples();
     if queue.put(entry) == Err(Full) {
         missing.add(rate.duration_of(samples));
     }

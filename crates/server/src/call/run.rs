@@ -11,35 +11,43 @@ use antiphon_api::realtime::ServerMessage;
 use antiphon_api::rest::calls::StartCallRequest;
 use antiphon_api::{CallId, CallStageId, Timestamp};
 use antiphon_backends::language_model;
-use antiphon_backends::registry::Backends;
 use antiphon_backends::voice_activity::echo::{Echo, EchoGate};
 use antiphon_backends::{speech_to_text, text_to_speech};
 use antiphon_engine::config::Hearing;
 use antiphon_engine::input::{LegClosed, ModelEvent, Request, Transcription, VoiceEvent};
-use antiphon_engine::message::{AudioSpan, Message, MessageBody};
+use antiphon_engine::message::AudioSpan;
 use antiphon_engine::notices;
 use antiphon_engine::output::{AgentState, Effect, EndReason, Event, Notice, Severity, Work};
 use antiphon_engine::{CallTime, Conversation, Input, Output};
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
-use tracing::{debug, error, info, warn};
+use tokio_util::task::TaskTracker;
+use tracing::{debug, info, warn};
 
 use super::clips::TurnClips;
+use super::data_connection::{DataConnection, News};
 use super::ear::{Ear, Trouble};
 use super::leg::{CallEnd, CarrierEnd, CloseCode, FromClient, LegEvent, ToClient, leg};
 use super::mouth::Mouth;
 use super::record::Recorder;
 use super::recording::{Recording, Recordings};
 use super::setup::{Remark, Setup};
+use super::stages::{Means, Stages, Staging};
 use super::wire::{Meaning, Wire};
 use super::witness::{self, Witness};
 use super::work::{WorkResult, Works};
-use super::{messages, severity, threads};
+use super::{severity, threads};
 use crate::outbound::Outbound;
+use crate::storage::{AccountId, Storage};
 
+/// What the driver has to do with the data connection.
+mod data_connection;
 /// How the driver runs tools.
 mod tools;
+
+/// How the driver takes a call from stage to stage.
+mod stages;
 
 /// Audio goes out in pieces of this length while the client's buffer is small.
 const SMALL_FRAME: Duration = Duration::from_millis(20);
@@ -55,6 +63,8 @@ pub(super) enum Command {
     Join(Join, oneshot::Sender<Result<CarrierEnd, CloseCode>>),
     /// Something for the engine.
     Request(Request),
+    /// The same, once the stages are worked out that it asks for.
+    Staging(Staging),
     /// End now; the process goes down.
     ShutDown,
 }
@@ -78,12 +88,21 @@ pub(super) struct Subject {
     pub(super) recordings: Option<Recordings>,
     /// The way to tools that are neither here nor at the client.
     pub(super) outbound: Outbound,
+    pub(super) account: AccountId,
+    /// Where a new stage's lasting tools are.
+    pub(super) storage: Storage,
+    /// Where work runs that may outlast the call by a moment.
+    pub(super) tasks: TaskTracker,
 }
 
 pub(super) struct Driver {
     subject: Subject,
     setup: Setup,
-    backends: Arc<Backends>,
+    means: Arc<Means>,
+    /// The stages that have begun, and those that may.
+    stages: Stages,
+    /// One permit for each answer that asks for stages and may be worked out now.
+    staging: Arc<Semaphore>,
     conversation: Conversation,
     /// The instant of the engine's time zero: the call's creation.
     zero: Instant,
@@ -94,6 +113,8 @@ pub(super) struct Driver {
     leg: Option<CallEnd>,
     /// What a leg heard before it was let go.
     closed: bool,
+    /// The further participant that the call dials.
+    data: Option<Box<DataConnection>>,
     ear: Option<Ear>,
     mouth: Mouth,
     works: Works,
@@ -119,6 +140,8 @@ pub(super) struct Driver {
 enum Wake {
     Command(Option<Command>),
     Leg(LegEvent),
+    /// Something from the data connection.
+    Data(News),
     Work(WorkResult),
     /// The engine's deadline.
     Engine,
@@ -133,7 +156,7 @@ impl Driver {
     pub(super) fn new(
         subject: Subject,
         setup: Setup,
-        backends: Arc<Backends>,
+        means: Arc<Means>,
         recorder: Recorder,
         witness: Witness,
         commands: mpsc::Receiver<Command>,
@@ -144,15 +167,18 @@ impl Driver {
         Self {
             wire: Wire::new(subject.id, setup.messages.clone()),
             conversation: Conversation::new(setup.engine.clone(), CallTime::ZERO),
+            stages: Stages::new(subject.id),
+            staging: Arc::new(Semaphore::new(stages::AT_ONCE)),
             subject,
             setup,
-            backends,
+            means,
             zero,
             deadline: None,
             told: CallTime::ZERO,
             commands,
             leg: None,
             closed: false,
+            data: None,
             ear: None,
             mouth: Mouth::default(),
             works: Works::new(),
@@ -181,6 +207,7 @@ impl Driver {
         loop {
             if let Some(reason) = self.ended {
                 self.report_dropped();
+                self.close_data_connection(reason);
                 let at = self.timestamp(self.now());
                 self.complete_recording().await;
                 self.recorder.ended(at, reason);
@@ -190,6 +217,7 @@ impl Driver {
             match self.wake().await {
                 Wake::Command(command) => self.command(command),
                 Wake::Leg(event) => self.leg_event(event),
+                Wake::Data(news) => self.data_news(news),
                 Wake::Work(result) => self.work_result(result),
                 Wake::Engine => self.tell(Input::Timeout),
                 Wake::Ear => self.ear_deadline(),
@@ -199,6 +227,7 @@ impl Driver {
                     self.tell(Input::LegClosed(LegClosed::MediaIdle));
                 }
             }
+            self.data_trouble();
         }
     }
 
@@ -220,6 +249,12 @@ impl Driver {
                 None => std::future::pending().await,
             }
         };
+        let data = async {
+            match &mut self.data {
+                Some(data) => data.next().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
             command = self.commands.recv() => Wake::Command(command),
@@ -228,6 +263,8 @@ impl Driver {
             result = self.works.next() => Wake::Work(result),
             () = at(ear) => Wake::Ear,
             () = at(media) => Wake::MediaIdle,
+            // Last, so that a participant that talks without end keeps nobody from being heard.
+            news = data => Wake::Data(news),
         }
     }
 
@@ -239,6 +276,10 @@ impl Driver {
                 self.follow_up();
             }
             Some(Command::Request(request)) => self.tell(Input::Request(request)),
+            Some(Command::Staging(staging)) => {
+                self.stage(staging);
+                self.follow_up();
+            }
             // Whoever could still reach the call has let go of it: the process goes down.
             Some(Command::ShutDown) | None => {
                 self.shutting_down = true;
@@ -258,13 +299,14 @@ impl Driver {
         self.leg = Some(call_end);
         self.media = Instant::now();
         self.wire.joined(now, join.debug);
-        let detector = self.backends.voice_activity.detector();
+        let detector = self.means.backends.voice_activity.detector();
         let gate = self.setup.echo_guard.then(|| EchoGate::new(Echo::new(self.setup.output_rate)));
         self.ear = Some(Ear::new(self.setup.input_rate, detector, self.setup.threshold, gate, self.media));
         if let Some(recordings) = &self.subject.recordings {
             let (user, agent) = (self.setup.input_rate, self.setup.output_rate);
             self.recording = Recording::start(recordings, self.subject.id, now, user, agent);
         }
+        self.dial_data_connection(now, self.media);
         self.recorder.joined(self.timestamp(now), join.client_version);
         info!("client joined");
         self.inputs.push_back(Input::Joined);
@@ -283,7 +325,7 @@ impl Driver {
             }
             LegEvent::Closed(how) => {
                 self.closed = true;
-                self.recording.end(self.now());
+                self.end_sound();
                 self.tell(Input::LegClosed(how));
             }
         }
@@ -293,6 +335,10 @@ impl Driver {
         match meaning {
             Meaning::Request(request) => self.tell(Input::Request(request)),
             Meaning::Tool(id, outcome) => self.tell(Input::Tool(id, outcome)),
+            Meaning::Staging(staging) => {
+                self.stage(staging);
+                self.follow_up();
+            }
             Meaning::Answer(message) => {
                 self.send(ToClient::Message(Box::new(message)));
                 self.follow_up();
@@ -310,6 +356,9 @@ impl Driver {
         let inputs = &mut self.inputs;
         let trouble = ear.take(audio, now, |input| inputs.push_back(input));
         self.recording.hear(call_time(self.zero, now), ear.taken());
+        if let Some(data) = &mut self.data {
+            data.hear(call_time(self.zero, now), ear.taken());
+        }
         if ear.echoed() && !std::mem::replace(&mut self.echo_told, true) {
             let text = "the agent's own voice comes back from the user's side; it is not taken for speech";
             self.event(Severity::Info, "audio.echo", text.to_owned());
@@ -361,11 +410,12 @@ impl Driver {
                 if let ModelEvent::ToolCall(call) = &mut event {
                     self.mend(call);
                     let line = format!("tool call: {} {}", call.name, call.arguments);
-                    self.debug_message(line);
+                    self.debug_message(&line);
                 }
                 self.tell(Input::Model(id, event));
             }
             WorkResult::Tool(id, finished) => self.tool_finished(id, finished),
+            WorkResult::Staged(staged) => self.staged(staged.0, staged.1),
             WorkResult::Transcribed(turn, words) => self.tell(Input::Transcribed(turn, words)),
             WorkResult::TurnJudged(turn, probability) => self.tell(Input::TurnJudged(turn, probability)),
             WorkResult::Audio(id, audio) => {
@@ -423,21 +473,28 @@ impl Driver {
         match effect {
             Effect::Cancel(work) => {
                 self.works.cancel(work);
-                if let Work::Speech(utterance) = work {
-                    self.mouth.forget(utterance);
+                match work {
+                    Work::Speech(utterance) => self.mouth.forget(utterance),
+                    Work::Tool(id) => {
+                        if let Some(data) = &mut self.data {
+                            data.forget(id);
+                        }
+                    }
+                    Work::Model(_) | Work::Transcription(_) => {}
                 }
             }
             Effect::ClearPlayback => {
                 self.recording.clear(self.told);
+                if let Some(data) = &mut self.data {
+                    data.clear(self.told);
+                }
                 if let Some(leg) = &self.leg {
                     leg.clear();
                 }
                 if let Some(ear) = &mut self.ear {
                     ear.cleared(Instant::now());
                 }
-                if let Some(message) = self.wire.clear_buffer() {
-                    self.send(ToClient::Message(Box::new(message)));
-                }
+                self.announce(Wire::clear_buffer);
             }
             Effect::CloseLeg(reason) => self.close_leg(reason),
             Effect::InvokeTool(invocation) => self.invoke(&invocation),
@@ -453,6 +510,10 @@ impl Driver {
                 let request = text_to_speech::Request { text, language };
                 self.works.start_speech(utterance, &self.setup.voice, request, self.setup.output_rate);
             }
+            Effect::StartTones { utterance, tones } => {
+                self.mouth.open(utterance);
+                self.works.start_tones(utterance, tones, self.setup.output_rate);
+            }
             Effect::Transcribe(span) => self.transcribe(span),
         }
     }
@@ -465,6 +526,9 @@ impl Driver {
         let (mut stuck, now) = (false, Instant::now());
         self.mouth.take(utterance, samples, frame, |audio| {
             self.recording.play(self.told, &audio);
+            if let Some(data) = &mut self.data {
+                data.play(self.told, &audio);
+            }
             if let Some(ear) = &mut self.ear {
                 ear.sent(&audio, now);
             }
@@ -480,7 +544,7 @@ impl Driver {
         if self.setup.engine.hearing == Hearing::Audio {
             self.clips.keep(span, Arc::clone(&samples));
         }
-        match &self.backends.speech_to_text {
+        match &self.means.backends.speech_to_text {
             Some(recognizer) => {
                 let language = self.setup.engine.language.clone();
                 let request = speech_to_text::Request { samples, language };
@@ -492,7 +556,7 @@ impl Driver {
     }
 
     fn judge_turn(&mut self, span: AudioSpan) {
-        if let (Some(judge), Some(ear)) = (&self.backends.turn_detector, &self.ear) {
+        if let (Some(judge), Some(ear)) = (&self.means.backends.turn_detector, &self.ear) {
             // How long the voice has been silent is part of how finished it sounds.
             self.works.start_judgement(span.turn, judge, ear.clip_with_pause(span));
         }
@@ -504,9 +568,7 @@ impl Driver {
 
     fn do_event(&mut self, event: Event) {
         let now = self.now();
-        if let Some(message) = self.wire.event(now, &event) {
-            self.send(ToClient::Message(Box::new(message)));
-        }
+        self.announce(|wire| wire.event(now, &event));
         match event {
             Event::StateChanged(state) => {
                 self.state = Some(state);
@@ -514,13 +576,14 @@ impl Driver {
             }
             Event::UserStartedSpeaking => self.user_mid_turn = true,
             Event::UserStoppedSpeaking => self.user_mid_turn = false,
-            Event::MessageCommitted { index, message } => self.commit(index, &message),
+            Event::MessageCommitted { index, stage, message } => self.commit(index, stage, &message),
+            Event::StageChanged { number, stage } => self.begin_stage(number, &stage),
             Event::Notice(notice) => {
                 debug!(kind = notice.kind, "{}", notice.text);
                 let at = self.timestamp(now);
                 self.recorder.event(at, severity(notice.severity), notice.kind, notice.text.clone(), None);
                 if notice.kind == notices::TOOL_FAILED || notice.kind == notices::TOOL_TIMED_OUT {
-                    self.debug_message(format!("tool result: {}", notice.text));
+                    self.debug_message(&format!("tool result: {}", notice.text));
                 }
             }
             Event::Ended(reason) => self.ended = Some(reason),
@@ -535,33 +598,22 @@ impl Driver {
         }
     }
 
-    fn commit(&mut self, index: usize, message: &Message) {
-        let initial = index < self.setup.engine.initial_messages.len();
-        if let MessageBody::ToolResult { tool, text, .. } = &message.body {
-            self.debug_message(format!("tool result: {tool} {text}"));
-        }
-        let given = |id, given: &Option<Arc<str>>| self.wire.invocation_id(id, given.as_ref());
-        let mut stored = messages::to_api(message, self.subject.stage, index, self.joined, given);
-        self.recording.note(message, &mut stored);
-        let index = u32::try_from(index).unwrap_or(u32::MAX);
-        if self.recorder.message(index, initial, stored).is_err() && self.ended.is_none() {
-            error!("the call ends: its record cannot be kept");
-            self.inputs.push_back(Input::LegClosed(LegClosed::OurFault));
-        }
+    fn close_leg(&mut self, reason: EndReason) {
+        let code = self.close_code(reason);
+        self.send(ToClient::Close(code));
+        self.closed = true;
+        self.end_sound();
     }
 
-    fn close_leg(&mut self, reason: EndReason) {
-        let code = match reason {
+    fn close_code(&self, reason: EndReason) -> CloseCode {
+        match reason {
             EndReason::AgentHangUp | EndReason::HangUp | EndReason::Timeout | EndReason::Unjoined => {
                 CloseCode::Normal
             }
             EndReason::ConnectionError => CloseCode::MediaIdle,
             EndReason::SystemError if self.shutting_down => CloseCode::GoingAway,
             EndReason::SystemError => CloseCode::Internal,
-        };
-        self.send(ToClient::Close(code));
-        self.closed = true;
-        self.recording.end(self.now());
+        }
     }
 
     /// Sends something to the client, if there is one.
@@ -586,10 +638,8 @@ impl Driver {
         }
     }
 
-    fn debug_message(&mut self, text: String) {
-        if let Some(message) = self.wire.debug(text) {
-            self.send(ToClient::Message(Box::new(message)));
-        }
+    fn debug_message(&mut self, text: &str) {
+        self.announce(|wire| wire.debug(text));
     }
 
     /// Where the time of the turns went that are over.
@@ -597,7 +647,7 @@ impl Driver {
         for turn in self.witness.finished() {
             witness::trace(&turn);
             let text = turn.summary();
-            self.debug_message(text.clone());
+            self.debug_message(&text);
             self.event_with(Severity::Debug, witness::TURN_LATENCY, text, Some(turn.to_json()));
         }
     }
@@ -611,18 +661,20 @@ impl Driver {
         let at = self.timestamp(self.now());
         debug!(kind, "{text}");
         let notice = Notice { severity: level, kind, text };
-        if let Some(mut message) = self.wire.event(self.now(), &Event::Notice(notice.clone())) {
+        let (now, news) = (self.now(), Event::Notice(notice.clone()));
+        self.announce(|wire| {
+            let mut message = wire.event(now, &news)?;
             if let (ServerMessage::CallEvent(event), Some(Value::Object(extras))) = (&mut message, &extras) {
                 event.extras = Some(extras.clone());
             }
-            self.send(ToClient::Message(Box::new(message)));
-        }
+            Some(message)
+        });
         self.recorder.event(at, severity(level), kind, notice.text, extras);
     }
 
     /// The end of a call becomes known when its recording can be asked for.
     async fn complete_recording(&mut self) {
-        self.recording.end(self.now());
+        self.end_sound();
         self.recording.completed().await;
         self.recording_trouble();
     }

@@ -23,6 +23,7 @@ use antiphon_engine::config::{
 use antiphon_engine::ids::InvocationId;
 use antiphon_engine::message::{self, Medium, MessageBody};
 
+use super::data_connection;
 use crate::config::{Calls as Settings, TurnTaking};
 use crate::tools::{self, CallToken, CallTool, ToolError};
 
@@ -35,6 +36,8 @@ const PUBLISHED_MODELS: [&str; 4] =
 const PUBLISHED_NAMESPACE: &str = "fixie-ai/";
 /// The one that the hosted service refuses since 2025-12-22 (protocol.md 7.17).
 const RETIRED_MODEL: &str = "fixie-ai/ultravox-qwen3-32b-preview";
+/// What is told of a voice that this server does not have.
+pub(super) const UNKNOWN_VOICE: &str = "voice.unknown";
 /// The published default of `frameActivationThreshold` (protocol.md 5.2).
 const DEFAULT_THRESHOLD: f64 = 0.1;
 /// `mediaIdleTimeout` acts as at least this (protocol.md 1.4).
@@ -55,6 +58,8 @@ pub(crate) struct Setup {
     /// Whether the agent's own voice is kept from interrupting it.
     pub(crate) echo_guard: bool,
     pub(crate) tools: Vec<CallTool>,
+    /// The further participant to dial, if there is to be one.
+    pub(crate) data_connection: Option<Arc<data_connection::Plan>>,
     /// What was asked for and is given differently; becomes events of the call.
     pub(crate) remarks: Vec<Remark>,
 }
@@ -101,6 +106,7 @@ pub(crate) fn prepare(
     let voice = voice(request, backends, &mut remarks)?;
     let selected = request.selected_tools.as_deref().unwrap_or_default();
     let (tools, engine_tools) = tools::prepare(selected, &CallToken::mint())?;
+    let data_connection = data_connection::plan(request, &tools)?.map(Arc::new);
     let hearing = match (model.capabilities().audio, &backends.speech_to_text) {
         (true, _) => Hearing::Audio,
         (false, Some(_)) => Hearing::Transcript,
@@ -140,6 +146,7 @@ pub(crate) fn prepare(
         threshold: threshold.unwrap_or(DEFAULT_THRESHOLD) as f32,
         echo_guard: usual.echo_guard,
         tools,
+        data_connection,
         remarks,
     })
 }
@@ -253,7 +260,7 @@ fn voice(
     }
     let default = &backends.default_voice;
     remarks.push(Remark {
-        kind: "voice.unknown",
+        kind: UNKNOWN_VOICE,
         text: format!(
             "the voice {wanted:?} is not on this server; the default voice {default:?} speaks instead"
         ),

@@ -7,19 +7,20 @@ use std::sync::Arc;
 
 use antiphon_api::json::JsonObject;
 use antiphon_api::realtime::{
-    self as api, ClientMessage, OpaqueNumber, ServerMessage, ToolResult, TranscriptText,
+    self as api, ClientMessage, OpaqueNumber, ResultText, ServerMessage, ToolResult, TranscriptText,
 };
 use antiphon_api::rest::calls::{ConnectionKind, EnabledDataMessages};
 use antiphon_api::{CallId, WireDuration};
 use antiphon_engine::CallTime;
 use antiphon_engine::ids::InvocationId;
 use antiphon_engine::input::{Request, ToolOutcome};
-use antiphon_engine::message::{Medium, Speaker};
+use antiphon_engine::message::{Medium, Message, MessageBody, Speaker};
 use antiphon_engine::output::{AgentState, Event, Invocation, Notice, Severity, Transcript, TranscriptWords};
 use sha2::{Digest as _, Sha256};
 
+use super::stages::Staging;
 use super::threads;
-use crate::tools::outcome::outcome;
+use crate::tools::outcome::{Answer, answer};
 use crate::tools::requests::{forced_message, spawn_thread, user_text};
 
 /// What a client's message means to the call.
@@ -29,25 +30,34 @@ pub(crate) enum Meaning {
     Request(Request),
     /// A tool's outcome.
     Tool(InvocationId, ToolOutcome),
+    /// One of the two, once the stages are worked out that it asks for.
+    Staging(Staging),
     /// An answer for the client, whatever the engine does.
     Answer(ServerMessage),
     /// Nothing, and why: a name from the published list of events, and a sentence.
     Ignored(&'static str, String),
 }
 
-/// The dictionary of one call.
+/// The dictionary of one call, for its client or for its data connection.
 #[derive(Debug)]
 pub(crate) struct Wire {
     call: CallId,
+    kind: ConnectionKind,
     enabled: EnabledDataMessages,
-    /// The invocations that clients know and have not answered.
+    /// The invocations that are for this party to answer.
     invocations: HashMap<String, InvocationId>,
     joined: CallTime,
 }
 
 impl Wire {
+    /// The dictionary of a call's client.
     pub(crate) fn new(call: CallId, enabled: EnabledDataMessages) -> Self {
-        Self { call, enabled, invocations: HashMap::new(), joined: CallTime::ZERO }
+        Self::of(ConnectionKind::ServerWebSocket, call, enabled)
+    }
+
+    /// The dictionary of a connection of this kind.
+    pub(super) fn of(kind: ConnectionKind, call: CallId, enabled: EnabledDataMessages) -> Self {
+        Self { call, kind, enabled, invocations: HashMap::new(), joined: CallTime::ZERO }
     }
 
     /// A client joined: times on the wire count from now on, and `debug` is on if the client asked for it in its URL.
@@ -71,12 +81,24 @@ impl Wire {
     /// What a client's message means.
     pub(crate) fn read(&mut self, message: ClientMessage) -> Meaning {
         match message {
-            ClientMessage::ClientToolResult(result) => self.tool_result(result),
+            ClientMessage::ClientToolResult(result) if !self.is_data_connection() => self.tool_result(result),
+            ClientMessage::DataConnectionToolResult(result) if self.is_data_connection() => {
+                self.tool_result(result)
+            }
+            ClientMessage::ClientToolResult(result) => Meaning::Ignored(
+                "tool.result_ignored",
+                format!("the data connection may not answer {:?} for the client", result.invocation_id),
+            ),
             ClientMessage::DataConnectionToolResult(result) => Meaning::Ignored(
                 "tool.result_ignored",
                 format!("a client may not answer {:?} for the data connection", result.invocation_id),
             ),
-            ClientMessage::ForcedAgentMessage(forced) => Meaning::Request(forced_message(forced)),
+            ClientMessage::ForcedAgentMessage(forced) => match forced_message(forced) {
+                (Request::ForcedMessage(message), wishes) if !wishes.is_empty() => {
+                    Meaning::Staging(Staging::of_message(message, wishes))
+                }
+                (request, _) => Meaning::Request(request),
+            },
             ClientMessage::HangUp(hang_up) => {
                 Meaning::Request(Request::HangUp { message: hang_up.message.into() })
             }
@@ -113,22 +135,50 @@ impl Wire {
             Event::Notice(notice) => ServerMessage::CallEvent(self.notice(notice)),
             Event::MessageCommitted { .. }
             | Event::TurnTaken(_)
+            | Event::StageChanged { .. }
             | Event::SpeechJudged(_)
             | Event::Ended(_) => return None,
         };
         self.allow(message)
     }
 
-    /// The request that a client runs a tool. The client is asked even if it is not sent other invocations, since nobody else
-    /// can answer.
+    /// The news that a tool is called or has answered, when the record has it, and it is switched on. What was filled in beside
+    /// the model's arguments is not in it: it may be secret.
+    pub(super) fn committed(&self, message: &Message) -> Option<ServerMessage> {
+        let invocation_id = |id, given: &Option<Arc<str>>| self.invocation_id(id, given.as_ref());
+        let message = match &message.body {
+            MessageBody::ToolCall { invocation, given_id, tool, arguments } => {
+                ServerMessage::InvokingTool(api::InvokingTool {
+                    tool_name: tool.to_string(),
+                    invocation_id: invocation_id(*invocation, given_id),
+                    parameters: serde_json::from_str(arguments).unwrap_or_default(),
+                })
+            }
+            MessageBody::ToolResult { invocation, given_id, tool, text, error, .. } => {
+                ServerMessage::ToolUsed(api::ToolUsed {
+                    tool_name: tool.to_string(),
+                    invocation_id: invocation_id(*invocation, given_id),
+                    result: error.is_none().then(|| ResultText(text.to_string())),
+                    error: error.as_ref().map(|_| text.to_string()),
+                })
+            }
+            MessageBody::Agent { .. } | MessageBody::User { .. } => return None,
+        };
+        self.allow(message)
+    }
+
+    /// The request that this party runs a tool. It is asked even if it is not sent other invocations, since nobody else can
+    /// answer.
     pub(crate) fn invocation(&mut self, invocation: &Invocation, parameters: JsonObject) -> ServerMessage {
         let id = self.invocation_id(invocation.id, invocation.given_id.as_ref());
         self.invocations.insert(id.clone(), invocation.id);
-        ServerMessage::ClientToolInvocation(api::ToolInvocation {
-            tool_name: invocation.name.to_string(),
-            invocation_id: id,
-            parameters,
-        })
+        let invocation =
+            api::ToolInvocation { tool_name: invocation.name.to_string(), invocation_id: id, parameters };
+        if self.is_data_connection() {
+            ServerMessage::DataConnectionToolInvocation(invocation)
+        } else {
+            ServerMessage::ClientToolInvocation(invocation)
+        }
     }
 
     /// The order to drop what was sent and not played, if this client is sent it.
@@ -137,12 +187,17 @@ impl Wire {
     }
 
     /// A line for developers, if the client wants them.
-    pub(super) fn debug(&self, text: String) -> Option<ServerMessage> {
-        self.debugs().then(|| ServerMessage::Debug(api::Debug { message: text }))
+    pub(super) fn debug(&self, text: &str) -> Option<ServerMessage> {
+        self.debugs().then(|| ServerMessage::Debug(api::Debug { message: text.to_owned() }))
     }
 
-    fn allow(&self, message: ServerMessage) -> Option<ServerMessage> {
-        self.enabled.allow(&message, ConnectionKind::ServerWebSocket).then_some(message)
+    /// The message, if this party is sent such.
+    pub(super) fn allow(&self, message: ServerMessage) -> Option<ServerMessage> {
+        self.enabled.allow(&message, self.kind).then_some(message)
+    }
+
+    fn is_data_connection(&self) -> bool {
+        matches!(self.kind, ConnectionKind::DataConnection { .. })
     }
 
     fn pong(&self, timestamp: OpaqueNumber) -> Meaning {
@@ -157,7 +212,10 @@ impl Wire {
             let text = format!("there is no invocation {:?}", result.invocation_id);
             return Meaning::Ignored("tool.result_ignored", text);
         };
-        Meaning::Tool(*id, outcome(result))
+        match answer(result) {
+            Answer::Outcome(outcome) => Meaning::Tool(*id, outcome),
+            Answer::NewStage(wish) => Meaning::Staging(Staging::of_tool(*id, *wish)),
+        }
     }
 
     fn notice(&self, notice: &Notice) -> api::CallEventMessage {

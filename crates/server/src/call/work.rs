@@ -9,13 +9,14 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use antiphon_audio::{Resampler, SampleRate, write_pcm};
+use antiphon_audio::{DtmfKey, Resampler, SampleRate, write_pcm};
 use antiphon_backends::language_model::{self, LanguageModel};
 use antiphon_backends::speech_to_text::{self, SpeechToText};
 use antiphon_backends::text_to_speech::{self, SpeechEvent, TextToSpeech};
 use antiphon_backends::turn_detection::Judge;
+use antiphon_engine::Input;
 use antiphon_engine::ids::{GenerationId, InvocationId, TurnId, UtteranceId};
-use antiphon_engine::input::{ModelEvent, ToolOutcome, Transcription, VoiceEvent, WordEnd};
+use antiphon_engine::input::{ModelEvent, Tones, ToolOutcome, Transcription, VoiceEvent, WordEnd};
 use antiphon_engine::output::Work;
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _};
@@ -23,6 +24,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::{Instrument as _, error};
 
+use super::stages::Prepared;
 use crate::tools::Finished;
 
 /// Results that may wait for the call.
@@ -36,6 +38,8 @@ pub(super) enum WorkResult {
     Model(GenerationId, ModelEvent),
     Transcribed(TurnId, Transcription),
     Tool(InvocationId, Finished),
+    /// What came of the stages that were asked for.
+    Staged(Box<(Input, Vec<Prepared>)>),
     TurnJudged(TurnId, f32),
     /// Audio in the call's output format.
     Audio(UtteranceId, Bytes),
@@ -145,6 +149,28 @@ impl Works {
         });
     }
 
+    /// Makes the sound of keys, in the call's own format.
+    pub(super) fn start_tones(&mut self, id: UtteranceId, tones: Tones, rate: SampleRate) {
+        let sender = self.sender.clone();
+        let failed = move |why| WorkResult::Voice(id, VoiceEvent::Failed(why));
+        self.start(Work::Speech(id), failed, async move {
+            let (mut samples, mut bytes) = (Vec::new(), Vec::new());
+            for (index, key) in tones.keys.chars().filter_map(DtmfKey::new).enumerate() {
+                if index > 0 {
+                    samples.resize(usize::try_from(rate.samples_in(tones.space)).unwrap_or(0), 0);
+                }
+                key.press(tones.tone, rate, &mut samples);
+                write_pcm(&samples, &mut bytes);
+                samples.clear();
+                let audio = Bytes::from(std::mem::take(&mut bytes));
+                if sender.send(WorkResult::Audio(id, audio)).await.is_err() {
+                    return;
+                }
+            }
+            let _ = sender.send(WorkResult::Voice(id, VoiceEvent::Finished)).await;
+        });
+    }
+
     pub(super) fn start_transcription(
         &mut self,
         id: TurnId,
@@ -168,12 +194,28 @@ impl Works {
         let sender = self.sender.clone();
         let failed = move |detail| {
             let outcome = ToolOutcome::Failed { text: Arc::from("The tool failed."), detail };
-            WorkResult::Tool(id, Finished { outcome, remark: None })
+            WorkResult::Tool(id, Finished::failed(outcome))
         };
         self.start(Work::Tool(id), failed, async move {
             let finished = tool.await;
             let _ = sender.send(WorkResult::Tool(id, finished)).await;
         });
+    }
+
+    /// Works out stages; if a tool asks for them, for as long as the tool may run.
+    pub(super) fn start_staging(
+        &mut self,
+        tool: Option<InvocationId>,
+        staging: impl Future<Output = WorkResult> + Send + 'static,
+    ) {
+        let sender = self.sender.clone();
+        let task = async move {
+            let _ = sender.send(staging.await).await;
+        };
+        let handle = self.tasks.spawn(task.in_current_span());
+        if let Some(id) = tool {
+            self.running.insert(Work::Tool(id), handle);
+        }
     }
 
     /// Has a pause judged. Without an opinion there is no result, and the turn ends as without a detector.

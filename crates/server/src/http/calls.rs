@@ -11,6 +11,7 @@ pub(super) mod recording;
 mod resource;
 pub(super) mod send_data_message;
 pub(super) mod stages;
+pub(super) mod tools;
 
 use antiphon_api::CallId;
 

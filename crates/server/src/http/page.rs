@@ -41,7 +41,7 @@ impl Place for MessagePlace {
 }
 
 /// An item's place in a list that is at hand as a whole, counted from 0.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Index(usize);
 
 impl Place for Index {
@@ -64,6 +64,27 @@ pub(super) fn window<K: Place>(cursor: Option<&str>, page_size: Option<u32>) -> 
         ApiError::field("cursor", "is not one of this list; follow \"next\" and \"previous\" as they are")
     })?;
     Ok(Window { after: Some(after), direction, limit })
+}
+
+/// The part of a whole list in memory that `window` asks for.
+pub(super) fn part<T, K: Place + Ord>(list: Vec<(K, T)>, window: &Window<K>) -> Slice<(K, T)> {
+    let limit = usize::try_from(window.limit).unwrap_or(usize::MAX);
+    let count = list.len();
+    let (from, to) = match (window.direction, window.after.clone()) {
+        (Direction::Forward, after) => {
+            let from = after.map_or(0, |after| list.partition_point(|(place, _)| *place <= after));
+            (from, count.min(from.saturating_add(limit)))
+        }
+        (Direction::Backward, after) => {
+            let to = after.map_or(count, |after| list.partition_point(|(place, _)| *place < after));
+            (to.saturating_sub(limit), to)
+        }
+    };
+    let more = match window.direction {
+        Direction::Forward => to < count,
+        Direction::Backward => from > 0,
+    };
+    Slice { items: list.into_iter().take(to).skip(from).collect(), more }
 }
 
 /// The page that holds `slice`, which lies where `window` asked. `uri` is the request's; its other parameters are kept.
@@ -114,21 +135,7 @@ fn read_cursor<K: Place>(cursor: &str) -> Option<(Direction, K)> {
     Some((Direction::Backward, K::read(text.strip_prefix('b')?)?))
 }
 
-/// The part of a list that is at hand as a whole.
-pub(super) fn part<T>(items: Vec<T>, window: &Window<Index>) -> Slice<(Index, T)> {
-    let limit = usize::try_from(window.limit).unwrap_or(usize::MAX);
-    let (from, to, more) = match (window.direction, window.after) {
-        (Direction::Forward, after) => {
-            let from = after.map_or(0, |after| after.0.saturating_add(1));
-            let to = from.saturating_add(limit);
-            (from, to, to < items.len())
-        }
-        (Direction::Backward, after) => {
-            let to = after.map_or(items.len(), |after| after.0);
-            let from = to.saturating_sub(limit);
-            (from, to, from > 0)
-        }
-    };
-    let items = items.into_iter().enumerate().take(to).skip(from);
-    Slice { items: items.map(|(at, item)| (Index(at), item)).collect(), more }
+/// The items of a list that is at hand as a whole, each with its place.
+pub(super) fn numbered<T>(items: Vec<T>) -> Vec<(Index, T)> {
+    items.into_iter().enumerate().map(|(at, item)| (Index(at), item)).collect()
 }

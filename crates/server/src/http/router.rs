@@ -9,8 +9,9 @@ use antiphon_api::rest::agents::{
     UpdateAgent,
 };
 use antiphon_api::rest::calls::{
-    CreateCall, DeleteCall, ListCallEvents, ListCallMessages, ListCalls, ReadCall, ReadCallRecording,
-    ReadMessageAudio, SendDataMessage,
+    CreateCall, DeleteCall, ListCallEvents, ListCallMessages, ListCallStages, ListCallTools, ListCalls,
+    ListStageMessages, ListStageTools, ReadCall, ReadCallRecording, ReadCallStage, ReadMessageAudio,
+    SendDataMessage,
 };
 use antiphon_api::rest::deleted_calls::{ListDeletedCalls, ReadDeletedCall};
 use antiphon_api::rest::models::ListModels;
@@ -46,6 +47,11 @@ pub(crate) fn router(http: Http) -> Router {
     let routes = endpoint::<ListCallEvents, _>(routes, calls::events::events);
     let routes = endpoint::<SendDataMessage, _>(routes, calls::send_data_message::send);
     let routes = endpoint::<ReadCallRecording, _>(routes, calls::recording::recording);
+    let routes = endpoint::<ListCallTools, _>(routes, calls::tools::tools);
+    let routes = endpoint::<ListCallStages, _>(routes, calls::stages::stages);
+    let routes = endpoint::<ReadCallStage, _>(routes, calls::stages::read::read);
+    let routes = endpoint::<ListStageMessages, _>(routes, calls::stages::messages::messages);
+    let routes = endpoint::<ListStageTools, _>(routes, calls::stages::tools::tools);
     let routes = endpoint::<ReadMessageAudio, _>(routes, calls::stages::messages::audio::audio);
     let routes = endpoint::<CreateTool, _>(routes, tools::create::create);
     let routes = endpoint::<ListTools, _>(routes, tools::list::list);

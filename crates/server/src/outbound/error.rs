@@ -91,6 +91,16 @@ pub enum OutboundError {
         /// What went wrong.
         why: String,
     },
+    /// It is there and speaks no WebSocket, or not with us.
+    #[error(
+        "{host} did not accept the WebSocket handshake ({why}); check the URL, and the headers that it wants"
+    )]
+    Handshake {
+        /// What was asked for.
+        host: String,
+        /// What it answered.
+        why: String,
+    },
     /// The time is over.
     #[error("there was no whole answer within {after:?}")]
     Timeout {

@@ -62,16 +62,21 @@ impl Agent {
         let mut request = parsed.value;
         let keys = keys(request.medium.as_ref());
         request.medium = Some(CallMedium::ServerWebSocket(medium(request.medium.take())));
-        request.model = None;
-        request.voice = None;
-        request.external_voice = None;
-        request.voice_overrides = None;
-        for selected in request.selected_tools.iter_mut().flatten() {
-            if let ToolReference::TemporaryTool(definition) = &mut selected.tool {
-                definition.run = BaseToolRun::Client(ClientToolDetails::default());
-            }
-        }
+        make_fit(&mut request);
         Ok(Self { request, keys, ignored: parsed.ignored })
+    }
+}
+
+/// Replaces the voice, the model and whatever runs the tools of a request, or of what a stage changes.
+pub(super) fn make_fit(request: &mut StartCallRequest) {
+    request.model = None;
+    request.voice = None;
+    request.external_voice = None;
+    request.voice_overrides = None;
+    for selected in request.selected_tools.iter_mut().flatten() {
+        if let ToolReference::TemporaryTool(definition) = &mut selected.tool {
+            definition.run = BaseToolRun::Client(ClientToolDetails::default());
+        }
     }
 }
 

@@ -14,10 +14,12 @@ mod yaml;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_api::json::JsonObject;
 use antiphon_api::realtime::ToolResult;
+use antiphon_api::rest::calls::StartCallRequest;
 use antiphon_engine::config::Config;
 
 pub(super) use expectations::{Expectation, Occurrence};
@@ -25,6 +27,7 @@ pub(super) use steps::{Awaited, Speech, Step, Trigger, kind};
 
 use super::agent::Keys;
 use super::model::Model;
+use crate::call::stages::Means;
 use crate::tools::CallTool;
 
 /// A checked scenario.
@@ -37,6 +40,9 @@ pub struct Scenario {
     pub remarks: Vec<String>,
     pub(super) config: Config,
     pub(super) call_tools: Vec<CallTool>,
+    /// What the call is created with, and what its stages are worked out with.
+    pub(super) request: Arc<StartCallRequest>,
+    pub(super) means: Means,
     pub(super) metadata: JsonObject,
     pub(super) keys: Keys,
     pub(super) model: Model,

@@ -285,6 +285,7 @@ impl Story {
             | Event::UserStartedSpeaking
             | Event::UserStoppedSpeaking
             | Event::TurnTaken(_)
+            | Event::StageChanged { .. }
             | Event::SpeechJudged(_) => {}
         }
     }

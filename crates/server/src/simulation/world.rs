@@ -10,17 +10,20 @@ use std::time::Duration;
 use antiphon_api::CallId;
 use antiphon_api::json::JsonObject;
 use antiphon_api::realtime::{ClientMessage, ToolErrorType, ToolResult};
-use antiphon_api::rest::calls::EnabledDataMessages;
-use antiphon_engine::ids::{GenerationId, UtteranceId};
-use antiphon_engine::input::{LegClosed, ModelEvent, Request, Transcription, Urgency, VoiceEvent, WordEnd};
+use antiphon_api::rest::calls::{EnabledDataMessages, StartCallRequest};
+use antiphon_engine::config::Tool;
+use antiphon_engine::ids::{GenerationId, StageNumber, UtteranceId};
+use antiphon_engine::input::{
+    LegClosed, ModelEvent, Request, Tones, Transcription, Urgency, VoiceEvent, WordEnd,
+};
 use antiphon_engine::message::{Message, Prompt, Speaker};
 use antiphon_engine::output::{
     Effect, Event, Invocation, Judgement, Transcript, TranscriptWords, Verdict, Work,
 };
-use antiphon_engine::{CallTime, Conversation, Input, Output};
+use antiphon_engine::{CallTime, Conversation, Input, NewStage, Output};
 use serde_json::{Value, json};
 
-use super::agent::Keys;
+use super::agent::{Keys, make_fit};
 use super::jitter::Jitter;
 use super::model::{Answer, Progress};
 use super::scenario::Scenario;
@@ -29,9 +32,10 @@ use super::speech::Sounds;
 use super::story::{Happening, State, Story};
 use super::user::{Act, User, View};
 use super::verdict::Failure;
+use crate::call::messages;
+use crate::call::stages::{Asked, Present, Stages, Staging, prepare};
 use crate::call::wire::{Meaning, Wire};
-use crate::call::{first_stage, messages};
-use crate::tools::{self, KnownValues, Task};
+use crate::tools::{self, CallTool, KnownValues, Task};
 
 /// Things that may happen in one call; more is a conversation that does not end.
 const MOST_MOMENTS: u64 = 20_000_000;
@@ -39,6 +43,10 @@ const MOST_MOMENTS: u64 = 20_000_000;
 pub(super) struct World<'s> {
     scenario: &'s Scenario,
     conversation: Conversation,
+    stages: Stages,
+    request: Arc<StartCallRequest>,
+    tools: Vec<Tool>,
+    call_tools: Vec<CallTool>,
     wire: Wire,
     now: CallTime,
     /// When the conversation wants to be woken.
@@ -80,6 +88,10 @@ impl<'s> World<'s> {
         let mut world = Self {
             scenario,
             conversation: Conversation::new(scenario.config.clone(), CallTime::ZERO),
+            stages: Stages::new(call_id()),
+            request: Arc::clone(&scenario.request),
+            tools: scenario.config.tools.clone(),
+            call_tools: scenario.call_tools.clone(),
             wire: Wire::new(call_id(), EnabledDataMessages::default()),
             now: CallTime::ZERO,
             wake: None,
@@ -157,7 +169,7 @@ impl<'s> World<'s> {
 
     fn input(&mut self, mut input: Input) {
         if let Input::Model(_, ModelEvent::ToolCall(call)) = &mut input {
-            tools::mend(&self.scenario.call_tools, &self.scenario.config.tools, call);
+            tools::mend(&self.call_tools, &self.tools, call);
         }
         self.conversation.handle(self.now, input);
         self.drain();
@@ -201,6 +213,7 @@ impl<'s> World<'s> {
                 self.ask(generation, thread.is_some(), prompt)
             }
             Effect::StartSpeech { utterance, text } => self.speak(utterance, &text),
+            Effect::StartTones { utterance, tones } => self.press(utterance, &tones),
             Effect::Transcribe(span) => {
                 let words = Transcription::Words(self.sounds.transcript(span).into());
                 let delay = self.jitter.vary(self.scenario.transcript_delay);
@@ -225,6 +238,7 @@ impl<'s> World<'s> {
                 self.story.was_silent_for(paused.saturating_sub(self.scenario.config.client_buffer));
             }
             Event::SpeechJudged(Judgement { verdict: Verdict::Nothing, .. }) => {}
+            Event::StageChanged { number, stage } => self.begin_stage(*number, stage),
             Event::Ended(_) => self.view.is_over = true,
             Event::Started
             | Event::Transcript(_)
@@ -280,6 +294,7 @@ impl<'s> World<'s> {
                     match self.wire.read(message.clone()) {
                         Meaning::Request(request) => self.input(Input::Request(request)),
                         Meaning::Tool(id, outcome) => self.input(Input::Tool(id, outcome)),
+                        Meaning::Staging(staging) => self.stage(staging),
                         Meaning::Answer(_) | Meaning::Ignored(..) => {}
                     }
                 }
@@ -364,12 +379,22 @@ impl<'s> World<'s> {
         }
     }
 
+    fn press(&mut self, utterance: UtteranceId, tones: &Tones) {
+        let keys = tones.keys.chars().count();
+        let length = tones.tone.as_secs_f64() * keys as f64
+            + tones.space.as_secs_f64() * keys.saturating_sub(1) as f64;
+        let samples = saturated(length * f64::from(self.scenario.config.output_rate));
+        for event in [VoiceEvent::Audio { samples }, VoiceEvent::Finished] {
+            self.plan(self.now, Due::Input(Input::Voice(utterance, event)));
+        }
+    }
+
     fn invoke(&mut self, invocation: &Invocation) {
         let history = invocation.history.as_deref().unwrap_or_default();
         let call = call_id();
         let known = KnownValues {
             call_id: call.to_string(),
-            stage_id: first_stage(call).to_string(),
+            stage_id: self.stages.present_id().to_string(),
             metadata: Value::Object(self.scenario.metadata.clone()),
             output_rate: self.scenario.config.output_rate,
             state: &invocation.state,
@@ -377,9 +402,17 @@ impl<'s> World<'s> {
             thread: invocation.thread.as_deref(),
             threads: &invocation.threads,
         };
-        let tool = self.scenario.call_tools.get(invocation.tool).cloned().unwrap_or_default();
+        let tool = self.call_tools.get(invocation.tool).cloned().unwrap_or_default();
         let parameters = match tool.task(&invocation.arguments, &known) {
-            Ok(Task::Client(parameters)) => parameters,
+            Ok(Task::Client(parameters) | Task::DataConnection(parameters)) => parameters,
+            Ok(Task::Known(outcome)) => {
+                let arguments = Value::clone(&invocation.arguments);
+                self.story.tool_called(self.now, invocation.id, &invocation.name, arguments);
+                self.view.tools.push(invocation.name.to_string());
+                self.story.tool_answered(self.now, invocation.id);
+                self.plan(self.now, Due::Input(Input::Tool(invocation.id, outcome)));
+                return;
+            }
             // The scenario stands where an endpoint would: tools are the client's here.
             Ok(Task::Http(_)) => JsonObject::new(),
             Err(refusal) => {
@@ -427,12 +460,40 @@ impl<'s> World<'s> {
                 self.story.tool_answered(self.now, id);
                 self.input(Input::Tool(id, outcome));
             }
+            Meaning::Staging(staging) => self.stage(staging),
             Meaning::Request(_) | Meaning::Answer(_) | Meaning::Ignored(..) => {}
         }
     }
 
+    /// Works out stages at once: there are no lasting tools here.
+    fn stage(&mut self, staging: Staging) {
+        if let Some(id) = staging.tool() {
+            self.story.tool_answered(self.now, id);
+        }
+        let present = Present { number: self.stages.present().0, request: Arc::clone(&self.request) };
+        let results = staging.bodies().map(|body| {
+            let mut asked = Asked::read(body)?;
+            make_fit(&mut asked.request);
+            prepare(asked, Vec::new(), &present, &self.scenario.means)
+        });
+        let results = results.collect();
+        let (input, prepared) = staging.worked_out(results);
+        self.stages.keep(prepared);
+        self.input(input);
+    }
+
+    fn begin_stage(&mut self, number: StageNumber, stage: &Arc<NewStage>) {
+        let (_, _, prepared) = self.stages.begin(call_id(), number, stage);
+        let Some(prepared) = prepared else { return };
+        self.request = Arc::new(prepared.request);
+        self.tools = prepared.engine.tools;
+        if let Some(tools) = prepared.tools {
+            self.call_tools = tools;
+        }
+    }
+
     fn history(&self, history: &[Message]) -> Value {
-        let stage = first_stage(call_id());
+        let stage = self.stages.present_id();
         let given = |id, given: &Option<Arc<str>>| self.wire.invocation_id(id, given.as_ref());
         let convert = |(index, message)| messages::to_api(message, stage, index, Some(CallTime::ZERO), given);
         serde_json::to_value(history.iter().enumerate().map(convert).collect::<Vec<_>>()).unwrap_or(json!([]))

@@ -46,7 +46,9 @@ pub struct CallAgent {
 pub struct StoredMessage {
     /// The stage it belongs to.
     pub stage: CallStageId,
-    /// Its index in the stage.
+    /// The number of that stage.
+    pub stage_number: u32,
+    /// Its index in the history that the stage goes on with.
     pub index: u32,
     /// Whether the stage began with it, so that it was not said in the call.
     pub initial: bool,
@@ -60,6 +62,29 @@ impl StoredMessage {
     pub fn failed_tool(&self) -> Option<&str> {
         self.message.error_details.as_ref()?;
         self.message.tool_name.as_deref()
+    }
+}
+
+/// A stage of a call as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredStage {
+    /// Its id.
+    pub id: CallStageId,
+    /// Its number; the first is 0, and is not kept, since the call's own request says it.
+    pub number: u32,
+    /// When it began.
+    pub created: Timestamp,
+    /// The number of the stage in which the history begins that it goes on with.
+    pub history_from: u32,
+    /// What it runs with, in the shape of a creation request, without the history. It holds secrets.
+    pub request: StartCallRequest,
+}
+
+impl StoredStage {
+    /// The messages of its history: those that it began with, and all since.
+    #[must_use]
+    pub fn messages(&self) -> MessageChoice {
+        MessageChoice::Stages { from: self.history_from, to: self.number }
     }
 }
 
@@ -107,8 +132,13 @@ pub struct CallPlace {
 pub enum MessageChoice {
     /// Of all stages, without those that a stage began with.
     InCall,
-    /// Of the last stage, with those it began with.
-    LastStage,
+    /// Of these stages, with those that they began with.
+    Stages {
+        /// The number of the first of them.
+        from: u32,
+        /// The number of the last of them.
+        to: u32,
+    },
 }
 
 /// A message's place in its call, over all stages, counted from 0.
@@ -155,10 +185,15 @@ pub trait CallStore: Send + Sync {
         choice: MessageChoice,
         window: Window<MessagePlace>,
     ) -> Pending<'_, Slice<(MessagePlace, StoredMessage)>>;
-    /// The message at an index of a stage.
-    fn message(&self, call: CallId, stage: CallStageId, index: u32) -> Pending<'_, Option<StoredMessage>>;
+    /// The message at an index of a history, which these messages are.
+    fn message(&self, call: CallId, choice: MessageChoice, index: u32) -> Pending<'_, Option<StoredMessage>>;
     /// How many messages that choice has.
     fn count_messages(&self, call: CallId, choice: MessageChoice) -> Pending<'_, u64>;
+
+    /// Keeps a stage that began, behind those that the call has.
+    fn insert_stage<'a>(&'a self, call: CallId, stage: &'a StoredStage) -> Pending<'a, ()>;
+    /// A call's stages behind its first, in order.
+    fn stages(&self, call: CallId) -> Pending<'_, Vec<StoredStage>>;
 
     /// Adds events behind those that the call has: all of them or, on an error, none.
     fn append_events<'a>(&'a self, call: CallId, events: &'a [StoredEvent]) -> Pending<'a, ()>;

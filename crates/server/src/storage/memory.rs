@@ -10,7 +10,7 @@ mod tools;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use antiphon_api::{AgentId, CallId, CallStageId, Timestamp};
+use antiphon_api::{AgentId, CallId, Timestamp};
 use antiphon_engine::output::EndReason;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
@@ -18,7 +18,7 @@ use futures::future::{BoxFuture, ready};
 use super::{
     AccountId, AccountStore, CallStore, Database, Deletion, Direction, KeyStore, MessageChoice, MessagePlace,
     Pending, Severity, Slice, StorageError, StoredAgent, StoredCall, StoredEvent, StoredKey, StoredMessage,
-    StoredTool, Tombstone, ToolUse, Window,
+    StoredStage, StoredTool, Tombstone, ToolUse, Window,
 };
 
 #[derive(Default)]
@@ -41,6 +41,7 @@ struct Contents {
 struct Kept {
     call: StoredCall,
     messages: Vec<StoredMessage>,
+    stages: Vec<StoredStage>,
     events: Vec<StoredEvent>,
     /// The lasting tools that it has, and how often each failed.
     uses: Vec<(ToolUse, u32)>,
@@ -120,8 +121,13 @@ impl CallStore for Memory {
             if contents.calls.contains_key(&call.id) {
                 return Err(nonsense(call.id, "the id is taken"));
             }
-            let kept =
-                Kept { call: call.clone(), messages: Vec::new(), events: Vec::new(), uses: Vec::new() };
+            let kept = Kept {
+                call: call.clone(),
+                messages: Vec::new(),
+                stages: Vec::new(),
+                events: Vec::new(),
+                uses: Vec::new(),
+            };
             contents.calls.insert(call.id, kept);
             if let Some(agent) = call.agent.as_ref().and_then(|agent| contents.agents.get_mut(&agent.id)) {
                 agent.calls += 1;
@@ -213,16 +219,31 @@ impl CallStore for Memory {
         })
     }
 
-    fn message(&self, call: CallId, stage: CallStageId, index: u32) -> Pending<'_, Option<StoredMessage>> {
+    fn message(&self, call: CallId, choice: MessageChoice, index: u32) -> Pending<'_, Option<StoredMessage>> {
         self.at_once(|contents| {
-            let messages = contents.calls.get(&call).map(|kept| &kept.messages);
-            let is_it = |message: &&StoredMessage| message.stage == stage && message.index == index;
-            Ok(messages.and_then(|messages| messages.iter().find(is_it)).cloned())
+            let chosen = contents.chosen(call, choice);
+            Ok(chosen.into_iter().find(|(_, message)| message.index == index).map(|(_, it)| it.clone()))
         })
     }
 
     fn count_messages(&self, call: CallId, choice: MessageChoice) -> Pending<'_, u64> {
         self.at_once(|contents| Ok(contents.chosen(call, choice).len() as u64))
+    }
+
+    fn insert_stage<'a>(&'a self, call: CallId, stage: &'a StoredStage) -> Pending<'a, ()> {
+        self.at_once(|contents| {
+            let stages = &mut contents.kept_mut(call)?.stages;
+            if stages.iter().all(|other| other.number != stage.number) {
+                stages.push(stage.clone());
+            }
+            Ok(())
+        })
+    }
+
+    fn stages(&self, call: CallId) -> Pending<'_, Vec<StoredStage>> {
+        self.at_once(|contents| {
+            Ok(contents.calls.get(&call).map_or_else(Vec::new, |kept| kept.stages.clone()))
+        })
     }
 
     fn append_events<'a>(&'a self, call: CallId, events: &'a [StoredEvent]) -> Pending<'a, ()> {
@@ -249,10 +270,9 @@ impl Contents {
     /// The messages that are wanted, in order, each with its place in the call.
     fn chosen(&self, call: CallId, choice: MessageChoice) -> Vec<(MessagePlace, &StoredMessage)> {
         let Some(kept) = self.calls.get(&call) else { return Vec::new() };
-        let last_stage = kept.messages.last().map(|message| message.stage);
         let wanted = |message: &StoredMessage| match choice {
             MessageChoice::InCall => !message.initial,
-            MessageChoice::LastStage => Some(message.stage) == last_stage,
+            MessageChoice::Stages { from, to } => (from..=to).contains(&message.stage_number),
         };
         let placed = (0..).map(MessagePlace).zip(&kept.messages);
         placed.filter(|(_, message)| wanted(message)).collect()

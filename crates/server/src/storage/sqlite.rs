@@ -9,6 +9,7 @@ mod api_keys;
 mod calls;
 mod catalog;
 mod messages;
+mod stages;
 mod tools;
 
 use std::fs::OpenOptions;
@@ -83,6 +84,7 @@ fn migrations() -> Migrator {
     Migrator::with_migrations(vec![
         one(1, "calls", include_str!("../../migrations/sqlite/0001_calls.sql")),
         one(2, "tools", include_str!("../../migrations/sqlite/0002_tools.sql")),
+        one(3, "stages", include_str!("../../migrations/sqlite/0003_stages.sql")),
         one(4, "agents", include_str!("../../migrations/sqlite/0004_agents.sql")),
         one(5, "call lists", include_str!("../../migrations/sqlite/0005_call_lists.sql")),
     ])
@@ -130,6 +132,12 @@ impl<'r> Reading<'r> {
         T: for<'d> sqlx::Decode<'d, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
     {
         Ok(self.row.try_get(column)?)
+    }
+
+    /// A column with a number from 0 that is not large.
+    fn count(&self, column: &'static str) -> Result<u32, StorageError> {
+        let count: i64 = self.plain(column)?;
+        u32::try_from(count).map_err(|error| self.wrong(column, &error))
     }
 
     /// A column with a text that says a `T`.

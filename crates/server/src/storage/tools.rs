@@ -51,6 +51,8 @@ pub trait ToolStore: Send + Sync {
 
     /// Notes which tools a call has. What fails in it is counted from then on.
     fn note_uses<'a>(&'a self, call: CallId, uses: &'a [ToolUse]) -> Pending<'a, ()>;
+    /// Which tools a call has, by the names that its models know them by.
+    fn uses(&self, call: CallId) -> Pending<'_, Vec<ToolUse>>;
     /// Part of the account's calls that had a tool, newest first, each with how often the tool failed in it.
     fn tool_history(
         &self,

@@ -71,7 +71,40 @@ impl Credential {
     }
 }
 
-/// The first way that the tokens are enough for; the one that asks for nothing comes last. `at` is the selected tool's field.
+/// The first way that the tokens are enough for; the one that asks for nothing comes last. `None` if there is none.
+fn chosen<'o>(
+    options: &'o [SecurityRequirements],
+    tokens: &BTreeMap<String, Secret>,
+) -> Option<&'o SecurityRequirements> {
+    let asks = |option: &&SecurityRequirements| {
+        !option.requirements.is_empty() || option.ultravox_call_token_requirement.is_some()
+    };
+    let fits =
+        |option: &&SecurityRequirements| option.requirements.keys().all(|name| tokens.contains_key(name));
+    let asking = options.iter().filter(asks).find(fits);
+    asking.or_else(|| options.iter().find(|option| !asks(option)))
+}
+
+/// The headers, the parameters of the query and the permissions that the way asks for which is taken.
+pub(super) fn names(
+    options: Option<&SecurityOptions>,
+    tokens: &BTreeMap<String, Secret>,
+) -> (Vec<String>, Vec<String>, Vec<String>) {
+    let (mut headers, mut query) = (Vec::new(), Vec::new());
+    let options = options.map(|options| options.options.as_slice()).unwrap_or_default();
+    let Some(option) = chosen(options, tokens) else { return Default::default() };
+    for requirement in option.requirements.values() {
+        match requirement {
+            SecurityRequirement::QueryApiKey(key) => query.push(key.name.clone()),
+            SecurityRequirement::HeaderApiKey(key) => headers.push(key.name.clone()),
+            SecurityRequirement::HttpAuth(_) => headers.push("Authorization".to_owned()),
+        }
+    }
+    let token = option.ultravox_call_token_requirement.as_ref();
+    (headers, query, token.map(|token| token.scopes.clone()).unwrap_or_default())
+}
+
+/// The tokens of the way that is taken, each in its place. `at` is the selected tool's field.
 pub(super) fn choose(
     options: Option<&SecurityOptions>,
     tokens: &BTreeMap<String, Secret>,
@@ -79,16 +112,10 @@ pub(super) fn choose(
     at: &str,
 ) -> Result<Vec<Credential>, ToolError> {
     let options = options.map(|options| options.options.as_slice()).unwrap_or_default();
-    let asks = |option: &SecurityRequirements| {
-        !option.requirements.is_empty() || option.ultravox_call_token_requirement.is_some()
-    };
-    let fits =
-        |option: &&SecurityRequirements| option.requirements.keys().all(|name| tokens.contains_key(name));
-    if let Some(option) = options.iter().filter(|option| asks(option)).find(fits) {
-        return credentials(option, tokens, call_token, at);
-    }
-    if options.is_empty() || !options.iter().all(asks) {
-        return Ok(Vec::new());
+    match chosen(options, tokens) {
+        Some(option) => return credentials(option, tokens, call_token, at),
+        None if options.is_empty() => return Ok(Vec::new()),
+        None => {}
     }
     let ways: Vec<String> = options
         .iter()
@@ -137,8 +164,8 @@ fn credentials(
     Ok(credentials)
 }
 
-/// A header that a tool may set: not one that says how the message itself is sent.
-pub(super) fn header_name(name: &str) -> Result<HeaderName, String> {
+/// A header that a user may set: not one that says how the message itself is sent.
+pub(crate) fn header_name(name: &str) -> Result<HeaderName, String> {
     const OURS: [&str; 10] = [
         "connection",
         "content-length",

@@ -5,16 +5,20 @@ use std::time::Duration;
 
 use antiphon_api::ToolId;
 use antiphon_api::rest::calls::{
-    BaseToolDefinition, BaseToolRun, ClientToolDetails, DynamicParameter, ParameterLocation, SelectedTool,
-    StaticParameter, ToolReference, ToolRequirements,
+    BaseToolDefinition, BaseToolRun, ClientToolDetails, DefaultReaction, DynamicParameter, ParameterLocation,
+    SelectedTool, StaticParameter, ToolReference, ToolRequirements,
 };
 use antiphon_engine::config::{Tool, ToolRuns};
 use antiphon_engine::input::Reaction;
 use antiphon_engine::message::ToolForModel;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::{CallTool, ToolError};
+use super::parameters::Parameters;
+use super::{CallTool, Runs, ToolError};
+use running::Running;
+
+pub(super) mod running;
 
 /// How long a built-in may take: it never leaves the server.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -34,6 +38,22 @@ pub(crate) struct BuiltIn {
     pub(crate) fixed: &'static [(&'static str, &'static str)],
     /// What has to be overridden.
     pub(crate) required: &'static [&'static str],
+    /// Other spellings of parameters, and the ones above.
+    also: &'static [(&'static str, &'static str)],
+    /// What the agent does after it, where that is not to speak.
+    reaction: Option<DefaultReaction>,
+    runs: Run,
+}
+
+/// What runs a built-in tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Run {
+    /// The engine, which ends the call.
+    HangUp,
+    /// This server, at once.
+    Here(Running),
+    /// Nothing; why, for whoever selects it.
+    Missing(&'static str),
 }
 
 const fn id(id: u128) -> ToolId {
@@ -57,6 +77,9 @@ pub(crate) const ALL: [BuiltIn; 6] = [
             ("password", "null"),
         ],
         required: &["target"],
+        also: &[],
+        reaction: None,
+        runs: Run::Here(Running::Transfer),
     },
     BuiltIn {
         name: "hangUp",
@@ -65,6 +88,9 @@ pub(crate) const ALL: [BuiltIn; 6] = [
         dynamic: &[("reason", "string", false, "Why the call ends.")],
         fixed: &[("strict", "true")],
         required: &[],
+        also: &[],
+        reaction: Some(DefaultReaction::Listens),
+        runs: Run::HangUp,
     },
     BuiltIn {
         name: "leaveVoicemail",
@@ -73,6 +99,9 @@ pub(crate) const ALL: [BuiltIn; 6] = [
         dynamic: &[("message", "string", true, "The message to leave.")],
         fixed: &[("strict", "true"), ("result", "\"[Leaving voicemail...]\"")],
         required: &[],
+        also: &[],
+        reaction: Some(DefaultReaction::Listens),
+        runs: Run::Here(Running::Voicemail),
     },
     BuiltIn {
         name: "playDtmfSounds",
@@ -81,6 +110,9 @@ pub(crate) const ALL: [BuiltIn; 6] = [
         dynamic: &[("digits", "string", true, "The keys to press: 0-9, *, #, A-D.")],
         fixed: &[("toneDuration", "\"0.2s\""), ("spaceDuration", "\"0.1s\"")],
         required: &[],
+        also: &[],
+        reaction: Some(DefaultReaction::Listens),
+        runs: Run::Here(Running::Keys),
     },
     BuiltIn {
         name: "queryCorpus",
@@ -92,6 +124,9 @@ pub(crate) const ALL: [BuiltIn; 6] = [
         ],
         fixed: &[("corpus_id", "null"), ("minimum_score", "0")],
         required: &["corpus_id"],
+        also: &[("corpusId", "corpus_id"), ("maxResults", "max_results"), ("minimumScore", "minimum_score")],
+        reaction: None,
+        runs: Run::Missing("this server has no corpora yet; leave the tool out"),
     },
     // Its id is not published.
     BuiltIn {
@@ -111,6 +146,9 @@ pub(crate) const ALL: [BuiltIn; 6] = [
             ("referHeaders", "{}"),
         ],
         required: &["target"],
+        also: &[],
+        reaction: None,
+        runs: Run::Here(Running::Transfer),
     },
 ];
 
@@ -142,7 +180,7 @@ impl BuiltIn {
                 .then(|| ToolRequirements { required_parameter_overrides: required, ..Default::default() }),
             timeout: None,
             precomputable: None,
-            default_reaction: None,
+            default_reaction: self.reaction,
             static_response: None,
             run: BaseToolRun::Client(ClientToolDetails::default()),
         }
@@ -163,49 +201,124 @@ pub(crate) fn by_id(id: ToolId) -> Option<&'static BuiltIn> {
     ALL.iter().find(|built_in| built_in.id == id)
 }
 
-/// What a selected one is for a call. Only `hangUp` can be used so far.
+/// What a selected one is for a call.
 pub(super) fn prepare(
     built_in: &BuiltIn,
     selected: &SelectedTool,
     at: &str,
 ) -> Result<(CallTool, Tool), ToolError> {
-    if built_in.name != "hangUp" {
-        let message = format!("the built-in tool {:?} is not available on this server", built_in.name);
-        return Err(ToolError::new(format!("{at}.{}", selected.tool.key()), message));
-    }
-    let strict = match selected.parameter_overrides.as_ref().and_then(|overrides| overrides.get("strict")) {
-        None => true,
-        Some(Value::Bool(strict)) => *strict,
-        Some(_) => {
-            let field = format!("{at}.parameterOverrides.strict");
-            return Err(ToolError::new(field, "must be true or false"));
+    let selected = &spelled(built_in, selected);
+    let definition = built_in.definition();
+    let parameters = Parameters::new(&definition, selected, at, at)?;
+    let fixed = selected.parameter_overrides.clone().unwrap_or_default();
+    let (runs, engine_runs) = match built_in.runs {
+        Run::HangUp => {
+            let strict = match fixed.get("strict") {
+                None => true,
+                Some(Value::Bool(strict)) => *strict,
+                Some(_) => {
+                    let field = format!("{at}.parameterOverrides.strict");
+                    return Err(ToolError::new(field, "must be true or false"));
+                }
+            };
+            (Runs::Engine, ToolRuns::HangUp { strict })
         }
+        Run::Here(running) => {
+            running.check(&fixed, at)?;
+            (Runs::BuiltIn(running), ToolRuns::Outside)
+        }
+        Run::Missing(why) => {
+            return Err(ToolError::new(format!("{at}.{}", selected.tool.key()), why));
+        }
+    };
+    let reaction = match definition.default_reaction {
+        Some(DefaultReaction::Listens) => Reaction::Listens,
+        None | Some(DefaultReaction::Speaks | DefaultReaction::SpeaksOnce) => Reaction::Speaks,
     };
     let tool = Tool {
         face: ToolForModel {
             name: Arc::from(selected.name_override.as_deref().unwrap_or(built_in.name)),
             description: Arc::from(selected.description_override.as_deref().unwrap_or(built_in.description)),
-            parameters: Arc::new(schema(built_in)),
+            parameters: parameters.schema(),
         },
         timeout: TIMEOUT,
-        reaction: Reaction::Listens,
-        runs: ToolRuns::HangUp { strict },
+        reaction,
+        runs: engine_runs,
         wants_history: false,
         precomputable: false,
         static_response: None,
     };
-    Ok((CallTool::default(), tool))
+    Ok((CallTool { parameters, runs }, tool))
 }
 
-fn schema(built_in: &BuiltIn) -> Value {
-    let properties = built_in.dynamic.iter().map(|(name, kind, _, description)| {
-        ((*name).to_owned(), json!({"type": kind, "description": description}))
-    });
-    let mut schema = json!({"type": "object", "properties": properties.collect::<serde_json::Map<_, _>>()});
-    let required: Vec<_> =
-        built_in.dynamic.iter().filter(|(.., required, _)| *required).map(|p| p.0).collect();
-    if !required.is_empty() {
-        schema["required"] = json!(required);
+/// A selection whose overrides are spelled as the definition does.
+fn spelled(built_in: &BuiltIn, selected: &SelectedTool) -> SelectedTool {
+    let mut selected = selected.clone();
+    if let Some(overrides) = &mut selected.parameter_overrides {
+        for (other, own) in built_in.also {
+            if let Some(value) = overrides.remove(*other) {
+                overrides.entry((*own).to_owned()).or_insert(value);
+            }
+        }
     }
-    schema
+    selected
+}
+
+#[cfg(test)]
+mod tests {
+    use antiphon_api::json::{Source, from_value};
+    use serde_json::json;
+
+    use super::*;
+
+    fn selected(value: &Value) -> Result<(CallTool, Tool), ToolError> {
+        let selected = from_value::<SelectedTool>(value, Source::RequestBody).unwrap().value;
+        prepare(find(&selected.tool).unwrap(), &selected, "selectedTools[0]")
+    }
+
+    #[test]
+    fn each_is_found_by_its_published_id_and_name() {
+        for built_in in &ALL {
+            let by_name = find(&ToolReference::ToolName(built_in.name.to_owned()));
+            assert_eq!(by_name, find(&ToolReference::ToolId(built_in.id)));
+            assert_eq!(by_name, Some(built_in));
+        }
+    }
+
+    #[test]
+    fn names_and_descriptions_can_be_others() {
+        let (_, tool) = selected(&json!({
+            "toolName": "leaveVoicemail", "nameOverride": "leave", "descriptionOverride": "Leave it.",
+            "parameterOverrides": {"message": "Call us back."},
+        }))
+        .unwrap();
+        assert_eq!((&*tool.face.name, &*tool.face.description), ("leave", "Leave it."));
+        assert_eq!(
+            tool.face.parameters["properties"],
+            json!({}),
+            "what is overridden the model does not see"
+        );
+    }
+
+    #[test]
+    fn a_corpus_is_missed_by_name_in_either_spelling() {
+        for (overrides, field) in [
+            (json!({}), "selectedTools[0].parameterOverrides.corpus_id"),
+            (json!({"corpus_id": "x"}), "selectedTools[0].toolName"),
+            (json!({"corpusId": "x", "maxResults": 3, "minimumScore": 0.5}), "selectedTools[0].toolName"),
+            (json!({"corpusID": "x"}), "selectedTools[0].parameterOverrides.corpusID"),
+        ] {
+            let refused = selected(&json!({"toolName": "queryCorpus", "parameterOverrides": overrides}));
+            assert_eq!(refused.unwrap_err().field, field);
+        }
+    }
+
+    #[test]
+    fn a_transfer_needs_a_target() {
+        let refused = selected(&json!({"toolName": "coldTransfer"})).unwrap_err();
+        assert_eq!(refused.field, "selectedTools[0].parameterOverrides.target");
+        let fine =
+            json!({"toolName": "warmTransfer", "parameterOverrides": {"target": "sip:desk@example.com"}});
+        assert!(selected(&fine).is_ok());
+    }
 }

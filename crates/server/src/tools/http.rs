@@ -12,7 +12,7 @@ use antiphon_api::endpoint::Method;
 use antiphon_api::json::{FromJson, Source, from_value};
 use antiphon_api::realtime::{AgentReaction, ResponseType};
 use antiphon_api::rest::calls::{HttpToolDetails, ParameterLocation};
-use antiphon_engine::input::{ToolAnswer, ToolOutcome};
+use antiphon_engine::input::ToolOutcome;
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -21,7 +21,7 @@ use url::Url;
 
 use super::ToolError;
 use super::authentication::{Credential, header_name};
-use super::outcome::{failed, reaction, read};
+use super::outcome::{Answer, failed, impossible, reaction, read};
 use super::parameters::{Parameters, Placed};
 use crate::outbound::{Bounds, Outbound, OutboundError, Request, Response};
 
@@ -61,9 +61,15 @@ pub(crate) struct HttpCall {
 #[derive(Debug)]
 pub(crate) struct Finished {
     /// What the tool's call came to.
-    pub(crate) outcome: ToolOutcome,
+    pub(crate) answer: Answer,
     /// What of the answer was ignored, for developers.
     pub(crate) remark: Option<String>,
+}
+
+impl Finished {
+    pub(crate) fn failed(outcome: ToolOutcome) -> Self {
+        Self { answer: Answer::Outcome(outcome), remark: None }
+    }
 }
 
 impl HttpTool {
@@ -193,9 +199,9 @@ impl HttpCall {
     pub(crate) async fn run(self, outbound: Outbound) -> Finished {
         let bounds = Bounds { time: self.time + GRACE, bytes: outbound.max_response_bytes() };
         match outbound.send(self.request, bounds).await {
-            Err(error) => Finished { outcome: unanswered(&error), remark: None },
+            Err(error) => Finished::failed(unanswered(&error)),
             Ok(response) if response.status.is_success() => answered(&response, bounds.bytes),
-            Ok(response) => Finished { outcome: refused(&response, &self.secrets), remark: None },
+            Ok(response) => Finished::failed(refused(&response, &self.secrets)),
         }
     }
 
@@ -218,6 +224,7 @@ fn unanswered(error: &OutboundError) -> ToolOutcome {
         | OutboundError::Unknown { .. }
         | OutboundError::Unreachable { .. }
         | OutboundError::Broken { .. }
+        | OutboundError::Handshake { .. }
         | OutboundError::BadRedirect
         | OutboundError::Downgrade { .. }
         | OutboundError::TooManyRedirects(_) => "The tool could not be reached.",
@@ -250,15 +257,12 @@ fn answered(response: &Response, most: usize) -> Finished {
     if response.cut {
         let detail =
             format!("the answer is longer than {most} bytes, the server's outbound.max_response_bytes");
-        return Finished {
-            outcome: failed("The tool's answer is too long to be used.", detail),
-            remark: None,
-        };
+        return Finished::failed(failed("The tool's answer is too long to be used.", detail));
     }
     let Some(text) = decoded(response) else {
         let kind = response.headers.get(CONTENT_TYPE).map_or("no type", |kind| kind.to_str().unwrap_or("?"));
         let detail = format!("the answer is no UTF-8 text (Content-Type: {})", beginning(kind, 100));
-        return Finished { outcome: failed("The tool's answer is not text.", detail), remark: None };
+        return Finished::failed(failed("The tool's answer is not text.", detail));
     };
     let header = |name| {
         response
@@ -274,10 +278,7 @@ fn answered(response: &Response, most: usize) -> Finished {
                 "the header X-Ultravox-Response-Type says {:?}, which means nothing",
                 beginning(&word, 100)
             );
-            return Finished {
-                outcome: failed("The tool asked for something that is not possible.", detail),
-                remark: None,
-            };
+            return Finished::failed(impossible(detail));
         }
     };
     let (next, remark) = match header(REACTION).map(|word| word_of::<AgentReaction>(&word).ok_or(word)) {
@@ -296,11 +297,7 @@ fn answered(response: &Response, most: usize) -> Finished {
     // What is no object is told by whoever keeps the state.
     let state_update =
         header(STATE).map(|text| Arc::new(serde_json::from_str(&text).unwrap_or(Value::String(text))));
-    let outcome = match read(kind, text) {
-        Ok(action) => ToolOutcome::Answered(ToolAnswer { action, reaction: next, state_update }),
-        Err(detail) => failed("The tool asked for something that is not possible.", detail),
-    };
-    Finished { outcome, remark }
+    Finished { answer: read(kind, text, next, state_update), remark }
 }
 
 /// The body as text: UTF-8, or Latin-1 if it says so. A few broken characters in what claims to be text are replaced.

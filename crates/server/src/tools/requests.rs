@@ -14,7 +14,7 @@ use antiphon_engine::input::{
 };
 use serde_json::Value;
 
-use super::outcome::outcome;
+use super::outcome::{Answer, Wished, answer};
 
 /// By this name a tool means the thread that began the one which called it.
 const PARENT: &str = "_PARENT";
@@ -32,13 +32,15 @@ pub(crate) fn user_text(message: UserTextMessage) -> Request {
 }
 
 /// A message in the agent's mouth, for whichever conversation it names.
-pub(crate) fn forced_message(message: ForcedAgentMessage) -> Request {
+///
+/// The stages that its known results ask for, if it is for the main conversation, are for whoever knows the call to work out.
+pub(crate) fn forced_message(message: ForcedAgentMessage) -> (Request, Vec<Wished>) {
     let to = thread(&message.thread_id);
-    let message = forced(message);
+    let (message, wishes) = forced(message);
     match to {
-        ThreadRef::Main => Request::ForcedMessage(message),
+        ThreadRef::Main => (Request::ForcedMessage(message), wishes),
         to @ (ThreadRef::Side(_) | ThreadRef::Parent) => {
-            Request::Thread(Box::new(ThreadRequest::Forced { to, message }))
+            (Request::Thread(Box::new(ThreadRequest::Forced { to, message })), Vec::new())
         }
     }
 }
@@ -72,7 +74,7 @@ pub(crate) fn spawn_thread(spawn: WireSpawn) -> ThreadRequest {
 pub(super) fn sent(message: SideThreadMessage) -> ThreadRequest {
     match message {
         SideThreadMessage::ForcedAgentMessage(message) => {
-            ThreadRequest::Forced { to: thread(&message.thread_id), message: forced(message) }
+            ThreadRequest::Forced { to: thread(&message.thread_id), message: forced(message).0 }
         }
         SideThreadMessage::SpawnThread(spawn) => spawn_thread(spawn),
         SideThreadMessage::UserText(text) => ThreadRequest::UserText {
@@ -85,7 +87,7 @@ pub(super) fn sent(message: SideThreadMessage) -> ThreadRequest {
 
 fn thread_message(message: WireMessage) -> ThreadMessage {
     match message {
-        WireMessage::ForcedAgentMessage(message) => ThreadMessage::Forced(forced(message)),
+        WireMessage::ForcedAgentMessage(message) => ThreadMessage::Forced(forced(message).0),
         WireMessage::UserText(text) => ThreadMessage::UserText(Arc::from(text.text)),
     }
 }
@@ -106,18 +108,27 @@ fn urgency_of(urgency: WireUrgency) -> Urgency {
     }
 }
 
-fn forced(forced: ForcedAgentMessage) -> ForcedMessage {
-    let known_results = forced
-        .known_tool_results
-        .into_iter()
-        .map(|result| (Arc::from(result.invocation_id.as_str()), outcome(result)))
-        .collect();
+fn forced(forced: ForcedAgentMessage) -> (ForcedMessage, Vec<Wished>) {
+    let mut wishes = Vec::new();
+    let mut known_results = Vec::new();
+    for (index, result) in forced.known_tool_results.into_iter().enumerate() {
+        let id: Arc<str> = Arc::from(result.invocation_id.as_str());
+        let outcome = match answer(result) {
+            Answer::Outcome(outcome) => outcome,
+            Answer::NewStage(wish) => {
+                let outcome = wish.unmet();
+                wishes.push(Wished { result: index, wish: *wish });
+                outcome
+            }
+        };
+        known_results.push((id, outcome));
+    }
     let tool_calls = forced.tool_calls.into_iter().map(|call| ModelToolCall {
         name: call.name.into(),
         arguments: Value::Object(call.arguments).to_string().into(),
         given_id: call.id.map(Arc::from),
     });
-    ForcedMessage {
+    let message = ForcedMessage {
         content: forced.content.into(),
         tool_calls: tool_calls.collect(),
         known_results,
@@ -126,5 +137,6 @@ fn forced(forced: ForcedAgentMessage) -> ForcedMessage {
             WireForcedUrgency::Immediate => ForcedUrgency::Immediate,
             WireForcedUrgency::Soon => ForcedUrgency::Soon,
         },
-    }
+    };
+    (message, wishes)
 }

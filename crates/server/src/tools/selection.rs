@@ -101,12 +101,7 @@ fn defined(
             let tool = HttpTool::new(details, &parameters, credentials, timeout, &defined_at)?;
             Runs::Http(Box::new(tool))
         }
-        BaseToolRun::DataConnection(_) => {
-            return Err(ToolError::new(
-                format!("{defined_at}.dataConnection"),
-                "data connections are not available on this server; use an \"http\" or a \"client\" tool",
-            ));
-        }
+        BaseToolRun::DataConnection(_) => Runs::DataConnection,
     };
     let description = selected.description_override.as_deref().or(definition.description.as_deref());
     let tool = Tool {

@@ -74,7 +74,9 @@ impl Trial {
         };
         match tool.task(&Value::Object(parameters), &known) {
             Ok(Task::Http(call)) => Ok(Self(call)),
-            Ok(Task::Client(_)) => Err(ToolError::new("toolId", "is no HTTP tool")),
+            Ok(Task::Client(_) | Task::DataConnection(_) | Task::Known(_)) => {
+                Err(ToolError::new("toolId", "is no HTTP tool"))
+            }
             Err(Refusal(why)) => Err(ToolError::new("parameters", why)),
         }
     }

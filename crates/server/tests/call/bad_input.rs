@@ -150,7 +150,10 @@ async fn requests_that_make_no_sense_name_their_field() {
             json!({"firstSpeakerSettings": {"agent": {"text": "a", "prompt": "b"}}}),
             "firstSpeakerSettings.agent",
         ),
-        (json!({"selectedTools": [{"toolName": "queryCorpus"}]}), "selectedTools[0].toolName"),
+        (
+            json!({"selectedTools": [{"toolName": "queryCorpus", "parameterOverrides": {"corpus_id": "x"}}]}),
+            "selectedTools[0].toolName",
+        ),
         (json!({"selectedTools": [{"toolName": "hangUp"}, {"toolName": "hangUp"}]}), "selectedTools[1]"),
         (json!({"systemPrompt": 7}), "systemPrompt"),
     ];

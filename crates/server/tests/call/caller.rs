@@ -6,7 +6,8 @@ use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 /// Longer than anything in these tests takes; only a server that hangs gets here.
@@ -23,6 +24,8 @@ pub(crate) enum Seen {
 pub(crate) struct Caller {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     pub(crate) seen: Vec<Seen>,
+    /// All audio that came, frames joined.
+    pub(crate) heard: Vec<u8>,
     /// Where in `seen` the next search begins.
     from: usize,
 }
@@ -30,7 +33,12 @@ pub(crate) struct Caller {
 impl Caller {
     pub(crate) async fn join(url: &str) -> Self {
         let (socket, _) = connect_async(url).await.unwrap();
-        Self { socket, seen: Vec::new(), from: 0 }
+        Self::on(socket)
+    }
+
+    /// Somebody who is at the other end of this.
+    pub(crate) fn on(socket: WebSocketStream<MaybeTlsStream<TcpStream>>) -> Self {
+        Self { socket, seen: Vec::new(), heard: Vec::new(), from: 0 }
     }
 
     pub(crate) async fn say(&mut self, message: Value) {
@@ -61,6 +69,12 @@ impl Caller {
         let _ = self.socket.close(None).await;
     }
 
+    /// Closes with this code.
+    pub(crate) async fn hang_up_with(mut self, code: u16) {
+        let _ = self.socket.close(Some(CloseFrame { code: code.into(), reason: Utf8Bytes::default() })).await;
+        while let Some(Ok(_)) = self.socket.next().await {}
+    }
+
     /// Waits for the next frame.
     pub(crate) async fn next(&mut self) -> Seen {
         // Keep-alive does not count as news.
@@ -69,7 +83,10 @@ impl Caller {
             let next = tokio::time::timeout_at(patience, self.socket.next()).await;
             let Ok(next) = next else { panic!("nothing came any more; so far:\n{}", self.story()) };
             let seen = match next {
-                Some(Ok(Message::Binary(bytes))) => Seen::Audio(bytes.len()),
+                Some(Ok(Message::Binary(bytes))) => {
+                    self.heard.extend_from_slice(&bytes);
+                    Seen::Audio(bytes.len())
+                }
                 Some(Ok(Message::Text(text))) => Seen::Text(serde_json::from_str(&text).unwrap()),
                 Some(Ok(Message::Close(frame))) => {
                     Seen::Closed(frame.map_or(1005, |frame| frame.code.into()))
@@ -125,6 +142,15 @@ impl Caller {
                 return code;
             }
         }
+    }
+
+    /// How much audio has come.
+    pub(crate) fn audio_bytes(&self) -> usize {
+        let bytes = self.seen.iter().map(|seen| match seen {
+            Seen::Audio(bytes) => *bytes,
+            Seen::Closed(_) | Seen::Text(_) => 0,
+        });
+        bytes.sum()
     }
 
     /// Everything seen as lines; runs of audio are added up.

@@ -244,7 +244,7 @@ async fn whatever_goes_wrong_the_model_learns_little_the_developer_more_and_the_
     let long = fixed(answer("500 Oops", "", &"é".repeat(900))).await;
     let image = fixed(answer("200 OK", "Content-Type: image/png\r\n", "PNG")).await;
     let kind = fixed(answer("200 OK", "X-Ultravox-Response-Type: explode\r\n", "x")).await;
-    let stage = fixed(answer("200 OK", "X-Ultravox-Response-Type: new-stage\r\n", "{}")).await;
+    let stage = fixed(answer("200 OK", "X-Ultravox-Response-Type: new-stage\r\n", "[]")).await;
     let thread = fixed(answer("200 OK", "X-Ultravox-Response-Type: send-to-thread\r\n", "nonsense")).await;
     let gone = Endpoint::gone().await;
     let impossible = "The tool asked for something that is not possible.";

@@ -5,19 +5,23 @@
 #![expect(clippy::unwrap_used, reason = "a failed expectation fails the test")]
 
 mod bad_input;
+mod built_ins;
 mod caller;
 mod conversation;
+mod data_connection;
 #[path = "../outbound/endpoint.rs"]
 mod endpoint;
 mod ends;
 mod http_tools;
 mod journals;
 mod lasting_tools;
+mod participant;
 mod puppet;
 mod rates;
 mod recording;
 mod retention;
 mod speech;
+mod stages;
 mod stand;
 mod threads;
 mod tool_definitions;

@@ -1,5 +1,5 @@
 //! A model that does what the user writes: `call NAME ARGUMENTS` calls a tool with exactly these arguments, `say and call` says
-//! something first. It repeats what tools told it.
+//! something first. It repeats what tools told it, and says on `who are you?` what it was given.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use antiphon_backends::language_model::{Capabilities, LanguageModel, Request};
 use antiphon_backends::registry::Backends;
 use antiphon_engine::input::{ModelEvent, ModelToolCall};
-use antiphon_engine::message::MessageBody;
+use antiphon_engine::message::{MessageBody, Prompt};
 use antiphon_server::config::Config;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use serde_json::{Value, json};
@@ -25,6 +25,9 @@ impl LanguageModel for Puppet {
     fn generate(&self, request: Request) -> BoxStream<'static, ModelEvent> {
         let mut events = match request.prompt.messages.last().map(|message| &message.body) {
             Some(MessageBody::ToolResult { text, .. }) => vec![say(&format!("Told: {text}"))],
+            Some(MessageBody::User { text, .. }) if &**text == "who are you?" => {
+                vec![say(&describe(&request.prompt))]
+            }
             Some(MessageBody::User { text, .. }) => obey(text),
             _ => vec![say("Pardon?")],
         };
@@ -35,6 +38,22 @@ impl LanguageModel for Puppet {
 
 fn say(text: &str) -> ModelEvent {
     ModelEvent::Text(Arc::from(text))
+}
+
+/// The system prompt, the texts of the history, and the tools.
+fn describe(prompt: &Prompt) -> String {
+    let texts = prompt.messages.iter().map(|message| match &message.body {
+        MessageBody::Agent { heard, .. } => heard.trim().to_owned(),
+        MessageBody::ToolCall { tool, .. } => format!("({tool})"),
+        MessageBody::ToolResult { text, .. } | MessageBody::User { text, .. } => text.to_string(),
+    });
+    let tools = prompt.tools.iter().map(|tool| tool.name.to_string());
+    let system = prompt.system.as_deref().unwrap_or("nobody");
+    format!(
+        "I am {system}; I know {}; I have {}",
+        texts.collect::<Vec<_>>().join(" / "),
+        tools.collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn obey(order: &str) -> Vec<ModelEvent> {
@@ -59,8 +78,26 @@ pub(crate) async fn stand() -> Stand {
 
 /// The same with other settings.
 pub(crate) async fn stand_with(change: impl FnOnce(&mut Config)) -> Stand {
+    stand_of(puppet_backends(), change).await
+}
+
+/// The same, and whatever users say is this.
+pub(crate) async fn stand_hearing(words: &str) -> Stand {
+    stand_of(obeying(backends(&[words; 100])), |_| {}).await
+}
+
+/// The backends of such a server.
+pub(crate) fn puppet_backends() -> Backends {
+    obeying(backends(&[]))
+}
+
+fn obeying(backends: Backends) -> Backends {
     let model: Arc<dyn LanguageModel> = Arc::new(Puppet);
-    let backends = Backends { models: BTreeMap::from([(Arc::from("script"), model)]), ..backends(&[]) };
+    Backends { models: BTreeMap::from([(Arc::from("script"), model)]), ..backends }
+}
+
+/// Such a server with these backends.
+pub(crate) async fn stand_of(backends: Backends, change: impl FnOnce(&mut Config)) -> Stand {
     let directory = std::env::temp_dir().join(format!("antiphon-tools-{}", uuid::Uuid::new_v4()));
     Stand::start_with(backends, directory, |config| {
         config.outbound.allow = vec!["127.0.0.1".parse().unwrap()];

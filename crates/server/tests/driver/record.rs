@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use antiphon_api::{CallId, CallStageId, Timestamp};
+use antiphon_api::{CallId, Timestamp};
 use antiphon_engine::output::EndReason;
 use antiphon_server::call::leg::CloseCode;
 use antiphon_server::storage::{
     AccountId, CallStore, Deletion, MessageChoice, MessagePlace, Pending, Severity, Slice, Storage,
-    StorageError, StoredCall, StoredEvent, StoredMessage, Window,
+    StorageError, StoredCall, StoredEvent, StoredMessage, StoredStage, Window,
 };
 use futures::FutureExt as _;
 use serde_json::json;
@@ -85,8 +85,16 @@ impl CallStore for Unwell {
         self.behind.messages(call, choice, window)
     }
 
-    fn message(&self, call: CallId, stage: CallStageId, index: u32) -> Pending<'_, Option<StoredMessage>> {
-        self.behind.message(call, stage, index)
+    fn message(&self, call: CallId, choice: MessageChoice, index: u32) -> Pending<'_, Option<StoredMessage>> {
+        self.behind.message(call, choice, index)
+    }
+
+    fn insert_stage<'a>(&'a self, call: CallId, stage: &'a StoredStage) -> Pending<'a, ()> {
+        self.write("stage", async move { self.behind.insert_stage(call, stage).await }.boxed())
+    }
+
+    fn stages(&self, call: CallId) -> Pending<'_, Vec<StoredStage>> {
+        self.behind.stages(call)
     }
 
     fn count_messages(&self, call: CallId, choice: MessageChoice) -> Pending<'_, u64> {

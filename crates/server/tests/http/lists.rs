@@ -103,6 +103,7 @@ async fn messages_are_listed_by_mode_with_their_places() {
     let stage = CallStageId::new(Uuid::from_u128(7));
     let message = |index, initial, role, text| StoredMessage {
         stage,
+        stage_number: 0,
         index,
         initial,
         message: Message::new(role, text),

@@ -210,3 +210,32 @@ async fn another_protocol_can_speak_on_a_connection() {
     connection.read_exact(&mut answer).await.unwrap();
     assert_eq!(answer, OK.as_bytes());
 }
+
+#[tokio::test]
+async fn a_web_socket_is_dialled_under_the_same_policy_and_follows_no_redirect() {
+    let names = Names::new([("private.test", vec!["127.0.0.1"])]);
+    let dial = async |outbound: Outbound, url: String| {
+        let url = Url::parse(&url).unwrap();
+        outbound.web_socket(&url, HeaderMap::new(), BOUNDS).await.err().unwrap()
+    };
+    let endpoint = Endpoint::answering([redirect(307, "ws://127.0.0.1/"), OK.to_owned()]).await;
+    let (private, port) = ("private.test", endpoint.port());
+    for host in ["127.0.0.1", private] {
+        let error = dial(outbound(&[], &names), format!("ws://{host}:{port}/path?key=secret")).await;
+        assert!(matches!(error, OutboundError::Refused(Refused::Special { .. })), "{host}: {error}");
+        assert!(!error.is_passing());
+    }
+    assert_eq!(endpoint.requests(), Vec::<String>::new());
+    for status in ["307", "200"] {
+        let error =
+            dial(outbound(&[private], &names), format!("ws://{private}:{port}/path?key=secret")).await;
+        assert!(matches!(&error, OutboundError::Handshake { why, .. } if why.contains(status)), "{error}");
+        assert!(error.is_passing() && !error.to_string().contains("secret"), "{error}");
+    }
+    let silent = Endpoint::silent().await;
+    let bounds = Bounds { time: Duration::from_millis(100), bytes: 1_000 };
+    let url = Url::parse(&silent.url("/").replace("http", "ws")).unwrap();
+    let error =
+        outbound(&["127.0.0.1"], &names).web_socket(&url, HeaderMap::new(), bounds).await.err().unwrap();
+    assert_eq!(error, OutboundError::Timeout { after: bounds.time });
+}

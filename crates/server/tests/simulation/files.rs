@@ -135,9 +135,10 @@ fn tools_are_checked() {
     refused(
         &yaml("{ answer: x, never: true }"),
         7,
-        "exactly one of `answer`, `error`, `hang_up`, `send_to_thread` and `never`",
+        "exactly one of `answer`, `error`, `hang_up`, `new_stage`, `send_to_thread` and `never`",
     );
     refused(&yaml("{ answr: x }"), 7, "unknown field `answr`");
+    refused(&yaml("{ new_stage: { temperature: 7 } }"), 7, "new_stage: temperature: ");
 }
 
 #[test]

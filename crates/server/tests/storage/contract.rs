@@ -10,7 +10,7 @@ use antiphon_engine::output::EndReason;
 use antiphon_server::api_key::ApiKey;
 use antiphon_server::storage::{
     AccountId, CallPlace, Deletion, Direction, MessageChoice, MessagePlace, Severity, Storage, StoredCall,
-    StoredEvent, StoredKey, StoredMessage, StoredTool, ToolUse, Window,
+    StoredEvent, StoredKey, StoredMessage, StoredStage, StoredTool, ToolUse, Window,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -142,47 +142,83 @@ pub(crate) async fn only_an_ended_call_of_the_account_is_deleted_with_all_it_lef
 
 pub(crate) async fn messages_keep_their_order_and_are_chosen_by_stage(storage: &Storage) {
     let call = inserted(storage, 1, at(1)).await;
+    let of = |from, to| MessageChoice::Stages { from, to };
     let window = |after, limit| Window { after, direction: Direction::Forward, limit };
     let texts = async |choice, window| {
         let slice = storage.calls.messages(call.id, choice, window).await.unwrap();
         let texts: Vec<String> = slice.items.iter().map(|(_, stored)| stored.message.text.clone()).collect();
         (texts, slice.more, slice.items.last().map(|(place, _)| *place))
     };
-    assert_eq!(texts(MessageChoice::LastStage, window(None, 10)).await, (Vec::new(), false, None));
+    assert_eq!(texts(of(0, 0), window(None, 10)).await, (Vec::new(), false, None));
 
-    let first = [message(1, 0, true, "before"), message(1, 1, false, "one"), message(1, 2, false, "two")];
-    let second = [message(2, 0, true, "again"), message(2, 1, false, "three")];
+    let first = [message(0, 0, true, "before"), message(0, 1, false, "one"), message(0, 2, false, "two")];
+    let second = [message(1, 0, true, "again"), message(1, 1, false, "three")];
+    let third = [message(2, 2, false, "four")];
     storage.calls.append_messages(call.id, &first).await.unwrap();
-    assert_eq!(texts(MessageChoice::LastStage, window(None, 10)).await.0, ["before", "one", "two"]);
+    assert_eq!(texts(of(0, 0), window(None, 10)).await.0, ["before", "one", "two"]);
     storage.calls.append_messages(call.id, &second[..1]).await.unwrap();
     storage.calls.append_messages(call.id, &second[1..]).await.unwrap();
+    storage.calls.append_messages(call.id, &third).await.unwrap();
 
-    assert_eq!(texts(MessageChoice::LastStage, window(None, 10)).await.0, ["again", "three"]);
-    assert_eq!(storage.calls.count_messages(call.id, MessageChoice::LastStage).await.unwrap(), 2);
-    assert_eq!(storage.calls.count_messages(call.id, MessageChoice::InCall).await.unwrap(), 3);
+    assert_eq!(texts(of(1, 1), window(None, 10)).await.0, ["again", "three"]);
+    assert_eq!(texts(of(1, 2), window(None, 10)).await.0, ["again", "three", "four"]);
+    assert_eq!(storage.calls.count_messages(call.id, of(1, 2)).await.unwrap(), 3);
+    assert_eq!(storage.calls.count_messages(call.id, of(3, 3)).await.unwrap(), 0);
+    assert_eq!(storage.calls.count_messages(call.id, MessageChoice::InCall).await.unwrap(), 4);
     let (one, more, place) = texts(MessageChoice::InCall, window(None, 1)).await;
     assert_eq!((one.as_slice(), more), (["one".to_owned()].as_slice(), true));
     let (rest, more, last) = texts(MessageChoice::InCall, window(place, 2)).await;
-    assert_eq!((rest, more), (vec!["two".to_owned(), "three".to_owned()], false));
+    assert_eq!((rest, more), (vec!["two".to_owned(), "three".to_owned()], true));
     let back = Window { after: last, direction: Direction::Backward, limit: 1 };
     assert_eq!(texts(MessageChoice::InCall, back).await.0, ["two"]);
 
     let all = storage.calls.messages(call.id, MessageChoice::InCall, window(None, 10)).await.unwrap();
     let kept: Vec<StoredMessage> = all.items.into_iter().map(|(_, message)| message).collect();
-    assert_eq!(kept, [first[1].clone(), first[2].clone(), second[1].clone()]);
+    assert_eq!(kept, [first[1].clone(), first[2].clone(), second[1].clone(), third[0].clone()]);
     assert_eq!(place, Some(MessagePlace(1)), "places count from 0 over the whole call");
 }
 
-pub(crate) async fn a_message_is_found_by_its_index_in_its_stage(storage: &Storage) {
+pub(crate) async fn a_message_is_found_by_its_index_in_a_history(storage: &Storage) {
     let (call, other) = (inserted(storage, 1, at(1)).await, inserted(storage, 2, at(1)).await);
-    let kept = [message(1, 0, true, "before"), message(1, 1, false, "one"), message(2, 1, false, "two")];
+    let kept = [message(0, 0, true, "before"), message(0, 1, false, "one"), message(1, 2, false, "two")];
     storage.calls.append_messages(call.id, &kept).await.unwrap();
-    let found = async |call, number, index| storage.calls.message(call, stage(number), index).await.unwrap();
-    assert_eq!(found(call.id, 1, 0).await.as_ref(), Some(&kept[0]));
-    assert_eq!(found(call.id, 1, 1).await.as_ref(), Some(&kept[1]));
-    assert_eq!(found(call.id, 2, 1).await.as_ref(), Some(&kept[2]));
-    assert_eq!(found(call.id, 2, 0).await, None);
-    assert_eq!(found(other.id, 1, 1).await, None);
+    let found = async |call, from, to, index| {
+        storage.calls.message(call, MessageChoice::Stages { from, to }, index).await.unwrap()
+    };
+    assert_eq!(found(call.id, 0, 0, 0).await.as_ref(), Some(&kept[0]));
+    assert_eq!(found(call.id, 0, 1, 1).await.as_ref(), Some(&kept[1]));
+    assert_eq!(found(call.id, 0, 1, 2).await.as_ref(), Some(&kept[2]));
+    assert_eq!(found(call.id, 0, 0, 2).await, None, "it was said later");
+    assert_eq!(found(call.id, 1, 1, 1).await, None, "it was said before");
+    assert_eq!(found(other.id, 0, 1, 1).await, None);
+}
+
+pub(crate) async fn stages_come_back_in_order_and_go_with_their_call(storage: &Storage) {
+    let call = inserted(storage, 1, at(1)).await;
+    let stage = |number: u32, history_from| StoredStage {
+        id: stage(number.into()),
+        number,
+        created: at(number.into()),
+        history_from,
+        request: StartCallRequest {
+            system_prompt: Some(format!("stage {number}")),
+            ..StartCallRequest::default()
+        },
+    };
+    assert_eq!(storage.calls.stages(call.id).await.unwrap(), []);
+    storage.calls.insert_stage(call.id, &stage(1, 0)).await.unwrap();
+    storage.calls.insert_stage(call.id, &stage(2, 2)).await.unwrap();
+    // A writer that does not know whether it was written writes again.
+    storage.calls.insert_stage(call.id, &stage(2, 2)).await.unwrap();
+    let stages = storage.calls.stages(call.id).await.unwrap();
+    assert_eq!(stages, [stage(1, 0), stage(2, 2)]);
+    assert_eq!(stages[0].messages(), MessageChoice::Stages { from: 0, to: 1 });
+    assert_eq!(stages[1].messages(), MessageChoice::Stages { from: 2, to: 2 });
+
+    assert!(storage.calls.insert_stage(id(99), &stage(1, 0)).await.is_err(), "there is no such call");
+    storage.calls.mark_ended(call.id, at(3), EndReason::HangUp).await.unwrap();
+    storage.calls.delete(call.account, call.id, at(4)).await.unwrap();
+    assert_eq!(storage.calls.stages(call.id).await.unwrap(), []);
 }
 
 pub(crate) async fn events_are_chosen_by_severity(storage: &Storage) {
@@ -262,9 +298,10 @@ fn stage(number: u128) -> CallStageId {
     CallStageId::new(Uuid::from_u128(number))
 }
 
-pub(crate) fn message(stage_number: u128, index: u32, initial: bool, text: &str) -> StoredMessage {
+pub(crate) fn message(stage_number: u32, index: u32, initial: bool, text: &str) -> StoredMessage {
     StoredMessage {
-        stage: stage(stage_number),
+        stage: stage(stage_number.into()),
+        stage_number,
         index,
         initial,
         message: Message::new(MessageRole::User, text),
@@ -347,6 +384,7 @@ pub(crate) async fn a_tools_history_knows_its_calls_and_its_failures(storage: &S
     let account = calls[0].account;
     let said = |tool: &str, error: Option<&str>| StoredMessage {
         stage: CallStageId::new(Uuid::from_u128(1)),
+        stage_number: 0,
         index: 0,
         initial: false,
         message: Message {

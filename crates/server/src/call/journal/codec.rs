@@ -15,16 +15,16 @@ use antiphon_engine::config::{
     FirstSpeaker, Greeting, Hearing, InactivityEnd, InactivityMessage, InterruptionPolicy, Limits,
     PausePolicy, Tool, ToolRuns, TurnTaking,
 };
-use antiphon_engine::ids::{GenerationId, InvocationId, Ordinal, TurnId, UtteranceId};
+use antiphon_engine::ids::{GenerationId, InvocationId, Ordinal, StageNumber, TurnId, UtteranceId};
 use antiphon_engine::input::{
     ForcedMessage, ForcedUrgency, HangUpRequest, LegClosed, ModelEvent, ModelToolCall, Reaction, Request,
-    SpawnThread, ThreadLimits, ThreadMessage, ThreadRef, ThreadRequest, ToolAction, ToolAnswer, ToolOutcome,
-    Transcription, Urgency, VoiceEvent, WordEnd,
+    SpawnThread, ThreadLimits, ThreadMessage, ThreadRef, ThreadRequest, Tones, ToolAction, ToolAnswer,
+    ToolOutcome, Transcription, Urgency, VoiceEvent, WordEnd,
 };
 use antiphon_engine::message::{AudioSpan, Medium, Message, MessageBody, Speaker, ToolForModel};
 use antiphon_engine::output::{AgentState, EndReason, JudgedBy, Judgement, Severity, Verdict, Work};
 use antiphon_engine::timers::Timer;
-use antiphon_engine::{AudioTime, CallTime, Config, Input};
+use antiphon_engine::{AudioTime, CallTime, Config, Input, NewStage};
 use serde_json::Value;
 
 use super::bytes::{Malformed, Reader, Writer};
@@ -229,7 +229,7 @@ macro_rules! id {
     )*};
 }
 
-id!(GenerationId, InvocationId, Ordinal, TurnId, UtteranceId);
+id!(GenerationId, InvocationId, Ordinal, StageNumber, TurnId, UtteranceId);
 
 macro_rules! point {
     ($($name:ident),*) => {$(
@@ -359,6 +359,18 @@ impl<T: Take> Take for Arc<[T]> {
     }
 }
 
+impl Put for Arc<NewStage> {
+    fn put(&self, out: &mut Writer) {
+        (**self).put(out);
+    }
+}
+
+impl Take for Arc<NewStage> {
+    fn parse(input: &mut Reader<'_>) -> Result<Self, Malformed> {
+        NewStage::parse(input).map(Self::new)
+    }
+}
+
 impl<T: Take> Take for Box<T> {
     fn parse(input: &mut Reader<'_>) -> Result<Self, Malformed> {
         T::parse(input).map(Self::new)
@@ -458,8 +470,30 @@ record!(WordEnd { text, samples });
 choice!(Transcription { 0: Words(words as user), 1: Failed(why) });
 choice!(ToolOutcome { 0: Answered(answer), 1: Failed { text, detail } });
 record!(ToolAnswer { action, reaction, state_update as maybe_state });
-choice!(ToolAction { 0: Respond(text), 1: HangUp(request), 2: SendToThread { result, request } });
-record!(HangUpRequest { strict, message });
+choice!(ToolAction {
+    0: Respond(text),
+    1: HangUp(request),
+    2: SendToThread { result, request },
+    3: NewStage(stage),
+    4: PlayTones(tones)
+});
+record!(Tones { keys, tone, space });
+record!(HangUpRequest { strict, message, result });
+record!(NewStage {
+    after,
+    result,
+    system_prompt,
+    temperature,
+    model,
+    hearing,
+    language,
+    tools,
+    turn_taking,
+    inactivity,
+    time_exceeded_message,
+    state as maybe_state,
+    messages,
+});
 choice!(Reaction { 0: Listens, 1: Speaks, 2: SpeaksOnce });
 choice!(Urgency { 0: Immediate, 1: Later, 2: Soon });
 choice!(Request {

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use antiphon_engine::CallTime;
-use antiphon_engine::ids::{GenerationId, InvocationId, Ordinal, TurnId, UtteranceId};
+use antiphon_engine::ids::{GenerationId, InvocationId, Ordinal, StageNumber, TurnId, UtteranceId};
 use antiphon_engine::message::{AudioSpan, MessageBody, Speaker};
 use antiphon_engine::output::{
     AgentState, Effect, EndReason, Event, JudgedBy, Judgement, Output, Severity, ThreadEvent,
@@ -88,6 +88,8 @@ pub enum Decision {
     TurnTaken(TurnId),
     /// What speech over the agent was.
     SpeechJudged(Judgement),
+    /// Another stage of the call began.
+    StageChanged(StageNumber),
     /// Something happened in a side thread.
     Thread {
         /// Its name.
@@ -177,6 +179,10 @@ impl Decision {
             Effect::StartSpeech { utterance, text } => {
                 Self::StartSpeech { utterance: *utterance, text: quote(text) }
             }
+            // The keys may be anybody's secret number.
+            Effect::StartTones { utterance, .. } => {
+                Self::StartSpeech { utterance: *utterance, text: Arc::from("(keys of a telephone)") }
+            }
             Effect::JudgeTurn(span) => Self::JudgeTurn(*span),
             Effect::Transcribe(span) => Self::Transcribe(*span),
         }
@@ -208,7 +214,7 @@ impl Decision {
                 let (speaker, ordinal) = (transcript.speaker, transcript.ordinal);
                 Self::Words(Words { speaker, ordinal, step, text: quote(text) })
             }
-            Event::MessageCommitted { index, message } => {
+            Event::MessageCommitted { index, message, .. } => {
                 let author = match &message.body {
                     MessageBody::Agent { .. } => Author::Agent,
                     MessageBody::ToolCall { invocation, .. } => Author::Call(*invocation),
@@ -221,6 +227,7 @@ impl Decision {
             Event::UserStoppedSpeaking => Self::UserStoppedSpeaking,
             Event::TurnTaken(turn) => Self::TurnTaken(*turn),
             Event::SpeechJudged(judgement) => Self::SpeechJudged(*judgement),
+            Event::StageChanged { number, .. } => Self::StageChanged(*number),
             Event::Thread(event) => Self::of_thread(event),
             Event::Notice(notice) => Self::Notice {
                 severity: notice.severity,
@@ -320,6 +327,7 @@ impl fmt::Display for Decision {
                 };
                 write!(f, "{} ms of speech are {verdict}, judged {by}", spoken.as_millis())
             }
+            Self::StageChanged(number) => write!(f, "{number} begins"),
             Self::Thread { thread, news } => write!(f, "thread {thread:?}: {news:?}"),
             Self::Notice { kind, text, .. } => write!(f, "notice {kind}: {text}"),
             Self::Ended(reason) => write!(f, "the call is over: {reason:?}"),
@@ -365,6 +373,7 @@ choice!(Decision {
     17: SpeechJudged(judgement),
     18: TurnTaken(turn),
     19: Thread { thread, news },
+    20: StageChanged(number),
 });
 choice!(ThreadNews {
     0: Spawned,

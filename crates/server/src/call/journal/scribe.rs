@@ -1,41 +1,23 @@
-//! Writes a call's journal while the call runs: the call's end puts entries into words, a task of its own puts them into the file.
+//! Puts what happens to a call into the words of its journal, while it runs.
 //!
-//! The call never waits for the disk. What waits to be written is bounded in bytes; when that is full, the journal ends with a mark
-//! that says so, and the call goes on without one. A file that cannot be written is logged, and the call goes on as well.
+//! The call never waits for the disk: what is to be written goes to a page of the desk's. When there is no room on it, the journal
+//! ends with a mark that says so, and the call goes on without one. A file that cannot be written is logged, and the call goes on as
+//! well.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use antiphon_engine::output::Output;
 use antiphon_engine::{CallTime, Input};
-use bytes::{BufMut as _, Bytes};
-use tokio::fs::{File, OpenOptions};
-use tokio::io::AsyncWriteExt as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::{error, warn};
+use bytes::BufMut as _;
+use tracing::warn;
 
 use super::bytes::Writer;
 use super::codec::Put as _;
 use super::decision::{Deadline, Decision};
+use super::desk::{self, Added, Page};
 use super::digest::Digest;
 use super::frame::{self, Kind};
 use super::{Header, Journals, UserText};
-
-/// Bytes that may wait to be written: a client's largest message several times over, or minutes of a busy conversation.
-const WAITING_BYTES: usize = 4 * 1024 * 1024;
-/// Pieces that may wait to be written, however small. One more is kept for the mark of a gap.
-const WAITING_PIECES: usize = 8_192;
-/// A block is closed when it is longer than this.
-const BLOCK: usize = 256 * 1024;
-
-/// Something to write.
-#[derive(Debug)]
-enum Piece {
-    Entries(Bytes, OwnedSemaphorePermit),
-    Gap(CallTime),
-}
 
 /// Puts what happens to a conversation into words and hands it to the file's writer. For each input: [`Scribe::begin`], then
 /// [`Scribe::add`] for all that the engine says, then [`Scribe::end`] and [`Scribe::hand_over`].
@@ -45,25 +27,21 @@ pub struct Scribe {
     digest: Digest,
     /// The time of the last entry.
     last: CallTime,
-    /// Where pieces go, until one finds no room.
-    pieces: Option<mpsc::Sender<Piece>>,
-    room: Arc<Semaphore>,
-    /// Dropped with the rest, which tells the writer not to wait for more.
-    _open: DropGuard,
+    page: Arc<Page>,
+    /// Whether the journal has ended before its call.
+    over: bool,
 }
 
-/// Starts a journal. The future writes the file; it is over when the scribe is dropped and everything is written.
+/// Starts a journal. The future is over when the scribe is dropped and everything is written; nobody has to wait for it.
 pub fn start(journals: &Journals, header: &Header) -> (Scribe, impl Future<Output = ()> + Send + use<>) {
-    let (pieces, receiver) = mpsc::channel(WAITING_PIECES + 1);
-    let closed = CancellationToken::new();
-    let file = Writing {
-        path: journals.path(header.call),
-        opening: opening(header),
-        flush_interval: journals.flush_interval,
-        closed: closed.clone(),
+    let page = Arc::new(Page::default());
+    let path = journals.path(header.call);
+    let written = desk::open(Arc::clone(&page), path, opening(header), journals.flush_interval);
+    let written = async {
+        // Dropped, not sent: all is written, or nothing more will be.
+        let _ = written.await;
     };
-    let scribe = Scribe::new(header.user_text, pieces, closed.drop_guard());
-    (scribe, file.run(receiver))
+    (Scribe::new(header.user_text, page), written)
 }
 
 /// The opening of a journal, header included.
@@ -85,20 +63,19 @@ fn opening(header: &Header) -> Vec<u8> {
 }
 
 impl Scribe {
-    fn new(user_text: UserText, pieces: mpsc::Sender<Piece>, open: DropGuard) -> Self {
+    fn new(user_text: UserText, page: Arc<Page>) -> Self {
         Self {
             writer: Writer::new(user_text),
             digest: Digest::new(user_text),
             last: CallTime::ZERO,
-            pieces: Some(pieces),
-            room: Arc::new(Semaphore::new(WAITING_BYTES)),
-            _open: open,
+            page,
+            over: false,
         }
     }
 
     /// Begins an entry: what happened, or nothing for the creation of the conversation.
     pub fn begin(&mut self, at: CallTime, input: Option<&Input>) {
-        if self.pieces.is_none() {
+        if self.over {
             return;
         }
         self.writer.number(at.as_micros().saturating_sub(self.last.as_micros()));
@@ -114,7 +91,7 @@ impl Scribe {
 
     /// Adds what the engine said to the open entry.
     pub fn add(&mut self, output: &Output, decision: Option<&Decision>) {
-        if self.pieces.is_none() {
+        if self.over {
             return;
         }
         self.digest.add(output);
@@ -126,7 +103,7 @@ impl Scribe {
 
     /// Ends the open entry.
     pub fn end(&mut self, deadline: Deadline) {
-        if self.pieces.is_none() {
+        if self.over {
             return;
         }
         self.writer.byte(0);
@@ -136,103 +113,32 @@ impl Scribe {
 
     /// Hands what was put into words to the file's writer.
     pub fn hand_over(&mut self) {
-        let Some(pieces) = &self.pieces else { return };
-        let entries = self.writer.bytes.split().freeze();
-        if entries.is_empty() {
+        if self.over || self.writer.bytes.is_empty() {
             return;
         }
-        let room = u32::try_from(entries.len()).ok().filter(|_| pieces.capacity() > 1);
-        let permit = room.and_then(|bytes| Arc::clone(&self.room).try_acquire_many_owned(bytes).ok());
-        let Some(permit) = permit else {
-            warn!("the journal ends here: too much of it waits for the disk");
-            // Room for this is kept. A writer that gave up has said so.
-            let _ = pieces.try_send(Piece::Gap(self.last));
-            self.pieces = None;
-            return;
-        };
-        if pieces.try_send(Piece::Entries(entries, permit)).is_err() {
-            self.pieces = None;
-        }
-    }
-}
-
-/// The task that writes the file.
-struct Writing {
-    path: PathBuf,
-    opening: Vec<u8>,
-    flush_interval: Duration,
-    closed: CancellationToken,
-}
-
-impl Writing {
-    async fn run(self, pieces: mpsc::Receiver<Piece>) {
-        if let Err(error) = self.write(pieces).await {
-            let path = self.path.display();
-            error!(%error, "the journal {path} cannot be written; the call goes on without it: check the disk and journal.directory");
-        }
-    }
-
-    async fn write(&self, mut pieces: mpsc::Receiver<Piece>) -> std::io::Result<()> {
-        let mut file = create(&self.path).await?;
-        file.write_all(&self.opening).await?;
-        file.flush().await?;
-        let mut block = Vec::new();
-        let mut out = Vec::new();
-        while let Some(first) = pieces.recv().await {
-            tokio::select! {
-                () = tokio::time::sleep(self.flush_interval) => {}
-                () = self.closed.cancelled() => {}
+        match self.page.add(&self.writer.bytes, self.last) {
+            Added::Waits => {}
+            Added::NoRoom => {
+                warn!("the journal ends here: too much of it waits for the disk");
+                self.over = true;
             }
-            let mut next = Some(first);
-            while let Some(piece) = next {
-                match piece {
-                    Piece::Entries(entries, permit) => {
-                        block.extend_from_slice(&entries);
-                        drop(permit);
-                    }
-                    Piece::Gap(at) => {
-                        close_block(&mut block, &mut out);
-                        let mut writer = Writer::new(UserText::Omit);
-                        at.put(&mut writer);
-                        frame::append(&mut out, Kind::Gap, &writer.bytes);
-                    }
-                }
-                if block.len() > BLOCK {
-                    break;
-                }
-                next = pieces.try_recv().ok();
-            }
-            close_block(&mut block, &mut out);
-            file.write_all(&out).await?;
-            file.flush().await?;
-            out.clear();
+            // Whoever found out has said so.
+            Added::Broken => self.over = true,
         }
-        Ok(())
+        self.writer.bytes.clear();
     }
 }
 
-fn close_block(block: &mut Vec<u8>, out: &mut Vec<u8>) {
-    if !block.is_empty() {
-        frame::append(out, Kind::Entries, block);
-        block.clear();
+impl Drop for Scribe {
+    fn drop(&mut self) {
+        self.page.close();
     }
-}
-
-/// Makes the file, for its owner alone: it holds what people said. What an earlier process wrote of a call that nobody had joined
-/// is replaced.
-async fn create(path: &Path) -> std::io::Result<File> {
-    if let Some(directory) = path.parent() {
-        tokio::fs::create_dir_all(directory).await?;
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    options.mode(0o600);
-    options.open(path).await
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::{Tail, read};
     use super::*;
     use crate::call::journal::samples::header;
@@ -252,18 +158,21 @@ mod tests {
     async fn a_disk_that_is_too_slow_ends_the_journal_with_a_mark() {
         let journals = journals(Duration::from_secs(1));
         let header = header();
-        let (mut scribe, writing) = start(&journals, &header);
-        // The writer does not run meanwhile.
-        for ms in 0..20_000 {
+        // Nobody writes the page meanwhile.
+        let page = Arc::new(Page::default());
+        let mut scribe = Scribe::new(UserText::Keep, Arc::clone(&page));
+        let mut ms = 0;
+        while !scribe.over {
             note(&mut scribe, ms);
+            ms += 1;
         }
-        assert!(scribe.pieces.is_none());
         drop(scribe);
-        writing.await;
-        let journal = read(&journals.path(header.call)).unwrap();
+        let path = journals.path(header.call);
+        let _ = desk::open(page, path.clone(), opening(&header), journals.flush_interval).await;
+        let journal = read(&path).unwrap();
         assert_eq!(journal.header, header);
-        assert_eq!(journal.entries.len(), WAITING_PIECES);
-        assert_eq!(journal.tail, Tail::Gap(CallTime::from_millis(WAITING_PIECES as u64)));
+        assert_eq!(journal.entries.len() as u64, ms - 1);
+        assert_eq!(journal.tail, Tail::Gap(CallTime::from_millis(ms - 1)));
     }
 
     #[tokio::test]
@@ -297,6 +206,6 @@ mod tests {
         note(&mut scribe, 1);
         writing.await.unwrap();
         note(&mut scribe, 2);
-        assert!(scribe.pieces.is_none());
+        assert!(scribe.over);
     }
 }

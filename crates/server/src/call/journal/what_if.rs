@@ -346,6 +346,7 @@ fn starts(decision: &Decision) -> Option<WorkKey> {
         | Decision::Thread { .. }
         | Decision::SpeechJudged(_)
         | Decision::Notice { .. }
+        | Decision::StageChanged(_)
         | Decision::Ended(_) => None,
     }
 }

@@ -29,7 +29,7 @@ pub enum Side {
 }
 
 #[derive(Debug)]
-pub(super) struct Mixer {
+pub(in crate::call) struct Mixer {
     user: Lane,
     agent: Lane,
     /// How far the recording is mixed.
@@ -37,12 +37,12 @@ pub(super) struct Mixer {
 }
 
 impl Mixer {
-    pub(super) fn new(user: SampleRate, agent: SampleRate, recording: SampleRate) -> Self {
+    pub(in crate::call) fn new(user: SampleRate, agent: SampleRate, recording: SampleRate) -> Self {
         Self { user: Lane::new(user, recording), agent: Lane::new(agent, recording), mixed: Duration::ZERO }
     }
 
     /// Puts audio at its place, in samples of its side's rate. Places only rise.
-    pub(super) fn place(&mut self, side: Side, at: u64, audio: Bytes) {
+    pub(in crate::call) fn place(&mut self, side: Side, at: u64, audio: Bytes) {
         match side {
             Side::Agent => self.agent.place(at, audio),
             Side::User => self.user.place(at, audio),
@@ -50,23 +50,23 @@ impl Mixer {
     }
 
     /// Takes away what the agent would have been heard to say from this sample on.
-    pub(super) fn cut(&mut self, at: u64) {
+    pub(in crate::call) fn cut(&mut self, at: u64) {
         self.agent.cut(at);
     }
 
     /// How far everything is settled: audio that is placed from now on lies behind this.
-    pub(super) fn settled(&self, now: Duration) -> Duration {
+    pub(in crate::call) fn settled(&self, now: Duration) -> Duration {
         self.user.end().max(now.saturating_sub(HORIZON)).min(now)
     }
 
     /// Where the user's audio ends.
-    pub(super) fn user_end(&self) -> Duration {
+    pub(in crate::call) fn user_end(&self) -> Duration {
         self.user.end()
     }
 
     /// Mixes up to `limit`, at most a second of it, and appends what is ready, left and right in turns. Returns whether there
     /// is more.
-    pub(super) fn mix(&mut self, limit: Duration, output: &mut Vec<i16>) -> bool {
+    pub(in crate::call) fn mix(&mut self, limit: Duration, output: &mut Vec<i16>) -> bool {
         if limit > self.mixed {
             self.mixed = limit.min(self.mixed + STEP);
             self.user.feed(self.mixed);
@@ -77,7 +77,7 @@ impl Mixer {
     }
 
     /// Ends both sides at what is mixed, and appends what was still on its way.
-    pub(super) fn finish(&mut self, output: &mut Vec<i16>) {
+    pub(in crate::call) fn finish(&mut self, output: &mut Vec<i16>) {
         self.user.resampler.flush(&mut self.user.ready);
         self.agent.resampler.flush(&mut self.agent.ready);
         let longer = self.user.ready.len().max(self.agent.ready.len());

@@ -29,11 +29,11 @@ impl Recording {
         }
         match (&message.body, message.medium) {
             (MessageBody::User { audio: Some(span), .. }, Medium::Voice) => {
-                Some(self.user.position(span.from)..self.user.position(span.to))
+                Some(self.places.user.position(span.from)..self.places.user.position(span.to))
             }
             (MessageBody::Agent { .. }, Medium::Voice) => {
                 let (from, to) = message.span?;
-                Some(from.since(self.joined)..to.since(self.joined))
+                Some(from.since(self.places.joined)..to.since(self.places.joined))
             }
             (
                 MessageBody::Agent { .. }

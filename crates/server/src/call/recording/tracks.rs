@@ -11,15 +11,15 @@ use antiphon_audio::SampleRate;
 use antiphon_engine::AudioTime;
 
 /// How late the user's audio may be against the wall clock before that is made up for with silence: more than networks jitter.
-pub(super) const ALLOWANCE: Duration = Duration::from_millis(100);
+pub(in crate::call) const ALLOWANCE: Duration = Duration::from_millis(100);
 /// How long audio that comes after a gap is held before it gets its place. What was only delayed comes within this time; what
 /// the client did not send does not.
-pub(super) const SETTLE: Duration = Duration::from_millis(200);
+pub(in crate::call) const SETTLE: Duration = Duration::from_millis(200);
 /// How far back audio may stand that came after a gap. A network that held back more than this brings it late into the recording.
-pub(super) const LOOK_BACK: Duration = Duration::from_secs(2);
+pub(in crate::call) const LOOK_BACK: Duration = Duration::from_secs(2);
 /// Everything that is older than this is settled and may be written: [`LOOK_BACK`], and the two seconds and a bit within which
 /// the driver notices that audio stopped and has it settled.
-pub(super) const HORIZON: Duration = Duration::from_millis(4_500);
+pub(in crate::call) const HORIZON: Duration = Duration::from_millis(4_500);
 /// A shift of the user's audio that is worth remembering.
 const WORTH_NOTING: Duration = Duration::from_millis(5);
 /// Shifts that are remembered, for messages that are looked up when their turn has ended: the latest ones.
@@ -34,7 +34,7 @@ const SHIFTS: usize = 64;
 ///
 /// `T` is a piece of audio.
 #[derive(Debug)]
-pub(super) struct UserTrack<T> {
+pub(in crate::call) struct UserTrack<T> {
     rate: SampleRate,
     /// Samples that have their place, and where on the recording's clock the last of them ends.
     placed: u64,
@@ -55,7 +55,7 @@ struct Shift {
 }
 
 impl<T> UserTrack<T> {
-    pub(super) fn new(rate: SampleRate) -> Self {
+    pub(in crate::call) fn new(rate: SampleRate) -> Self {
         Self {
             rate,
             placed: 0,
@@ -68,12 +68,18 @@ impl<T> UserTrack<T> {
         }
     }
 
-    pub(super) fn rate(&self) -> SampleRate {
+    pub(in crate::call) fn rate(&self) -> SampleRate {
         self.rate
     }
 
     /// Takes a piece of `samples` that came now, and hands on every piece that has its place, with that place in samples.
-    pub(super) fn take(&mut self, now: Duration, samples: u64, piece: T, mut place: impl FnMut(u64, T)) {
+    pub(in crate::call) fn take(
+        &mut self,
+        now: Duration,
+        samples: u64,
+        piece: T,
+        mut place: impl FnMut(u64, T),
+    ) {
         let at = self.rate.samples_in(now);
         if at >= self.held_since + self.rate.samples_in(SETTLE) {
             self.settle(&mut place);
@@ -94,8 +100,13 @@ impl<T> UserTrack<T> {
         }
     }
 
+    /// When audio that is held gets its place, if nothing comes before; none if none is held.
+    pub(in crate::call) fn settles_at(&self) -> Option<Duration> {
+        (!self.held.is_empty()).then(|| self.rate.duration_of(self.held_since) + SETTLE)
+    }
+
     /// Gives held audio its place.
-    pub(super) fn settle(&mut self, mut place: impl FnMut(u64, T)) {
+    pub(in crate::call) fn settle(&mut self, mut place: impl FnMut(u64, T)) {
         let Some(last) = self.last.filter(|_| !self.held.is_empty()) else { return };
         let earliest = self.held_since.saturating_sub(self.rate.samples_in(LOOK_BACK));
         let start = self.end.max(last.saturating_sub(self.held_samples)).max(earliest);
@@ -109,7 +120,7 @@ impl<T> UserTrack<T> {
     }
 
     /// Where on the recording's clock a moment of the user's audio clock lies.
-    pub(super) fn position(&self, moment: AudioTime) -> Duration {
+    pub(in crate::call) fn position(&self, moment: AudioTime) -> Duration {
         let sample = self.rate.samples_in(Duration::from_micros(moment.as_micros()));
         let shift = self.shifts.iter().rev().find(|shift| shift.sample <= sample);
         let position = shift.map_or(sample, |shift| shift.at + (sample - shift.sample));
@@ -133,35 +144,35 @@ impl<T> UserTrack<T> {
 /// The agent's side: what the client plays, as the playout clock has it (protocol.md 4.3). The client plays what it got without
 /// a pause, and stands still when it has played all.
 #[derive(Debug)]
-pub(super) struct AgentTrack {
+pub(in crate::call) struct AgentTrack {
     rate: SampleRate,
     /// Where what was sent ends.
     end: u64,
 }
 
 impl AgentTrack {
-    pub(super) fn new(rate: SampleRate) -> Self {
+    pub(in crate::call) fn new(rate: SampleRate) -> Self {
         Self { rate, end: 0 }
     }
 
-    pub(super) fn rate(&self) -> SampleRate {
+    pub(in crate::call) fn rate(&self) -> SampleRate {
         self.rate
     }
 
     /// Notes that `samples` are sent now, and says where they begin to play.
-    pub(super) fn send(&mut self, now: Duration, samples: u64) -> u64 {
+    pub(in crate::call) fn send(&mut self, now: Duration, samples: u64) -> u64 {
         let start = self.end.max(self.rate.samples_in(now));
         self.end = start + samples;
         start
     }
 
     /// How much lies unplayed at the client.
-    pub(super) fn ahead(&self, now: Duration) -> Duration {
+    pub(in crate::call) fn ahead(&self, now: Duration) -> Duration {
         self.rate.duration_of(self.end.saturating_sub(self.rate.samples_in(now)))
     }
 
     /// Notes that the client drops what it has not played, and says from where on nothing is heard.
-    pub(super) fn clear(&mut self, now: Duration) -> u64 {
+    pub(in crate::call) fn clear(&mut self, now: Duration) -> u64 {
         let cut = self.rate.samples_in(now);
         self.end = self.end.min(cut);
         cut

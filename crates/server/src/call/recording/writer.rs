@@ -9,12 +9,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use antiphon_audio::{Channels, SampleRate, WavWriter};
-use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 
-use super::mixer::{Mixer, Side};
+use super::mixer::Mixer;
+use super::places::{Entry, What};
 
 /// Entries that may wait for the writer: ten seconds of both sides.
 const ENTRIES: usize = 1_024;
@@ -28,25 +28,6 @@ const BATCH: usize = 64;
 const TICK: Duration = Duration::from_secs(1);
 /// How much is put on the disk in one go. A crash costs at most this much and what was not settled.
 const CHUNK: Duration = Duration::from_secs(1);
-
-/// Something that happened on the recording's clock.
-#[derive(Debug)]
-pub(super) struct Entry {
-    /// When it was handed over.
-    pub(super) now: Duration,
-    pub(super) what: What,
-}
-
-/// What happened.
-#[derive(Debug)]
-pub(super) enum What {
-    /// Audio stands at this sample of its side.
-    Audio { side: Side, at: u64, audio: Bytes },
-    /// Nothing of the agent is heard from this sample on.
-    Cut { at: u64 },
-    /// The recording ends.
-    End,
-}
 
 /// The call's end of the queue.
 #[derive(Debug)]

@@ -13,7 +13,9 @@ use serde_json::Value;
 
 use super::super::leg::ToClient;
 use super::super::messages;
+use super::super::stages::Staging;
 use super::Driver;
+use crate::tools::outcome::Answer;
 use crate::tools::{self, Finished, KnownValues, Refusal, Task};
 
 impl Driver {
@@ -41,11 +43,16 @@ impl Driver {
         match tool.task(&invocation.arguments, &known) {
             Ok(Task::Client(parameters)) => {
                 let message = self.wire.invocation(invocation, parameters);
+                if let Some(data) = &mut self.data {
+                    data.tell(|wire| wire.allow(message.clone()));
+                }
                 self.send(ToClient::Message(Box::new(message)));
             }
+            Ok(Task::DataConnection(parameters)) => self.invoke_at_data_connection(invocation, parameters),
             Ok(Task::Http(call)) => {
                 self.works.start_tool(invocation.id, call.run(self.subject.outbound.clone()));
             }
+            Ok(Task::Known(outcome)) => self.inputs.push_back(Input::Tool(invocation.id, outcome)),
             Err(refusal) => {
                 let Refusal(why) = &refusal;
                 let text = format!("the arguments for the tool {:?} do not fit: {why}", invocation.name);
@@ -59,7 +66,13 @@ impl Driver {
         if let Some(remark) = finished.remark {
             self.event(Severity::Warning, "tool.header_ignored", remark);
         }
-        self.tell(Input::Tool(id, finished.outcome));
+        match finished.answer {
+            Answer::Outcome(outcome) => self.tell(Input::Tool(id, outcome)),
+            Answer::NewStage(wish) => {
+                self.stage(Staging::of_tool(id, *wish));
+                self.follow_up();
+            }
+        }
     }
 
     fn history(&self, history: &[Message]) -> Value {

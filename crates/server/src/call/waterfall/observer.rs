@@ -217,6 +217,7 @@ impl Observer {
             | Decision::Started
             | Decision::JudgeTurn(_)
             | Decision::Committed { .. }
+            | Decision::StageChanged(_)
             | Decision::Transcribe(_) => {}
         }
     }

@@ -9,6 +9,7 @@ use super::super::auth::Account;
 use super::super::page::{page, window};
 use super::super::request::Requested;
 use super::own_call;
+use crate::call::last_stage_of;
 use crate::storage::{MessageChoice, Slice, StoredMessage};
 
 pub(in crate::http) async fn messages(
@@ -18,7 +19,7 @@ pub(in crate::http) async fn messages(
 ) -> Answered<ListCallMessages> {
     let call = own_call(&http, &account, request.path).await?;
     let choice = match request.query.mode {
-        None | Some(MessagesMode::LastStage) => MessageChoice::LastStage,
+        None | Some(MessagesMode::LastStage) => last_stage_of(&http.storage, &call).await?.messages(),
         Some(MessagesMode::InCall) => MessageChoice::InCall,
     };
     let window = window(request.query.cursor.as_deref(), request.query.page_size)?;
@@ -29,7 +30,8 @@ pub(in crate::http) async fn messages(
     Ok(Answer(page(&http.public_url, &request.uri, &window, Slice { items, more: slice.more }, total)))
 }
 
-fn message(stored: StoredMessage) -> Message {
+/// A message as clients see it.
+pub(super) fn message(stored: StoredMessage) -> Message {
     Message {
         call_stage_id: Some(stored.stage),
         call_stage_message_index: Some(stored.index),

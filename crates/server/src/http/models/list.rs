@@ -7,7 +7,7 @@ use axum::extract::State;
 use super::super::Http;
 use super::super::answer::{Answer, Answered};
 use super::super::auth::Account;
-use super::super::page::{page, part, window};
+use super::super::page::{numbered, page, part, window};
 use super::super::request::Requested;
 use crate::call::model_names;
 
@@ -21,5 +21,5 @@ pub(in crate::http) async fn list(
     let models: Vec<ModelAlias> =
         names.into_iter().map(|name| ModelAlias { name: name.to_owned() }).collect();
     let total = models.len() as u64;
-    Ok(Answer(page(&http.public_url, &request.uri, &window, part(models, &window), total)))
+    Ok(Answer(page(&http.public_url, &request.uri, &window, part(numbered(models), &window), total)))
 }

@@ -7,7 +7,7 @@ use axum::extract::State;
 use super::super::Http;
 use super::super::answer::{Answer, Answered};
 use super::super::auth::Account;
-use super::super::page::{page, part, window};
+use super::super::page::{numbered, page, part, window};
 use super::super::request::Requested;
 use super::{built_in_resource, tool_resource};
 use crate::tools::built_in;
@@ -28,7 +28,7 @@ pub(in crate::http) async fn list(
     }
     sort(&mut tools, sort_order.unwrap_or(ToolOrder::Default));
     let total = tools.len() as u64;
-    let slice = part(tools, &window);
+    let slice = part(numbered(tools), &window);
     let page: Page<Tool> = page(&http.public_url, &request.uri, &window, slice, total);
     Ok(Answer(page))
 }

@@ -47,6 +47,7 @@ fn unanswered(error: &OutboundError) -> ApiError {
         | OutboundError::Broken { .. }
         | OutboundError::BadRedirect
         | OutboundError::Downgrade { .. }
+        | OutboundError::Handshake { .. }
         | OutboundError::TooManyRedirects(_) => StatusCode::BAD_GATEWAY,
     };
     ApiError::new(status, format!("the tool gave no answer: {error}"))

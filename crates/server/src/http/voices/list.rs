@@ -6,7 +6,7 @@ use axum::extract::State;
 use super::super::Http;
 use super::super::answer::{Answer, Answered};
 use super::super::auth::Account;
-use super::super::page::{page, part, window};
+use super::super::page::{numbered, page, part, window};
 use super::super::request::Requested;
 use super::all;
 
@@ -19,7 +19,7 @@ pub(in crate::http) async fn list(
     let mut voices = all(&http);
     voices.retain(|voice| is_wanted(voice, &request.query));
     let total = voices.len() as u64;
-    Ok(Answer(page(&http.public_url, &request.uri, &window, part(voices, &window), total)))
+    Ok(Answer(page(&http.public_url, &request.uri, &window, part(numbered(voices), &window), total)))
 }
 
 fn is_wanted(voice: &Voice, query: &ListVoicesQuery) -> bool {

@@ -69,6 +69,7 @@ pub(super) struct WrittenAnswer {
     answer: Option<Value>,
     error: Option<String>,
     hang_up: Option<JsonObject>,
+    new_stage: Option<JsonObject>,
     send_to_thread: Option<JsonObject>,
     #[serde(default)]
     never: bool,
@@ -87,23 +88,25 @@ enum WrittenReaction {
 }
 
 impl Shortened for WrittenAnswer {
-    const EXPECTED: &'static str = "a text, or a map with `answer`, `error`, `hang_up`, `send_to_thread` or `never`, and `after`, `reaction`, `update_state`";
+    const EXPECTED: &'static str = "a text, or a map with `answer`, `error`, `hang_up`, `new_stage`, `send_to_thread` or `never`, and `after`, `reaction`, `update_state`";
 
     fn from_text(text: &str) -> Result<Self, String> {
         Ok(Self { answer: Some(Value::from(text)), ..Self::default() })
     }
 }
 
-const ONE: &str = "a tool does exactly one of `answer`, `error`, `hang_up`, `send_to_thread` and `never`";
+const ONE: &str =
+    "a tool does exactly one of `answer`, `error`, `hang_up`, `new_stage`, `send_to_thread` and `never`";
 
 impl WrittenAnswer {
     fn answer(self) -> Result<Answer, String> {
         let after = Period::or(self.after, Duration::ZERO);
-        let special = match (self.hang_up, self.send_to_thread) {
-            (None, None) => None,
-            (Some(wish), None) => Some((ResponseType::HangUp, wish)),
-            (None, Some(sent)) => Some((ResponseType::SendToThread, sent)),
-            (Some(_), Some(_)) => return Err(ONE.to_owned()),
+        let special = match (self.hang_up, self.new_stage, self.send_to_thread) {
+            (None, None, None) => None,
+            (Some(wish), None, None) => Some((ResponseType::HangUp, wish)),
+            (None, Some(wish), None) => Some((ResponseType::NewStage, wish)),
+            (None, None, Some(sent)) => Some((ResponseType::SendToThread, sent)),
+            _ => return Err(ONE.to_owned()),
         };
         let mut result = match (self.answer, self.error, special, self.never) {
             (None, None, None, true) => return Ok(Answer { result: None, after }),

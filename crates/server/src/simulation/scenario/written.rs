@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_api::json::JsonObject;
+use antiphon_api::realtime::{ResponseType, ToolResult};
 use antiphon_backends::language_model::LanguageModel;
 use antiphon_backends::language_model::scripted::Scripted;
 use antiphon_backends::registry::Backends;
@@ -27,8 +28,9 @@ use super::expectations::Expectation;
 use super::models::{Source, WrittenModel, WrittenReplies, WrittenReply};
 use super::steps::WrittenStep;
 use super::yaml::{OneKey, Period, Short};
-use super::{Lined, Scenario, User, Voice};
+use super::{Answer, Lined, Scenario, User, Voice};
 use crate::call::setup;
+use crate::call::stages::{Asked, Means};
 use crate::config::{Calls, TurnTaking};
 
 /// A speaker at an ordinary pace.
@@ -93,7 +95,13 @@ pub(super) fn read(path: &Path, text: &str) -> Result<Scenario, Problem> {
     let agent = written.agent(beside).map_err(&in_agent)?;
     let model_line = written.model.defined.line();
     let model = written.model.value.model(beside).map_err(Problem::in_line(model_line))?;
-    let setup = setup::prepare(&agent.request, true, &Calls::default(), &TurnTaking::default(), &stand_ins())
+    let means = Means {
+        settings: Calls::default(),
+        turn_taking: TurnTaking::default(),
+        backends: Arc::new(stand_ins()),
+    };
+    let Means { settings, turn_taking, backends } = &means;
+    let setup = setup::prepare(&agent.request, true, settings, turn_taking, backends)
         .map_err(|error| in_agent(error.to_string()))?;
 
     let hang_up = setup.engine.tools.iter().find(|tool| matches!(tool.runs, ToolRuns::HangUp { .. }));
@@ -111,21 +119,26 @@ pub(super) fn read(path: &Path, text: &str) -> Result<Scenario, Problem> {
             Model::Replies { main: read(main)?, threads: read(threads)?, pace }
         }
     };
-    let known: Vec<&str> = setup
-        .engine
-        .tools
-        .iter()
-        .filter(|tool| tool.runs == ToolRuns::Outside)
-        .map(|tool| &*tool.face.name)
-        .collect();
-    let mut answers = BTreeMap::new();
+    let outside = setup.engine.tools.iter().filter(|tool| tool.runs == ToolRuns::Outside);
+    let mut known: Vec<String> = outside.map(|tool| tool.face.name.to_string()).collect();
+    let mut defined = Vec::new();
     for (name, tool) in written.tools {
-        let in_line = Problem::in_line(tool.defined.line());
-        if !known.contains(&name.as_str()) {
+        let line = tool.defined.line();
+        let in_line = Problem::in_line(line);
+        let answers = tool.value.answers().map_err(&in_line)?;
+        for answer in &answers {
+            known.extend(tools_of_stage(answer).map_err(&in_line)?);
+        }
+        defined.push((name, line, answers));
+    }
+    let mut answers = BTreeMap::new();
+    for (name, line, of_tool) in defined {
+        let in_line = Problem::in_line(line);
+        if !known.contains(&name) {
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             return Err(in_line(format!("tools.{name}: the agent has no tool of this name; it has {known}")));
         }
-        answers.insert(name, tool.value.answers().map_err(in_line)?);
+        answers.insert(name, of_tool);
     }
     let expect = written.expect;
     if expect.value.is_empty() {
@@ -142,6 +155,8 @@ pub(super) fn read(path: &Path, text: &str) -> Result<Scenario, Problem> {
         voice: voice(written.voice)?,
         user: user(written.user)?,
         config: setup.engine,
+        request: Arc::new(agent.request),
+        means,
         call_tools: setup.tools,
         model,
         transcript_delay: Period::or(written.transcript_delay, TRANSCRIPT_DELAY),
@@ -153,6 +168,18 @@ pub(super) fn read(path: &Path, text: &str) -> Result<Scenario, Problem> {
             .map(|expectation| lined(expectation.defined.line(), expectation.value.0))
             .collect(),
     })
+}
+
+/// The tools of the stage that an answer begins, if it begins one; it has to make sense.
+fn tools_of_stage(answer: &Answer) -> Result<Vec<String>, String> {
+    let Some(ToolResult { response_type: ResponseType::NewStage, result: Some(text), .. }) = &answer.result
+    else {
+        return Ok(Vec::new());
+    };
+    let body: JsonObject = serde_json::from_str(&text.0).map_err(|error| error.to_string())?;
+    let asked = Asked::read(&body).map_err(|error| format!("new_stage: {error}"))?;
+    let tools = asked.request.selected_tools.into_iter().flatten();
+    Ok(tools.filter_map(|tool| tool.model_tool_name().map(str::to_owned)).collect())
 }
 
 /// An error's text without the line and column that it ends with.

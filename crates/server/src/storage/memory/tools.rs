@@ -74,6 +74,13 @@ impl ToolStore for Memory {
         })
     }
 
+    fn uses(&self, call: CallId) -> Pending<'_, Vec<ToolUse>> {
+        self.at_once(|contents| {
+            let uses = contents.calls.get(&call).into_iter().flat_map(|kept| &kept.uses);
+            Ok(uses.map(|(used, _)| used.clone()).collect())
+        })
+    }
+
     fn tool_history(
         &self,
         account: AccountId,

@@ -1,6 +1,6 @@
 //! Calls in SQLite.
 
-use antiphon_api::{CallId, CallStageId, Timestamp};
+use antiphon_api::{CallId, Timestamp};
 use antiphon_engine::output::EndReason;
 use futures::FutureExt;
 use sqlx::Row;
@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::super::{
     AccountId, CallAgent, CallStore, Deletion, MessageChoice, MessagePlace, Pending, Severity, Slice,
-    StorageError, StoredCall, StoredEvent, StoredMessage, Window,
+    StorageError, StoredCall, StoredEvent, StoredMessage, StoredStage, Window,
 };
 use super::{BEGIN, Reading, Sqlite, to_json};
 use crate::storage::Direction;
@@ -167,12 +167,20 @@ impl CallStore for Sqlite {
         self.call_messages(call, choice, window).boxed()
     }
 
-    fn message(&self, call: CallId, stage: CallStageId, index: u32) -> Pending<'_, Option<StoredMessage>> {
-        self.call_message(call, stage, index).boxed()
+    fn message(&self, call: CallId, choice: MessageChoice, index: u32) -> Pending<'_, Option<StoredMessage>> {
+        self.call_message(call, choice, index).boxed()
     }
 
     fn count_messages(&self, call: CallId, choice: MessageChoice) -> Pending<'_, u64> {
         self.count_call_messages(call, choice).boxed()
+    }
+
+    fn insert_stage<'a>(&'a self, call: CallId, stage: &'a StoredStage) -> Pending<'a, ()> {
+        self.insert_call_stage(call, stage).boxed()
+    }
+
+    fn stages(&self, call: CallId) -> Pending<'_, Vec<StoredStage>> {
+        self.call_stages(call).boxed()
     }
 
     fn append_events<'a>(&'a self, call: CallId, events: &'a [StoredEvent]) -> Pending<'a, ()> {

@@ -1,6 +1,6 @@
 //! What was said and what happened in calls, in SQLite.
 
-use antiphon_api::{CallId, CallStageId};
+use antiphon_api::CallId;
 use sqlx::sqlite::SqliteRow;
 
 use super::super::{
@@ -9,26 +9,28 @@ use super::super::{
 use super::calls::{slice, total};
 use super::{BEGIN, Reading, Sqlite, to_json};
 
-/// The last stage is that of the last message; `$2` says whether it is wanted or what was said in the call.
+/// `$2` says whether what was said in the call is wanted; otherwise the messages of the stages from `$3` to `$4`.
 macro_rules! chosen {
     ($head:literal, $tail:literal) => {
         concat!(
             $head,
-            " FROM messages WHERE call_id = $1 AND CASE WHEN $2 THEN stage_id = (SELECT stage_id FROM messages WHERE \
-             call_id = $1 ORDER BY position DESC LIMIT 1) ELSE NOT initial END ",
+            " FROM messages WHERE call_id = $1 AND CASE WHEN $2 THEN NOT initial \
+             ELSE stage_number BETWEEN $3 AND $4 END ",
             $tail
         )
     };
 }
 
 const COUNT: &str = chosen!("SELECT COUNT(*) AS total", "");
-const RISING: &str = chosen!("SELECT *", "AND position > $3 ORDER BY position LIMIT $4");
-const FALLING: &str = chosen!("SELECT *", "AND position < $3 ORDER BY position DESC LIMIT $4");
+const RISING: &str = chosen!("SELECT *", "AND position > $5 ORDER BY position LIMIT $6");
+const AT: &str = chosen!("SELECT *", "AND stage_index = $5 ORDER BY position LIMIT 1");
+const FALLING: &str = chosen!("SELECT *", "AND position < $5 ORDER BY position DESC LIMIT $6");
 
-fn last_stage(choice: MessageChoice) -> bool {
+/// What the three parameters of a choice are.
+fn bounds(choice: MessageChoice) -> (bool, i64, i64) {
     match choice {
-        MessageChoice::InCall => false,
-        MessageChoice::LastStage => true,
+        MessageChoice::InCall => (true, 0, 0),
+        MessageChoice::Stages { from, to } => (false, from.into(), to.into()),
     }
 }
 
@@ -41,11 +43,12 @@ impl Sqlite {
         let mut transaction = self.pool.begin_with(BEGIN).await?;
         for message in messages {
             sqlx::query(
-                "INSERT INTO messages (call_id, position, stage_id, stage_index, initial, body) \
-                 SELECT $1, COALESCE(MAX(position) + 1, 0), $2, $3, $4, $5 FROM messages WHERE call_id = $1",
+                "INSERT INTO messages (call_id, position, stage_id, stage_number, stage_index, initial, body) \
+                 SELECT $1, COALESCE(MAX(position) + 1, 0), $2, $3, $4, $5, $6 FROM messages WHERE call_id = $1",
             )
             .bind(call.to_string())
             .bind(message.stage.to_string())
+            .bind(i64::from(message.stage_number))
             .bind(i64::from(message.index))
             .bind(message.initial)
             .bind(to_json(&message.message))
@@ -72,9 +75,12 @@ impl Sqlite {
             (Direction::Backward, after) => (FALLING, after.map_or(i64::MAX, |place| place.0)),
             (Direction::Forward, after) => (RISING, after.map_or(-1, |place| place.0)),
         };
+        let (in_call, from, to) = bounds(choice);
         let rows = sqlx::query(sql)
             .bind(call.to_string())
-            .bind(last_stage(choice))
+            .bind(in_call)
+            .bind(from)
+            .bind(to)
             .bind(after)
             .bind(i64::from(window.limit) + 1)
             .fetch_all(&self.pool)
@@ -85,14 +91,15 @@ impl Sqlite {
     pub(super) async fn call_message(
         &self,
         call: CallId,
-        stage: CallStageId,
+        choice: MessageChoice,
         index: u32,
     ) -> Result<Option<StoredMessage>, StorageError> {
-        let sql = "SELECT * FROM messages WHERE call_id = $1 AND stage_id = $2 AND stage_index = $3 \
-                   ORDER BY position LIMIT 1";
-        let row = sqlx::query(sql)
+        let (in_call, from, to) = bounds(choice);
+        let row = sqlx::query(AT)
             .bind(call.to_string())
-            .bind(stage.to_string())
+            .bind(in_call)
+            .bind(from)
+            .bind(to)
             .bind(i64::from(index))
             .fetch_optional(&self.pool)
             .await?;
@@ -104,9 +111,9 @@ impl Sqlite {
         call: CallId,
         choice: MessageChoice,
     ) -> Result<u64, StorageError> {
-        let row =
-            sqlx::query(COUNT).bind(call.to_string()).bind(last_stage(choice)).fetch_one(&self.pool).await?;
-        total(&row)
+        let (in_call, from, to) = bounds(choice);
+        let query = sqlx::query(COUNT).bind(call.to_string()).bind(in_call).bind(from).bind(to);
+        total(&query.fetch_one(&self.pool).await?)
     }
 
     pub(super) async fn append_call_events(
@@ -158,10 +165,10 @@ impl Sqlite {
 
 fn read_message(row: &SqliteRow) -> Result<(MessagePlace, StoredMessage), StorageError> {
     let row = Reading::new(row, "messages", "call_id")?;
-    let index: i64 = row.plain("stage_index")?;
     let message = StoredMessage {
         stage: row.text("stage_id")?,
-        index: u32::try_from(index).map_err(|error| row.wrong("stage_index", &error))?,
+        stage_number: row.count("stage_number")?,
+        index: row.count("stage_index")?,
         initial: row.plain("initial")?,
         message: row.json("body")?,
     };

@@ -150,6 +150,21 @@ impl ToolStore for Sqlite {
         .boxed()
     }
 
+    fn uses(&self, call: CallId) -> Pending<'_, Vec<ToolUse>> {
+        async move {
+            let rows = sqlx::query("SELECT * FROM call_tools WHERE call_id = $1 ORDER BY name")
+                .bind(call.to_string())
+                .fetch_all(&self.pool)
+                .await?;
+            let read = |row| {
+                let row = Reading::new(row, "call_tools", "call_id")?;
+                Ok(ToolUse { tool: row.text("tool_id")?, name: row.plain("name")? })
+            };
+            rows.iter().map(read).collect()
+        }
+        .boxed()
+    }
+
     fn tool_history(
         &self,
         account: AccountId,

@@ -21,6 +21,7 @@ put_choice!(Effect {
     6: StartSpeech { utterance, text },
     7: Transcribe(span),
     8: JudgeTurn(span),
+    9: StartTones { utterance, tones },
 });
 put_record!(Invocation { id, given_id, tool, name, arguments, state as state, history, thread, threads });
 put_record!(ThreadStatus { id, state, last_response });
@@ -41,7 +42,7 @@ put_choice!(Event {
     0: Started,
     1: StateChanged(state),
     2: Transcript(transcript),
-    3: MessageCommitted { index, message },
+    3: MessageCommitted { index, stage, message },
     4: UserStartedSpeaking,
     5: UserStoppedSpeaking,
     6: Notice(notice),
@@ -49,6 +50,7 @@ put_choice!(Event {
     8: SpeechJudged(judgement),
     9: TurnTaken(turn),
     10: Thread(event),
+    11: StageChanged { number, stage },
 });
 
 impl Put for Transcript {

@@ -181,6 +181,28 @@ fn settings() -> impl Strategy<Value = Config> {
     )
 }
 
+/// Boxed, since a strategy within a strategy takes its room on the stack.
+fn stage() -> BoxedStrategy<Arc<NewStage>> {
+    let stage = (settings().boxed(), number(), text(), any::<[bool; 6]>()).prop_map(
+        |(config, after, result, open)| NewStage {
+            after: StageNumber(after),
+            result,
+            system_prompt: config.system_prompt,
+            temperature: open[0].then_some(config.temperature),
+            model: open[1].then_some(config.model),
+            hearing: open[2].then_some(config.hearing),
+            language: config.language,
+            tools: open[3].then_some(config.tools),
+            turn_taking: open[4].then_some(config.turn_taking),
+            inactivity: open[5].then_some(config.inactivity),
+            time_exceeded_message: config.time_exceeded_message,
+            state: open[0].then_some(config.initial_state),
+            messages: open[1].then_some(config.initial_messages),
+        },
+    );
+    stage.prop_map(Arc::new).boxed()
+}
+
 fn call() -> impl Strategy<Value = ModelToolCall> {
     (text(), text(), option::of(text())).prop_map(|(name, arguments, given_id)| ModelToolCall {
         name,
@@ -192,11 +214,19 @@ fn call() -> impl Strategy<Value = ModelToolCall> {
 fn outcome() -> impl Strategy<Value = ToolOutcome> {
     let action = prop_oneof![
         text().prop_map(ToolAction::Respond),
-        (any::<bool>(), option::of(text()))
-            .prop_map(|(strict, message)| ToolAction::HangUp(HangUpRequest { strict, message })),
+        stage().prop_map(ToolAction::NewStage),
+        (any::<bool>(), option::of(text()), option::of(text())).prop_map(|(strict, message, result)| {
+            ToolAction::HangUp(HangUpRequest { strict, message, result })
+        }),
+        (text(), duration(), duration()).prop_map(|(keys, tone, space)| ToolAction::PlayTones(Tones {
+            keys,
+            tone,
+            space
+        })),
         (text(), thread_request())
             .prop_map(|(result, request)| ToolAction::SendToThread { result, request: Box::new(request) }),
     ];
+    let action = action.boxed();
     prop_oneof![
         (action, option::of(reaction()), option::of(value())).prop_map(|(action, reaction, state_update)| {
             ToolOutcome::Answered(ToolAnswer { action, reaction, state_update })
@@ -370,6 +400,7 @@ fn decision() -> impl Strategy<Value = Decision> {
         span().prop_map(Decision::Transcribe),
         span().prop_map(Decision::JudgeTurn),
         number().prop_map(|id| Decision::TurnTaken(TurnId(id))),
+        number().prop_map(|number| Decision::StageChanged(StageNumber(number))),
         judgement.prop_map(Decision::SpeechJudged),
         state.prop_map(Decision::State),
         words.prop_map(Decision::Words),

@@ -13,6 +13,7 @@ use super::super::super::super::error::ApiError;
 use super::super::super::super::request::Requested;
 use super::super::super::own_call;
 use super::super::super::recording::{recorded, unreadable, wav};
+use super::super::own_stage;
 use crate::call::recording::stretch_of;
 
 pub(in crate::http) async fn audio(
@@ -23,7 +24,8 @@ pub(in crate::http) async fn audio(
     let (call, stage, index) = request.path;
     let call = own_call(&http, &account, call).await?;
     let recorded = recorded(&http, &call).await?;
-    let stored = http.storage.calls.message(call.id, stage, index).await?;
+    let stage = own_stage(&http, &call, stage).await?;
+    let stored = http.storage.calls.message(call.id, stage.messages(), index).await?;
     let stored = stored.ok_or_else(|| {
         ApiError::new(StatusCode::NOT_FOUND, "there is no message with this index in this stage")
     })?;
