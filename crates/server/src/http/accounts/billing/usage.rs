@@ -25,17 +25,23 @@ pub(in crate::http) async fn usage(
     request: Requested<ReadBillingUsage>,
 ) -> Answered<ReadBillingUsage> {
     let filter = period(&request.query, jiff::Timestamp::now().to_zoned(TimeZone::UTC).date())?;
-    let mut daily_usage: Vec<BillingUsageDay> = Vec::new();
-    let mut total = 0;
+    // Added up as whole units: sums of tenths of minutes are not exact.
+    let mut days: Vec<(i64, i64)> = Vec::new();
     for hour in http.storage.catalog.by_hour(account.0, &filter).await? {
-        let date = day(hour.hour.div_euclid(24));
-        if daily_usage.last().is_none_or(|last| last.date != date) {
-            daily_usage.push(BillingUsageDay { date, minutes: 0.0, sip_minutes: 0.0 });
+        let number = hour.hour.div_euclid(24);
+        match days.last_mut().filter(|(last, _)| *last == number) {
+            Some((_, units)) => *units += hour.billed_units,
+            None => days.push((number, hour.billed_units)),
         }
-        daily_usage.last_mut().expect("one was put there").minutes += minutes(hour.billed_units);
-        total += hour.billed_units;
     }
-    Ok(Answer(BillingUsage { daily_usage, total_minutes: minutes(total), total_sip_minutes: 0.0 }))
+    let total = days.iter().map(|(_, units)| units).sum();
+    let billed =
+        |(number, units)| BillingUsageDay { date: day(number), minutes: minutes(units), sip_minutes: 0.0 };
+    Ok(Answer(BillingUsage {
+        daily_usage: days.into_iter().map(billed).collect(),
+        total_minutes: minutes(total),
+        total_sip_minutes: 0.0,
+    }))
 }
 
 /// The calls of the days that are asked for; without any, those of this month.
