@@ -3,6 +3,7 @@
 //!
 //! Drain after every input: poll until a [`Output::Timeout`] comes.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -290,6 +291,16 @@ pub enum JudgedBy {
     Length,
     /// What was said.
     Words,
+}
+
+impl fmt::Display for JudgedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Threshold => "at once",
+            Self::Length => "by its length",
+            Self::Words => "by its words",
+        })
+    }
 }
 
 /// What the agent is doing, as clients see it (protocol.md 5.3).

@@ -10,6 +10,7 @@ pub mod config;
 mod http;
 pub mod jobs;
 pub mod outbound;
+mod pulse;
 mod signature;
 pub mod simulation;
 pub mod storage;

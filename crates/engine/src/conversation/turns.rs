@@ -106,7 +106,7 @@ impl Conversation {
                     format!(
                         "{} ms of speech were no interruption {}; the agent goes on after {} ms",
                         spoken.as_millis(),
-                        by_its(by),
+                        by,
                         paused.as_millis()
                     ),
                 );
@@ -135,7 +135,7 @@ impl Conversation {
                     format!(
                         "the user interrupted the agent: {} ms of speech, judged {}",
                         judgement.spoken.as_millis(),
-                        by_its(by)
+                        by
                     ),
                 );
                 self.user_took_part();
@@ -331,13 +331,5 @@ impl Conversation {
     fn set_transcript_timer(&mut self) {
         let next = self.pending.first().map(|pending| pending.deadline);
         self.cx.timers.replace(Timer::Transcript, next);
-    }
-}
-
-fn by_its(by: JudgedBy) -> &'static str {
-    match by {
-        JudgedBy::Threshold => "at once",
-        JudgedBy::Length => "by its length",
-        JudgedBy::Words => "by its words",
     }
 }

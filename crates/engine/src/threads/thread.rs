@@ -220,7 +220,6 @@ impl Thread {
     /// Runs the model. Returns whether it does; a limit may be in the way.
     pub(super) fn generate(&mut self, cx: &mut Context) -> bool {
         let input_tokens = tokens(self.messages.iter().map(text_bytes).sum::<usize>() + prompt_bytes(cx));
-        let over = |limit: Option<u32>, count: u64| limit.is_some_and(|limit| count > u64::from(limit));
         let reached = if over(self.limits.generations, u64::from(self.usage.generations) + 1) {
             Some("it has made as many generations as it may")
         } else if over(self.limits.generation_input_tokens, input_tokens) {
@@ -283,7 +282,6 @@ impl Thread {
         let delta = ThreadEvent::Delta { thread: Arc::clone(&self.id), text: Arc::from(text) };
         cx.event(Event::Thread(Box::new(delta)));
         let output = generation.usage().output_tokens;
-        let over = |limit: Option<u32>, count: u64| limit.is_some_and(|limit| count > u64::from(limit));
         if generation.text.len() > cx.config.limits.message_bytes {
             self.stop(cx, ThreadEnd::LimitReached, "a generation grew past the limit for one message");
         } else if over(self.limits.generation_output_tokens, output) {
@@ -641,6 +639,11 @@ fn refusal(cx: &mut Context, thread: &str, what: &str) -> (Arc<str>, Option<Arc<
     );
     cx.notice(Severity::Warning, notices::UNSUPPORTED_CALL_CHANGE, told.clone());
     (Arc::from(format!("A side thread cannot {what}.")), Some(Arc::from(told)))
+}
+
+/// Whether a count is past its limit, if there is one.
+fn over(limit: Option<u32>, count: u64) -> bool {
+    limit.is_some_and(|limit| count > u64::from(limit))
 }
 
 fn tokens(bytes: usize) -> u64 {

@@ -4,7 +4,6 @@
 //! protocol pings and gives a client up that answers none. Joins that cannot work are accepted and closed at once with
 //! a code that says why, because browsers cannot see a refused handshake.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use antiphon_api::realtime::ClientMessage;
@@ -17,11 +16,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::call::leg::{CarrierEnd, CloseCode, FromClient, Outgoing, ToClient};
+use crate::pulse::Pulse;
 
 /// How often a client is asked whether it is there.
 const PING: Duration = Duration::from_secs(20);
-/// How long it may stay silent.
-const SILENCE: Duration = Duration::from_secs(60);
 /// How long one message may take to go out before the client counts as gone.
 const SEND: Duration = Duration::from_secs(20);
 /// How long a client may take to answer a close.
@@ -64,28 +62,6 @@ pub async fn refuse(mut socket: WebSocket, code: CloseCode) {
     if socket.send(close_frame(code)).await.is_ok() {
         // The closing handshake: what the client still sends is of no interest.
         let _ = tokio::time::timeout(CLOSE, async { while let Some(Ok(_)) = socket.recv().await {} }).await;
-    }
-}
-
-/// When the client was last heard of.
-struct Pulse {
-    start: Instant,
-    last_ms: AtomicU64,
-}
-
-impl Pulse {
-    fn new() -> Self {
-        Self { start: Instant::now(), last_ms: AtomicU64::new(0) }
-    }
-
-    fn beat(&self) {
-        let elapsed = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last_ms.store(elapsed, Ordering::Relaxed);
-    }
-
-    fn is_lost(&self) -> bool {
-        let last = self.start + Duration::from_millis(self.last_ms.load(Ordering::Relaxed));
-        last.elapsed() >= SILENCE
     }
 }
 

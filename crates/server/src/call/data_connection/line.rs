@@ -6,7 +6,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use antiphon_api::realtime::ClientMessage;
@@ -29,6 +28,7 @@ use super::queue::{Item, Outgoing};
 use super::signature::sign;
 use super::sound::Sound;
 use crate::outbound::{Bounds, Outbound, OutboundError, WebSocket};
+use crate::pulse::{Pulse, SILENCE};
 
 /// The pauses before each of the first tries: with [`TRY`], all of them are over within 5 s.
 const FIRST_TRIES: [Duration; 3] = [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(300)];
@@ -44,10 +44,9 @@ const LARGEST: usize = 1024 * 1024;
 /// Messages, and their bytes, that are kept while nobody is there. Of more, the latest.
 const BACKLOG: usize = 256;
 const BACKLOG_BYTES: usize = 1024 * 1024;
-/// How often the other end is asked whether it is there, how long it may stay silent, how long one message may take to go
-/// out, and how long a close may take to be answered: as for clients.
+/// How often the other end is asked whether it is there, how long one message may take to go out, and how long a close may take to
+/// be answered: as for clients.
 const PING: Duration = Duration::from_secs(20);
-const SILENCE: Duration = Duration::from_secs(60);
 const SEND: Duration = Duration::from_secs(20);
 const CLOSE: Duration = Duration::from_secs(5);
 /// How long our own answer to a close may take. A connection that has said goodbye is of no more use.
@@ -277,28 +276,6 @@ fn keep(item: Option<Item>, backlog: &mut VecDeque<Utf8Bytes>, sound: Option<&mu
         }
     }
     Some(())
-}
-
-/// When the other end was last heard of.
-struct Pulse {
-    start: Instant,
-    last_ms: AtomicU64,
-}
-
-impl Pulse {
-    fn new() -> Self {
-        Self { start: Instant::now(), last_ms: AtomicU64::new(0) }
-    }
-
-    fn beat(&self) {
-        let elapsed = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last_ms.store(elapsed, Ordering::Relaxed);
-    }
-
-    fn is_lost(&self) -> bool {
-        let last = self.start + Duration::from_millis(self.last_ms.load(Ordering::Relaxed));
-        last.elapsed() >= SILENCE
-    }
 }
 
 /// Brings what the other end says to the call. Audio from there means nothing (protocol.md 4.6).

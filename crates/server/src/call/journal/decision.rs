@@ -9,8 +9,8 @@ use antiphon_engine::CallTime;
 use antiphon_engine::ids::{GenerationId, InvocationId, Ordinal, StageNumber, TurnId, UtteranceId};
 use antiphon_engine::message::{AudioSpan, MessageBody, Speaker};
 use antiphon_engine::output::{
-    AgentState, Effect, EndReason, Event, JudgedBy, Judgement, Output, Severity, ThreadEvent,
-    TranscriptWords, Verdict, Work,
+    AgentState, Effect, EndReason, Event, Judgement, Output, Severity, ThreadEvent, TranscriptWords, Verdict,
+    Work,
 };
 use antiphon_engine::timers::Timer;
 
@@ -319,11 +319,6 @@ impl fmt::Display for Decision {
                 let verdict = match verdict {
                     Verdict::Interruption => "an interruption",
                     Verdict::Nothing => "no interruption",
-                };
-                let by = match by {
-                    JudgedBy::Threshold => "at once",
-                    JudgedBy::Length => "by its length",
-                    JudgedBy::Words => "by its words",
                 };
                 write!(f, "{} ms of speech are {verdict}, judged {by}", spoken.as_millis())
             }
