@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod agents;
 pub mod calls;
+pub mod corpora;
 pub mod deleted_calls;
 pub mod models;
 pub mod tools;
