@@ -9,7 +9,10 @@ pub mod agents;
 pub mod api_keys;
 pub mod calls;
 pub mod catalog;
+pub mod corpora;
 mod memory;
+pub mod passages;
+pub(crate) mod relevance;
 mod sqlite;
 pub mod tools;
 
@@ -29,6 +32,10 @@ pub use catalog::{
     AgentDay, CallCatalog, CallFilter, CallKey, CallSort, CallSpan, EventChoice, EventPlace, HourOfCalls,
     SortPlace, Tombstone,
 };
+pub use corpora::{
+    CorpusPlace, CorpusStatistics, CorpusStore, Filling, StoredCorpus, StoredSource, StoredUpload,
+};
+pub use passages::{Contents, DocumentPlace, Found, Passage, PassageStore, StoredDocument, Wanted};
 pub use tools::{StoredTool, ToolStore, ToolUse};
 
 /// An operation under way.
@@ -45,6 +52,10 @@ pub struct Storage {
     pub calls: Arc<dyn CallStore>,
     /// Calls as lists.
     pub catalog: Arc<dyn CallCatalog>,
+    /// Corpora, their sources and uploads.
+    pub corpora: Arc<dyn CorpusStore>,
+    /// What is in the documents of corpora.
+    pub passages: Arc<dyn PassageStore>,
     /// Agents.
     pub agents: Arc<dyn AgentStore>,
     /// Tools that last, and which calls had them.
@@ -67,6 +78,8 @@ impl Storage {
             keys: database.clone(),
             calls: database.clone(),
             catalog: database.clone(),
+            corpora: database.clone(),
+            passages: database.clone(),
             agents: database.clone(),
             tools: database.clone(),
             database,
@@ -82,6 +95,8 @@ impl Storage {
             keys: memory.clone(),
             calls: memory.clone(),
             catalog: memory.clone(),
+            corpora: memory.clone(),
+            passages: memory.clone(),
             agents: memory.clone(),
             tools: memory.clone(),
             database: memory,

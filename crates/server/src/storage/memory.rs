@@ -5,6 +5,8 @@
 
 mod agents;
 mod catalog;
+mod corpora;
+mod passages;
 mod tools;
 
 use std::collections::{BTreeMap, HashMap};
@@ -34,6 +36,7 @@ struct Contents {
     tombstones: Vec<(Tombstone, Option<AgentId>)>,
     /// By age.
     tools: Vec<StoredTool>,
+    corpora: corpora::Corpora,
     closed: bool,
 }
 

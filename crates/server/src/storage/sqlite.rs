@@ -8,7 +8,9 @@ mod agents;
 mod api_keys;
 mod calls;
 mod catalog;
+mod corpora;
 mod messages;
+mod passages;
 mod stages;
 mod tools;
 
@@ -87,6 +89,7 @@ fn migrations() -> Migrator {
         one(3, "stages", include_str!("../../migrations/sqlite/0003_stages.sql")),
         one(4, "agents", include_str!("../../migrations/sqlite/0004_agents.sql")),
         one(5, "call lists", include_str!("../../migrations/sqlite/0005_call_lists.sql")),
+        one(10, "corpora", include_str!("../../migrations/sqlite/0010_corpora.sql")),
     ])
 }
 
