@@ -20,8 +20,10 @@ use crate::call::live::{Calls, Files};
 use crate::call::recording::Recordings;
 use crate::config::{self, Config, KeyError, PublicUrl};
 use crate::http::{Http, Shared, router};
+use crate::jobs::loading::Loading;
 use crate::jobs::retention::{self, Keeping, Kind};
 use crate::outbound::Outbound;
+use crate::retrieval::Retrieval;
 use crate::storage::{AccountId, OpenError, Storage, StorageError, StoredKey};
 use crate::telemetry::traces::{Traces, TracesError};
 
@@ -42,6 +44,7 @@ pub struct Running {
     close: oneshot::Sender<()>,
     serving: JoinHandle<io::Result<()>>,
     sweeping: JoinHandle<()>,
+    loading: JoinHandle<()>,
 }
 
 /// Why a server does not start. All are the operator's to mend.
@@ -91,12 +94,14 @@ impl App {
 
     /// The same with backends of the caller's own in the place of the configured ones.
     pub async fn start_with(config: Config, backends: Backends) -> Result<Running, StartError> {
+        let embeddings = config.build_embeddings()?;
         let Config {
             server,
             auth,
             storage,
             recordings,
             calls,
+            retrieval,
             turn_taking,
             journal,
             outbound,
@@ -145,12 +150,25 @@ impl App {
         let files = Files { journals, recordings: Some(recordings.clone()), traces: traces.clone() };
         let outbound = Outbound::new(&outbound);
         let backends = Arc::new(backends);
-        let running_calls =
-            Calls::with_files(calls, turn_taking, files, outbound.clone(), backends.clone(), storage.clone());
+        let limits = retrieval;
+        let retrieval = Retrieval::new(storage.clone(), embeddings);
+        let running_calls = Calls::with_files(
+            calls,
+            turn_taking,
+            files,
+            outbound.clone(),
+            backends.clone(),
+            storage.clone(),
+            retrieval.clone(),
+        );
         running_calls.recover().await?;
         let sweeping = tokio::spawn(retention::run(running_calls.clone(), storage.clone(), keeping));
+        let loading = Loading::new(storage.clone(), retrieval.clone(), outbound.clone(), limits.clone());
+        let loading = tokio::spawn(loading.run());
         let http = Http::new(Shared {
             backends,
+            retrieval,
+            limits,
             calls: running_calls.clone(),
             outbound,
             storage,
@@ -184,6 +202,7 @@ impl App {
             close,
             serving,
             sweeping,
+            loading,
         })
     }
 }
@@ -207,9 +226,11 @@ impl Running {
     /// Stops: first says that it is not ready and takes no new calls, then ends the calls there are, at the latest after the
     /// configured deadline, then finishes the requests in progress and closes the database.
     pub async fn stop(self) {
-        let Self { http, drain_deadline, traces, close, mut serving, sweeping, .. } = self;
+        let Self { http, drain_deadline, traces, close, mut serving, sweeping, loading, .. } = self;
         http.retire();
         sweeping.abort();
+        // What is not loaded yet is loaded after the next start.
+        loading.abort();
         tracing::info!(deadline_s = drain_deadline.as_secs(), "stopping: no new calls");
         http.calls.shut_down(drain_deadline).await;
         let _ = close.send(());

@@ -6,6 +6,7 @@
 
 pub mod agents;
 mod clips;
+mod corpora;
 mod data_connection;
 mod ear;
 mod inheritance;

@@ -8,6 +8,8 @@ mod agents;
 mod answer;
 mod auth;
 mod calls;
+mod corpora;
+mod corpus_uploads;
 mod deleted_calls;
 mod error;
 mod health;
@@ -29,8 +31,9 @@ use antiphon_backends::registry::Backends;
 use crate::api_key::KeyHash;
 use crate::call::live::Calls;
 use crate::call::recording::Recordings;
-use crate::config::{PublicUrl, Server};
+use crate::config::{self, PublicUrl, Server};
 use crate::outbound::Outbound;
+use crate::retrieval::Retrieval;
 use crate::storage::{AccountId, Storage};
 
 pub(crate) use router::router;
@@ -49,6 +52,10 @@ pub(crate) struct Shared {
     pub(crate) recordings: Recordings,
     /// What thinks and speaks.
     pub(crate) backends: Arc<Backends>,
+    /// The way to what is in corpora.
+    pub(crate) retrieval: Retrieval,
+    /// The configuration's `[retrieval]` section.
+    pub(crate) limits: config::Retrieval,
     /// The calls in progress.
     pub(crate) calls: Calls,
     /// The hashes of the configuration's keys, all of them the default account's.

@@ -1,3 +1,4 @@
 //! What the server does by itself, beside calls and requests.
 
+pub mod loading;
 pub mod retention;

@@ -76,6 +76,8 @@ pub struct Bounds {
 /// An answer, whatever its status.
 #[derive(Debug, Clone)]
 pub struct Response {
+    /// Where it came from, once redirects were followed.
+    pub url: Url,
     /// Its status.
     pub status: StatusCode,
     /// Its headers.
@@ -220,7 +222,8 @@ fn drop_credentials(headers: &mut HeaderMap) {
 /// Reads so much of a body and no more. What is left is not waited for.
 async fn read(response: reqwest::Response, most: usize) -> Result<Response, OutboundError> {
     let (status, headers) = (response.status(), response.headers().clone());
-    let host = host(response.url());
+    let url = response.url().clone();
+    let host = host(&url);
     let mut body = BytesMut::new();
     let mut chunks = response.bytes_stream();
     let mut cut = false;
@@ -234,7 +237,7 @@ async fn read(response: reqwest::Response, most: usize) -> Result<Response, Outb
             break;
         }
     }
-    Ok(Response { status, headers, body: body.freeze(), cut })
+    Ok(Response { url, status, headers, body: body.freeze(), cut })
 }
 
 /// A URL's host for people.

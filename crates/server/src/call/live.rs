@@ -30,9 +30,10 @@ use super::spans::Spans;
 use super::stages::{Means, first_stage, last_stage_of};
 use super::wire::{Meaning, Wire};
 use super::witness::Witness;
-use super::{lasting_tools, record};
+use super::{corpora, lasting_tools, record};
 use crate::config::{self, Calls as Settings, DefaultMedium, TurnTaking};
 use crate::outbound::Outbound;
+use crate::retrieval::Retrieval;
 use crate::storage::{AccountId, Direction, Storage, StorageError, StoredCall, StoredStage, Window};
 use crate::telemetry::traces::Traces;
 
@@ -52,6 +53,7 @@ struct Inner {
     files: Files,
     outbound: Outbound,
     storage: Storage,
+    retrieval: Retrieval,
     live: Mutex<HashMap<CallId, Handle>>,
     tasks: TaskTracker,
 }
@@ -136,10 +138,12 @@ impl Calls {
         storage: Storage,
     ) -> Self {
         let outbound = Outbound::new(&config::Outbound::default());
-        Self::with_files(settings, turn_taking, Files::default(), outbound, backends, storage)
+        let retrieval = Retrieval::new(storage.clone(), None);
+        Self::with_files(settings, turn_taking, Files::default(), outbound, backends, storage, retrieval)
     }
 
-    /// The same with files of their own, where it is said how, and another way to whatever users have them dial.
+    /// The same with files of their own, where it is said how, another way to whatever users have them dial, and one to what is in
+    /// corpora.
     #[must_use]
     pub fn with_files(
         settings: Settings,
@@ -148,12 +152,14 @@ impl Calls {
         outbound: Outbound,
         backends: Arc<Backends>,
         storage: Storage,
+        retrieval: Retrieval,
     ) -> Self {
         Self(Arc::new(Inner {
             means: Arc::new(Means { settings, turn_taking, backends }),
             files,
             outbound,
             storage,
+            retrieval,
             live: Mutex::new(HashMap::new()),
             tasks: TaskTracker::new(),
         }))
@@ -179,6 +185,7 @@ impl Calls {
             None => lasting_tools::resolve(&self.0.storage, account, &mut request).await?,
             Some(agent) => agent.complete(&self.0.storage, account, &mut request).await?,
         };
+        corpora::check(&self.0.storage, account, &request).await?;
         let mut setup = self.prepare(&request, options.greeting_prompt)?;
         if !options.ignored_fields.is_empty() {
             let fields = options.ignored_fields.join(", ");
@@ -406,6 +413,7 @@ impl Calls {
             outbound: self.0.outbound.clone(),
             account: call.account,
             storage: self.0.storage.clone(),
+            retrieval: self.0.retrieval.clone(),
             tasks: self.0.tasks.clone(),
         };
         let (scribe, journaling) = self.journal(call, &setup).unzip();

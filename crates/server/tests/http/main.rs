@@ -8,8 +8,11 @@ mod accounts;
 mod agents;
 mod bad_input;
 mod calls;
+mod corpora;
+mod crawling;
 #[path = "../outbound/endpoint.rs"]
 mod endpoint;
+mod files;
 mod lifecycle;
 mod lists;
 mod recording;

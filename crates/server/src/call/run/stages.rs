@@ -11,12 +11,12 @@ use antiphon_engine::message::{Message, MessageBody};
 use antiphon_engine::output::Severity;
 use tracing::error;
 
-use super::super::lasting_tools;
 use super::super::live::CreateError;
 use super::super::messages;
 use super::super::setup::{Remark, SetupError};
 use super::super::stages::{Asked, Prepared, Present, Staging, prepare};
 use super::super::work::WorkResult;
+use super::super::{corpora, lasting_tools};
 use super::Driver;
 use crate::storage::{StoredMessage, StoredStage};
 
@@ -44,7 +44,11 @@ impl Driver {
                     Err(error) => Err(error),
                     Ok(mut asked) => {
                         let uses = lasting_tools::resolve(&storage, account, &mut asked.request).await;
-                        uses.map(|uses| (asked, uses)).map_err(unresolved)
+                        let checked = match &uses {
+                            Ok(_) => corpora::check(&storage, account, &asked.request).await,
+                            Err(_) => Ok(()),
+                        };
+                        uses.and_then(|uses| checked.map(|()| (asked, uses))).map_err(unresolved)
                     }
                 };
                 results.push(found.and_then(|(asked, uses)| prepare(asked, uses, &present, &means)));
