@@ -41,10 +41,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod asyncapi;
 pub mod endpoint;
 pub mod json;
+pub mod openapi;
 pub mod realtime;
 pub mod rest;
+pub mod schema;
 
 mod duration;
 mod error;
