@@ -17,6 +17,7 @@ mod page;
 mod range;
 mod request;
 mod router;
+mod schema;
 mod tools;
 mod trace;
 mod voices;
@@ -34,6 +35,7 @@ use crate::outbound::Outbound;
 use crate::storage::{AccountId, Storage};
 
 pub(crate) use router::router;
+pub(crate) use schema::Documents;
 
 /// What every handler may use. Cheap to clone.
 #[derive(Clone)]
@@ -59,6 +61,8 @@ pub(crate) struct Shared {
     pub(crate) public_url: PublicUrl,
     /// The configuration's `[server]` section.
     pub(crate) server: Server,
+    /// The API's description of itself, once somebody has asked for it.
+    pub(crate) documents: Documents,
     /// Whether the server takes new calls: false once it was told to stop.
     pub(crate) ready: AtomicBool,
 }
