@@ -164,6 +164,11 @@ operations! {
     "voices" {
         voices::ListVoices: "voices_list",
         voices::ReadVoice: "voices_retrieve",
+        voices::CreateVoice: "voices_create",
+        voices::ReplaceVoice: "voices_update",
+        voices::UpdateVoice: "voices_partial_update",
+        voices::DeleteVoice: "voices_destroy",
         voices::ReadVoicePreview: "voices_preview_retrieve",
+        voices::PreviewVoice: "preview_voice",
     }
 }

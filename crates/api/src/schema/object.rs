@@ -94,6 +94,12 @@ impl Object {
         self.choice = self.choice.take().or(other.choice);
     }
 
+    /// The same fields, none of which has to be there.
+    #[must_use]
+    pub(crate) fn any_of_them(self) -> Self {
+        Self { required: Vec::new(), choice: None, ..self }
+    }
+
     /// Whether there are no fields.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -17,3 +17,4 @@ mod schema;
 mod server;
 mod surroundings;
 mod tools;
+mod voices;
