@@ -67,8 +67,8 @@ fn words_are_listed_with_what_they_mean() {
 
 #[test]
 fn of_a_choice_one_key_is_set() {
-    assert_eq!(schema("ExternalVoice")["minProperties"], 1);
-    assert_eq!(schema("ExternalVoice")["maxProperties"], 1);
+    assert_eq!(schema("SecurityRequirement")["minProperties"], 1);
+    assert_eq!(schema("SecurityRequirement")["maxProperties"], 1);
     assert_eq!(schema("CallMedium").get("minProperties"), None, "an empty medium is none");
     assert_eq!(
         schema("SelectedTool")["oneOf"],
