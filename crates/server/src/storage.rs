@@ -15,6 +15,7 @@ pub mod passages;
 pub(crate) mod relevance;
 mod sqlite;
 pub mod tools;
+pub mod voices;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub use corpora::{
 };
 pub use passages::{Contents, DocumentPlace, Found, Passage, PassageStore, StoredDocument, Wanted};
 pub use tools::{StoredTool, ToolStore, ToolUse};
+pub use voices::{MostVoices, StoredVoice, VoiceKeeping, VoiceSource, VoiceStore};
 
 /// An operation under way.
 pub type Pending<'a, T> = BoxFuture<'a, Result<T, StorageError>>;
@@ -60,6 +62,8 @@ pub struct Storage {
     pub agents: Arc<dyn AgentStore>,
     /// Tools that last, and which calls had them.
     pub tools: Arc<dyn ToolStore>,
+    /// Voices of accounts' own.
+    pub voices: Arc<dyn VoiceStore>,
     database: Arc<dyn Database>,
 }
 
@@ -82,6 +86,7 @@ impl Storage {
             passages: database.clone(),
             agents: database.clone(),
             tools: database.clone(),
+            voices: database.clone(),
             database,
         })
     }
@@ -99,6 +104,7 @@ impl Storage {
             passages: memory.clone(),
             agents: memory.clone(),
             tools: memory.clone(),
+            voices: memory.clone(),
             database: memory,
         }
     }

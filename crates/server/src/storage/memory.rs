@@ -8,6 +8,7 @@ mod catalog;
 mod corpora;
 mod passages;
 mod tools;
+mod voices;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,7 +21,7 @@ use futures::future::{BoxFuture, ready};
 use super::{
     AccountId, AccountStore, CallStore, Database, Deletion, Direction, KeyStore, MessageChoice, MessagePlace,
     Pending, Severity, Slice, StorageError, StoredAgent, StoredCall, StoredEvent, StoredKey, StoredMessage,
-    StoredStage, StoredTool, Tombstone, ToolUse, Window,
+    StoredStage, StoredTool, StoredVoice, Tombstone, ToolUse, Window,
 };
 
 #[derive(Default)]
@@ -37,6 +38,8 @@ struct Contents {
     /// By age.
     tools: Vec<StoredTool>,
     corpora: corpora::Corpora,
+    /// By age.
+    voices: Vec<StoredVoice>,
     closed: bool,
 }
 

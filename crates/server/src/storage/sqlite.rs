@@ -13,6 +13,7 @@ mod messages;
 mod passages;
 mod stages;
 mod tools;
+mod voices;
 
 use std::fs::OpenOptions;
 use std::io;
@@ -90,6 +91,7 @@ fn migrations() -> Migrator {
         one(4, "agents", include_str!("../../migrations/sqlite/0004_agents.sql")),
         one(5, "call lists", include_str!("../../migrations/sqlite/0005_call_lists.sql")),
         one(10, "corpora", include_str!("../../migrations/sqlite/0010_corpora.sql")),
+        one(19, "voices", include_str!("../../migrations/sqlite/0019_voices.sql")),
     ])
 }
 

@@ -16,6 +16,8 @@ mod files;
 mod lifecycle;
 mod lists;
 mod recording;
+mod schema;
 mod server;
 mod surroundings;
 mod tools;
+mod voices;

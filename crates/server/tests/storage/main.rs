@@ -6,6 +6,7 @@ mod agents;
 mod catalog;
 mod contract;
 mod corpora;
+mod voices;
 
 use std::path::{Path, PathBuf};
 
@@ -77,6 +78,11 @@ contract! {
     passages_are_scored_by_their_words_as_it_is_written,
     passages_are_found_by_their_meaning_too,
     what_is_deleted_is_found_no_more;
+    voices:
+    a_voice_comes_back_as_it_was_kept_and_only_to_its_account,
+    a_voices_name_is_its_own_within_the_account,
+    of_two_changes_of_a_voice_the_second_is_told_that_it_comes_too_late,
+    an_account_has_a_bounded_number_of_voices_and_of_recordings;
 }
 
 #[tokio::test]

@@ -37,13 +37,13 @@ endpoint! {
 endpoint! {
     /// Replaces a source, and loads its documents anew. It keeps its id and when it was created.
     pub ReplaceCorpusSource: Put "/api/corpora/{corpus_id}/sources/{source_id}"
-        path (CorpusId, CorpusSourceId), body CorpusSourceRequest, -> 200 CorpusSource
+        path (CorpusId, CorpusSourceId), body CorpusSourceRequest, -> 200 CorpusSource | 409
 }
 
 endpoint! {
     /// Changes what the body says of a source and leaves the rest, and loads its documents anew.
     pub PatchCorpusSource: Patch "/api/corpora/{corpus_id}/sources/{source_id}"
-        path (CorpusId, CorpusSourceId), body CorpusSourceRequest, -> 200 CorpusSource
+        path (CorpusId, CorpusSourceId), body CorpusSourceRequest, -> 200 CorpusSource | 409
 }
 
 endpoint! {
