@@ -59,7 +59,7 @@ async fn vectors_come_in_the_order_of_their_texts_a_batch_at_a_time() {
     .await;
     let vectors = model(&base).embed(&texts(5)).await.unwrap();
     assert_eq!(vectors, (0..5_u8).map(|n| vec![f32::from(n), 1.0]).collect::<Vec<_>>());
-    let asked = asked.lock().unwrap();
+    let asked = asked.lock().unwrap().clone();
     let inputs: Vec<&Value> = asked.iter().map(|(body, _)| &body["input"]).collect();
     assert_eq!(inputs, [&json!(["0", "1"]), &json!(["2", "3"]), &json!(["4"])]);
     let first = json!({"model": "small", "input": ["0", "1"], "dimensions": 2, "encoding_format": "float"});

@@ -128,11 +128,11 @@ impl Retrieval {
         if extracted.text.chars().count() > MOST_WHOLE {
             return Err(Unreadable::TooLongForWhole(MOST_WHOLE));
         }
-        let mut passage =
-            Passage { text: extracted.text, words: words(&examples.join("\n")), vectors: Vec::new() };
+        let words = words(&examples.join("\n"));
         let vectors = self.vectors(examples).await;
-        passage.vectors = vectors.clone().unwrap_or_default();
-        Ok(if vectors.is_some() { self.by_meaning(vec![passage]) } else { Indexed::by_words(vec![passage]) })
+        let by_meaning = vectors.is_some();
+        let passage = Passage { text: extracted.text, words, vectors: vectors.unwrap_or_default() };
+        Ok(if by_meaning { self.by_meaning(vec![passage]) } else { Indexed::by_words(vec![passage]) })
     }
 
     fn by_meaning(&self, passages: Vec<Passage>) -> Indexed {

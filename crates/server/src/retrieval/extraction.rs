@@ -99,6 +99,7 @@ pub(crate) enum Unreadable {
 }
 
 impl Unreadable {
+    #[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
     fn broken(why: impl ToString) -> Self {
         Self::Broken(why.to_string())
     }

@@ -36,7 +36,8 @@ async fn bakery(stand: &Stand) -> String {
 
 fn tool(corpus: &str, more: Value) -> Value {
     let mut overrides = json!({ "corpus_id": corpus });
-    overrides.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let Value::Object(more) = more else { panic!("{more} is an object") };
+    overrides.as_object_mut().unwrap().extend(more);
     json!({"toolName": "queryCorpus", "parameterOverrides": overrides})
 }
 

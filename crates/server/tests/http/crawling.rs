@@ -77,7 +77,8 @@ async fn server() -> Server {
 
 fn crawl(site: &Site, fields: Value) -> Value {
     let mut spec = json!({"startUrls": [site.url("/")]});
-    spec.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    let Value::Object(fields) = fields else { panic!("{fields} is an object") };
+    spec.as_object_mut().unwrap().extend(fields);
     json!({ "crawl": spec })
 }
 

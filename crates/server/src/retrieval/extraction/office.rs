@@ -99,7 +99,7 @@ fn title(archive: &mut Archive<'_>) -> Result<Option<String>, Unreadable> {
                     Part::Start(tag) | Part::Empty(tag) if tag.local_name().as_ref() == "title" => {
                         within = true
                     }
-                    Part::End(name) if name == "title" => within = false,
+                    Part::End("title") => within = false,
                     Part::Text(text) if within && title.len() < 1_000 => title.push_str(text),
                     Part::Start(_) | Part::Empty(_) | Part::End(_) | Part::Text(_) => {}
                 }
