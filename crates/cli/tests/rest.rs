@@ -131,7 +131,7 @@ fn agents_are_created_listed_changed_started_and_deleted() {
         lines[1].starts_with(agent_id) && lines[1].contains("Baker") && lines[2].contains("Butcher"),
         "{table}"
     );
-    assert_eq!(server.json(&["agents", "list", "--search", "BAK"]), [agent.clone()]);
+    assert_eq!(server.one(&["agents", "list", "--search", "BAK"]), agent);
 
     let changed = server.one(&["agents", "update", agent_id, "--set", "callTemplate.temperature=null"]);
     assert_eq!(changed["callTemplate"]["temperature"], Value::Null);
