@@ -10,6 +10,7 @@ mod bad_input;
 mod calls;
 mod corpora;
 mod crawling;
+mod document;
 #[path = "../outbound/endpoint.rs"]
 mod endpoint;
 mod files;
