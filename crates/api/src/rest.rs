@@ -7,3 +7,4 @@ pub mod deleted_calls;
 pub mod models;
 pub mod tools;
 pub mod voices;
+pub mod webhooks;
