@@ -16,6 +16,7 @@ pub mod live;
 pub(crate) mod messages;
 mod mouth;
 mod record;
+pub(crate) mod resource;
 pub mod recording;
 mod run;
 pub(crate) mod setup;

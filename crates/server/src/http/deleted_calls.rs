@@ -6,7 +6,7 @@ pub(super) mod read;
 use antiphon_api::AccountId;
 use antiphon_api::rest::deleted_calls::CallTombstone;
 
-use super::calls::end_reason;
+use crate::call::resource::end_reason;
 use crate::storage::Tombstone;
 
 fn tombstone_resource(stone: &Tombstone) -> CallTombstone {

@@ -11,7 +11,7 @@ use crate::config::PublicUrl;
 use crate::storage::StoredCall;
 
 /// The call as clients see it.
-pub(in crate::http) fn call_resource(call: &StoredCall, public_url: &PublicUrl) -> Call {
+pub(crate) fn call_resource(call: &StoredCall, public_url: &PublicUrl) -> Call {
     let request = &call.request;
     let opening = request.opening().unwrap_or_default();
     Call {
@@ -75,7 +75,7 @@ fn join_url(call: &StoredCall, public_url: &PublicUrl) -> Option<String> {
 }
 
 /// Why a call ended, in wire words.
-pub(in crate::http) fn end_reason(reason: Ended) -> EndReason {
+pub(crate) fn end_reason(reason: Ended) -> EndReason {
     match reason {
         Ended::AgentHangUp => EndReason::AgentHangup,
         Ended::ConnectionError => EndReason::ConnectionError,
