@@ -9,9 +9,12 @@ pub mod agents;
 pub mod api_keys;
 pub mod calls;
 pub mod catalog;
+pub mod deliveries;
+pub mod endings;
 mod memory;
 mod sqlite;
 pub mod tools;
+pub mod webhooks;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,7 +32,13 @@ pub use catalog::{
     AgentDay, CallCatalog, CallFilter, CallKey, CallSort, CallSpan, EventChoice, EventPlace, HourOfCalls,
     SortPlace, Tombstone,
 };
+pub use deliveries::{
+    AttemptOutcome, DeliveryKey, DeliveryPlace, DeliveryQueue, DeliveryState, DeliveryStore, DueDelivery,
+    EventNumber, Receiver, StoredDelivery,
+};
+pub use endings::{Ending, EndingStore, Summary};
 pub use tools::{StoredTool, ToolStore, ToolUse};
+pub use webhooks::{StoredWebhook, WebhookHealth, WebhookPlace, WebhookStore};
 
 /// An operation under way.
 pub type Pending<'a, T> = BoxFuture<'a, Result<T, StorageError>>;
@@ -49,6 +58,12 @@ pub struct Storage {
     pub agents: Arc<dyn AgentStore>,
     /// Tools that last, and which calls had them.
     pub tools: Arc<dyn ToolStore>,
+    /// Who is told what happens to calls.
+    pub webhooks: Arc<dyn WebhookStore>,
+    /// What is to be told.
+    pub deliveries: Arc<dyn DeliveryStore>,
+    /// Calls that ended and are not done with.
+    pub endings: Arc<dyn EndingStore>,
     database: Arc<dyn Database>,
 }
 
@@ -69,6 +84,9 @@ impl Storage {
             catalog: database.clone(),
             agents: database.clone(),
             tools: database.clone(),
+            webhooks: database.clone(),
+            deliveries: database.clone(),
+            endings: database.clone(),
             database,
         })
     }
@@ -84,6 +102,9 @@ impl Storage {
             catalog: memory.clone(),
             agents: memory.clone(),
             tools: memory.clone(),
+            webhooks: memory.clone(),
+            deliveries: memory.clone(),
+            endings: memory.clone(),
             database: memory,
         }
     }

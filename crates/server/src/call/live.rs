@@ -197,6 +197,7 @@ impl Calls {
             client_version: None,
             greeting_prompt: options.greeting_prompt,
             agent: options.agent.map(|call| call.agent),
+            summary: None,
             request,
         };
         let commands = self.admit(call.id).ok_or(CreateError::Capacity { retry_after: RETRY_AFTER })?;

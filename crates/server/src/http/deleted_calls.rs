@@ -20,6 +20,6 @@ fn tombstone_resource(stone: &Tombstone) -> CallTombstone {
         max_duration: stone.max_duration,
         end_reason: stone.ended.map(|(_, reason)| end_reason(reason)),
         recording_enabled: stone.recording_enabled,
-        had_summary: false,
+        had_summary: stone.had_summary,
     }
 }

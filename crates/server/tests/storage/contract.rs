@@ -282,6 +282,7 @@ pub(crate) async fn call(storage: &Storage, number: u128, created: Timestamp) ->
         client_version: None,
         greeting_prompt: true,
         agent: None,
+        summary: None,
         request: StartCallRequest::default(),
     }
 }
@@ -290,7 +291,7 @@ pub(crate) async fn account(storage: &Storage) -> AccountId {
     storage.accounts.default_account(AccountId(Uuid::from_u128(1)), at(0)).await.unwrap()
 }
 
-pub(crate) fn id(number: u128) -> CallId {
+fn id(number: u128) -> CallId {
     CallId::new(Uuid::from_u128(number))
 }
 

@@ -5,6 +5,7 @@
 mod agents;
 mod catalog;
 mod contract;
+mod webhooks;
 
 use std::path::{Path, PathBuf};
 
@@ -66,6 +67,16 @@ contract! {
     a_deleted_call_leaves_a_tombstone_and_nothing_of_what_was_in_it,
     calls_are_summed_up_by_hour_and_by_agent,
     spans_are_those_that_touch_a_period;
+    webhooks:
+    a_webhook_comes_back_as_it_was_kept_and_only_its_account_changes_it,
+    webhooks_are_walked_both_ways_and_chosen_by_agent,
+    everybody_who_wants_to_know_is_told_and_nobody_else,
+    of_a_call_one_thing_is_told_after_the_other,
+    the_end_of_a_call_is_held_until_it_is_summed_up_or_too_late,
+    a_call_that_asks_for_it_can_be_deleted_when_everybody_has_been_told,
+    deliveries_are_listed_with_their_attempts_and_health_follows_them,
+    deleting_a_call_cancels_what_waits_of_it,
+    of_each_webhook_the_latest_thousand_deliveries_are_remembered;
 }
 
 #[tokio::test]
