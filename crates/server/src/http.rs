@@ -20,6 +20,7 @@ mod router;
 mod tools;
 mod trace;
 mod voices;
+mod webhooks;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -4,7 +4,7 @@ pub(super) mod calls;
 pub(super) mod create;
 pub(super) mod delete;
 pub(super) mod list;
-mod merge;
+pub(super) mod merge;
 pub(super) mod read;
 pub(super) mod update;
 pub(super) mod usage;

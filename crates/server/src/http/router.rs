@@ -19,6 +19,10 @@ use antiphon_api::rest::tools::{
     CreateTool, DeleteTool, ListToolHistory, ListTools, ReadTool, TestTool, UpdateTool,
 };
 use antiphon_api::rest::voices::{ListVoices, ReadVoice, ReadVoicePreview};
+use antiphon_api::rest::webhooks::{
+    CreateWebhook, DeleteWebhook, ListWebhookDeliveries, ListWebhooks, ReadWebhook, ReplaceWebhook,
+    UpdateWebhook,
+};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
@@ -29,7 +33,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
 
 use super::error::ApiError;
-use super::{Http, accounts, agents, auth, calls, deleted_calls, health, join, models, tools, trace, voices};
+use super::{
+    Http, accounts, agents, auth, calls, deleted_calls, health, join, models, tools, trace, voices, webhooks,
+};
 
 /// All routes, and what surrounds them.
 pub(crate) fn router(http: Http) -> Router {
@@ -80,6 +86,13 @@ pub(crate) fn router(http: Http) -> Router {
     let routes = endpoint::<ReadBillingUsage, _>(routes, accounts::billing::usage::usage);
     let routes = endpoint::<ReadCallUsage, _>(routes, accounts::usage::calls::calls);
     let routes = endpoint::<ReadConcurrency, _>(routes, accounts::usage::concurrency::concurrency);
+    let routes = endpoint::<CreateWebhook, _>(routes, webhooks::create::create);
+    let routes = endpoint::<ListWebhooks, _>(routes, webhooks::list::list);
+    let routes = endpoint::<ReadWebhook, _>(routes, webhooks::read::read);
+    let routes = endpoint::<ReplaceWebhook, _>(routes, webhooks::replace::replace);
+    let routes = endpoint::<UpdateWebhook, _>(routes, webhooks::update::update);
+    let routes = endpoint::<DeleteWebhook, _>(routes, webhooks::delete::delete);
+    let routes = endpoint::<ListWebhookDeliveries, _>(routes, webhooks::deliveries::deliveries);
     surround(routes, &http).with_state(http)
 }
 

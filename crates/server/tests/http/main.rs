@@ -16,3 +16,4 @@ mod recording;
 mod server;
 mod surroundings;
 mod tools;
+mod webhooks;
