@@ -12,6 +12,7 @@ mod deleted_calls;
 mod error;
 mod health;
 mod join;
+mod merge;
 mod models;
 mod page;
 mod range;
@@ -19,6 +20,7 @@ mod request;
 mod router;
 mod tools;
 mod trace;
+mod voice_preview;
 mod voices;
 mod webhooks;
 
@@ -30,6 +32,7 @@ use antiphon_backends::registry::Backends;
 use crate::api_key::KeyHash;
 use crate::call::live::Calls;
 use crate::call::recording::Recordings;
+use crate::call::voices::samples::Samples;
 use crate::config::{PublicUrl, Server};
 use crate::outbound::Outbound;
 use crate::storage::{AccountId, Storage};
@@ -48,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) outbound: Outbound,
     /// What calls sounded like.
     pub(crate) recordings: Recordings,
+    /// What cloned voices were cloned from.
+    pub(crate) samples: Samples,
     /// What thinks and speaks.
     pub(crate) backends: Arc<Backends>,
     /// The calls in progress.

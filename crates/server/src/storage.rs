@@ -14,6 +14,7 @@ pub mod endings;
 mod memory;
 mod sqlite;
 pub mod tools;
+pub mod voices;
 pub mod webhooks;
 
 use std::path::{Path, PathBuf};
@@ -38,6 +39,7 @@ pub use deliveries::{
 };
 pub use endings::{Ending, EndingStore, Summary};
 pub use tools::{StoredTool, ToolStore, ToolUse};
+pub use voices::{MostVoices, StoredVoice, VoiceKeeping, VoiceSource, VoiceStore};
 pub use webhooks::{StoredWebhook, WebhookHealth, WebhookPlace, WebhookStore};
 
 /// An operation under way.
@@ -58,6 +60,8 @@ pub struct Storage {
     pub agents: Arc<dyn AgentStore>,
     /// Tools that last, and which calls had them.
     pub tools: Arc<dyn ToolStore>,
+    /// Voices of accounts' own.
+    pub voices: Arc<dyn VoiceStore>,
     /// Who is told what happens to calls.
     pub webhooks: Arc<dyn WebhookStore>,
     /// What is to be told.
@@ -84,6 +88,7 @@ impl Storage {
             catalog: database.clone(),
             agents: database.clone(),
             tools: database.clone(),
+            voices: database.clone(),
             webhooks: database.clone(),
             deliveries: database.clone(),
             endings: database.clone(),
@@ -102,6 +107,7 @@ impl Storage {
             catalog: memory.clone(),
             agents: memory.clone(),
             tools: memory.clone(),
+            voices: memory.clone(),
             webhooks: memory.clone(),
             deliveries: memory.clone(),
             endings: memory.clone(),

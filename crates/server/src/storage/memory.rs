@@ -8,6 +8,7 @@ mod catalog;
 mod deliveries;
 mod endings;
 mod tools;
+mod voices;
 mod webhooks;
 
 use std::collections::{BTreeMap, HashMap};
@@ -24,7 +25,7 @@ use super::endings::Phase;
 use super::{
     AccountId, AccountStore, CallStore, Database, Deletion, Direction, EventNumber, KeyStore, MessageChoice,
     MessagePlace, Pending, Severity, Slice, StorageError, StoredAgent, StoredCall, StoredEvent, StoredKey,
-    StoredMessage, StoredStage, StoredTool, StoredWebhook, Tombstone, ToolUse, Window,
+    StoredMessage, StoredStage, StoredTool, StoredVoice, StoredWebhook, Tombstone, ToolUse, Window,
 };
 use deliveries::{KeptEnding, Outbox};
 
@@ -45,6 +46,8 @@ struct Contents {
     tombstones: Vec<(Tombstone, Option<AgentId>)>,
     /// By age.
     tools: Vec<StoredTool>,
+    /// By age.
+    voices: Vec<StoredVoice>,
     webhooks: BTreeMap<WebhookId, StoredWebhook>,
     outbox: Outbox,
     closed: bool,

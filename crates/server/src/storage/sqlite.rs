@@ -13,6 +13,7 @@ mod endings;
 mod messages;
 mod stages;
 mod tools;
+mod voices;
 mod webhooks;
 
 use std::fs::OpenOptions;
@@ -93,6 +94,7 @@ fn migrations() -> Migrator {
         one(3, "stages", include_str!("../../migrations/sqlite/0003_stages.sql")),
         one(4, "agents", include_str!("../../migrations/sqlite/0004_agents.sql")),
         one(5, "call lists", include_str!("../../migrations/sqlite/0005_call_lists.sql")),
+        one(19, "voices", include_str!("../../migrations/sqlite/0019_voices.sql")),
         one(12, "webhooks", include_str!("../../migrations/sqlite/0012_webhooks.sql")),
         one(13, "summaries", include_str!("../../migrations/sqlite/0013_summaries.sql")),
     ])

@@ -16,4 +16,5 @@ mod recording;
 mod server;
 mod surroundings;
 mod tools;
+mod voices;
 mod webhooks;

@@ -291,7 +291,7 @@ pub(crate) async fn account(storage: &Storage) -> AccountId {
     storage.accounts.default_account(AccountId(Uuid::from_u128(1)), at(0)).await.unwrap()
 }
 
-fn id(number: u128) -> CallId {
+pub(crate) fn id(number: u128) -> CallId {
     CallId::new(Uuid::from_u128(number))
 }
 

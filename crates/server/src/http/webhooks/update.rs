@@ -7,10 +7,10 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use super::super::Http;
-use super::super::agents::merge::merged;
 use super::super::answer::{Answer, Answered};
 use super::super::auth::Account;
 use super::super::error::ApiError;
+use super::super::merge::merged;
 use super::super::request::Requested;
 use super::{ATTEMPTS, changed, own_webhook, webhook_resource};
 use crate::storage::StoredWebhook;
