@@ -258,9 +258,10 @@ impl Outbox {
         let Some(first) = keys.into_iter().find(|key| self.is_waiting(key)) else { return };
         let held = self.endings.get(&call).is_some_and(|ending| ending.phase == Phase::Held);
         let is_due = self.deliveries.get(&first).is_some_and(|delivery| delivery.due.is_some());
-        if !is_due && !(first.event.is_at_the_end() && held) {
-            self.put_off(&first, Some(now));
+        if is_due || (first.event.is_at_the_end() && held) {
+            return;
         }
+        self.put_off(&first, Some(now));
     }
 
     /// Sets when a delivery can be attempted, if it can.
