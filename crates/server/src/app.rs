@@ -21,7 +21,7 @@ use crate::call::live::{Calls, Files};
 use crate::call::recording::Recordings;
 use crate::call::voices::samples::Samples;
 use crate::config::{self, Config, KeyError, PublicUrl};
-use crate::http::{Http, Shared, router};
+use crate::http::{Documents, Http, Shared, router};
 use crate::jobs::endings::Endings;
 use crate::jobs::retention::{self, Keeping, Kind};
 use crate::jobs::webhooks::{Clock, Dispatcher};
@@ -185,6 +185,7 @@ impl App {
             default_account,
             public_url: public_url.clone(),
             server,
+            documents: Documents::default(),
             ready: AtomicBool::new(true),
         });
         // Audio comes in small pieces, and each should leave at once.

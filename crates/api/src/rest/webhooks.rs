@@ -5,10 +5,12 @@
 use crate::duration::WireDuration;
 use crate::endpoint::{NoBody, endpoint};
 use crate::ids::{AgentId, CallId, WebhookId};
-use crate::json::check::{Chars, Each, HTTP_URL, Within};
-use crate::json::{JsonObject, Reader, record, words};
+use crate::json::check::{Chars, Each, HTTP_URL, UpTo, Within};
+use crate::json::{FromJson, Reader, record, words};
 use crate::page::Page;
+use crate::patch::Patch;
 use crate::rest::calls::Call;
+use crate::schema::{Describe, Schema, Schemas};
 use crate::secret::Secret;
 use crate::timestamp::Timestamp;
 
@@ -29,12 +31,12 @@ endpoint! {
 
 endpoint! {
     /// Replaces what a webhook is. Secrets that the body leaves out stay; an empty list makes a new one.
-    pub ReplaceWebhook: Put "/api/webhooks/{webhook_id}" path WebhookId, body WebhookRequest, -> 200 Webhook
+    pub ReplaceWebhook: Put "/api/webhooks/{webhook_id}" path WebhookId, body WebhookRequest, -> 200 Webhook | 409
 }
 
 endpoint! {
-    /// Changes what the body says and leaves the rest; null clears. The body has the shape of a [`WebhookRequest`].
-    pub UpdateWebhook: Patch "/api/webhooks/{webhook_id}" path WebhookId, body JsonObject, -> 200 Webhook
+    /// Changes what the body says and leaves the rest. Secrets that are cleared are replaced by a new one.
+    pub UpdateWebhook: Patch "/api/webhooks/{webhook_id}" path WebhookId, body Patch<WebhookRequest>, -> 200 Webhook | 409
 }
 
 endpoint! {
@@ -92,33 +94,36 @@ record! {
         /// The agent whose calls are told of; all calls if none.
         agent_id: Option<AgentId>,
         /// Where to post, at most 200 characters.
-        url: String where HTTP_URL,
+        url: String where UpTo(200, HTTP_URL),
         /// What to sign with, at most 120 characters each. One is made if there is none.
-        secrets: Option<Vec<Secret>> where Each(Chars(1, 120)),
-        /// What to tell of. It has to be there; an empty list tells of nothing.
-        events: Option<Vec<WebhookEvent>>,
+        secrets: Option<Vec<Secret>> where UpTo(10, Each(Chars(1, 120))),
+        /// What to tell of. An empty list tells of nothing.
+        events: WebhookEvents,
         /// Whether times are signed without an offset, for receivers that compare with a time that has none. An extension
         /// of ours.
         naive_timestamps: Option<bool>,
-    } where is_bounded
+    }
 }
 
-/// The longest URL, in characters (protocol.md 12).
-const LONGEST_URL: usize = 200;
-/// Every secret is a signature in a header.
-const MOST_SECRETS: usize = 10;
+/// Events that a webhook is to be told of. Other lists may be left out where they are empty; these have to be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookEvents(pub Vec<WebhookEvent>);
 
-fn is_bounded(request: &WebhookRequest, reader: &mut Reader) {
-    if request.url.chars().nth(LONGEST_URL).is_some() {
-        reader
-            .at("url", |reader| reader.refuse(format!("is too long; use at most {LONGEST_URL} characters")));
+impl Describe for WebhookEvents {
+    fn describe(schemas: &mut Schemas) -> Schema {
+        Vec::<WebhookEvent>::describe(schemas)
     }
-    if request.events.is_none() {
-        let words = WebhookEvent::ALL.iter().map(|event| event.as_str()).collect::<Vec<_>>().join(", ");
-        reader.at("events", |reader| reader.refuse(format!("is missing; write a list of {words}")));
+}
+
+impl FromJson for WebhookEvents {
+    fn from_json(value: &serde_json::Value, reader: &mut Reader) -> Option<Self> {
+        Vec::from_json(value, reader).map(Self)
     }
-    if request.secrets.as_ref().is_some_and(|secrets| secrets.len() > MOST_SECRETS) {
-        reader.at("secrets", |reader| reader.refuse(format!("are too many; use at most {MOST_SECRETS}")));
+}
+
+impl serde::Serialize for WebhookEvents {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
     }
 }
 

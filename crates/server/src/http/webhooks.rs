@@ -45,7 +45,7 @@ async fn changed(
     {
         return Err(ApiError::field("agentId", "names no agent of this account; leave it out for all calls"));
     }
-    let mut events: Vec<EventNumber> = events.into_iter().flatten().map(EventNumber::from).collect();
+    let mut events: Vec<EventNumber> = events.0.into_iter().map(EventNumber::from).collect();
     events.sort_unstable();
     events.dedup();
     Ok(StoredWebhook {

@@ -95,7 +95,7 @@ async fn what_makes_no_webhook_is_refused_by_name() {
         (json!({"events": ["call.paused"]}), "events[0]", "call.started"),
         (json!({"secrets": ["x".repeat(121)]}), "secrets[0]", "120"),
         (json!({"secrets": [""]}), "secrets[0]", "1 to 120"),
-        (json!({"secrets": vec!["s"; 11]}), "secrets", "at most 10"),
+        (json!({"secrets": vec!["s"; 11]}), "secrets", "has 11 items; use at most 10"),
         (json!({"agentId": "x"}), "agentId", "is not an id"),
         (json!({"agentId": known["webhookId"]}), "agentId", "no agent"),
     ] {

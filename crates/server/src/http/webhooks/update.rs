@@ -1,7 +1,7 @@
 //! `PATCH /api/webhooks/{webhook_id}`: changes what the body says (protocol.md A-49).
 
 use antiphon_api::json::{Source, from_value};
-use antiphon_api::rest::webhooks::{UpdateWebhook, WebhookRequest};
+use antiphon_api::rest::webhooks::{UpdateWebhook, WebhookEvents, WebhookRequest};
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::Value;
@@ -23,7 +23,7 @@ pub(in crate::http) async fn update(
     for _ in 0..ATTEMPTS {
         let known = own_webhook(&http, &account, request.path).await?;
         let whole = serde_json::to_value(settings(&known)).expect("wire types have string keys");
-        let merged = merged(whole, &Value::Object(request.body.clone()));
+        let merged = merged(whole, &Value::Object(request.body.changes.clone()));
         let parsed = from_value::<WebhookRequest>(&merged, Source::RequestBody)?;
         if http.server.strict_fields && !parsed.ignored.is_empty() {
             return Err(ApiError::fields(parsed.ignored, "does not exist; leave it out"));
@@ -44,7 +44,7 @@ fn settings(webhook: &StoredWebhook) -> WebhookRequest {
         agent_id: webhook.agent,
         url: webhook.url.clone(),
         secrets: Some(webhook.secrets.clone()),
-        events: Some(webhook.events.clone()),
+        events: WebhookEvents(webhook.events.clone()),
         naive_timestamps: Some(webhook.naive_timestamps),
     }
 }
