@@ -62,7 +62,7 @@ pub use duration::{DurationError, WireDuration};
 pub use error::ErrorBody;
 pub use ids::{
     AccountId, AgentId, AgentRevisionId, CallId, CallStageId, CallToolId, CorpusDocumentId, CorpusId,
-    CorpusSourceId, IdError, ToolId, VoiceId,
+    CorpusSourceId, IdError, ToolId, VoiceId, WebhookId,
 };
 pub use page::Page;
 pub use patch::Patch;

@@ -22,3 +22,4 @@ mod server;
 mod surroundings;
 mod tools;
 mod voices;
+mod webhooks;
