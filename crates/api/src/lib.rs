@@ -46,6 +46,7 @@ pub mod json;
 pub mod realtime;
 pub mod rest;
 
+mod change;
 mod duration;
 mod error;
 mod ids;
@@ -54,10 +55,12 @@ mod sample_rate;
 mod secret;
 mod timestamp;
 
+pub use change::Change;
 pub use duration::{DurationError, WireDuration};
 pub use error::ErrorBody;
 pub use ids::{
-    AccountId, AgentId, AgentRevisionId, CallId, CallStageId, CallToolId, IdError, ToolId, VoiceId,
+    AccountId, AgentId, AgentRevisionId, ApiKeyPrefix, ApiKeyPrefixError, CallId, CallStageId, CallToolId,
+    IdError, ToolId, VoiceId,
 };
 pub use page::Page;
 pub use sample_rate::SampleRate;

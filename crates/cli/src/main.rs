@@ -1,5 +1,6 @@
 //! The one binary, `antiphon`: the command line and nothing else. Each command has a file of its own.
 
+mod accounts;
 mod config;
 mod conversation;
 mod demo;
@@ -29,6 +30,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make and list the accounts of a server: whose calls, agents and keys are whose.
+    Accounts(accounts::Args),
     /// Write completions for a shell to the standard output.
     #[command(
         after_help = "Example: antiphon completions bash > ~/.local/share/bash-completion/completions/antiphon"
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
+        Command::Accounts(args) => block_on(accounts::run(args)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "antiphon", &mut io::stdout());
             Ok(())

@@ -30,7 +30,7 @@ use antiphon_backends::registry::config::{
 use antiphon_backends::registry::{BackendError, Backends, Listeners};
 use serde::{Deserialize, Serialize};
 
-pub use auth::{Auth, ConfiguredKey, KeyError};
+pub use auth::{Auth, ConfiguredAccount, ConfiguredKey, KeyError, account_name_problem};
 pub use calls::{Calls, DefaultMedium};
 pub use journal::{Journal, UserTextChoice};
 pub use log::{Log, LogFormat};

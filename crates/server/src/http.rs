@@ -6,6 +6,7 @@
 mod accounts;
 mod agents;
 mod answer;
+mod api_keys;
 mod auth;
 mod calls;
 mod deleted_calls;
@@ -26,14 +27,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use antiphon_backends::registry::Backends;
 
-use crate::api_key::KeyHash;
 use crate::call::live::Calls;
 use crate::call::recording::Recordings;
 use crate::config::{PublicUrl, Server};
 use crate::outbound::Outbound;
-use crate::storage::{AccountId, Storage};
+use crate::storage::Storage;
 
-pub(crate) use router::router;
+pub(crate) use auth::ConfiguredKey;
+pub(crate) use router::{operations, router};
 
 /// What every handler may use. Cheap to clone.
 #[derive(Clone)]
@@ -51,10 +52,8 @@ pub(crate) struct Shared {
     pub(crate) backends: Arc<Backends>,
     /// The calls in progress.
     pub(crate) calls: Calls,
-    /// The hashes of the configuration's keys, all of them the default account's.
-    pub(crate) configured_keys: Vec<KeyHash>,
-    /// Whose the configuration's keys are.
-    pub(crate) default_account: AccountId,
+    /// The configuration's keys.
+    pub(crate) configured_keys: Vec<ConfiguredKey>,
     /// The base of all URLs that clients are given.
     pub(crate) public_url: PublicUrl,
     /// The configuration's `[server]` section.

@@ -2,11 +2,15 @@
 
 use antiphon_api::endpoint::{Endpoint, Method};
 use antiphon_api::rest::accounts::{
-    ListAccounts, ReadAccount, ReadBilling, ReadBillingUsage, ReadCallUsage, ReadConcurrency,
+    ListAccounts, ListInvoices, ReadAccount, ReadBilling, ReadBillingUsage, ReadCallUsage, ReadConcurrency,
+    ReadTtsKeys, UpdateTtsKeys,
 };
 use antiphon_api::rest::agents::{
     CreateAgent, DeleteAgent, ListAgentCalls, ListAgentUsage, ListAgents, ReadAgent, StartAgentCall,
     UpdateAgent,
+};
+use antiphon_api::rest::api_keys::{
+    CreateApiKey, DeleteApiKey, ListApiKeys, ReadApiKey, ReplaceApiKey, UpdateApiKey,
 };
 use antiphon_api::rest::calls::{
     CreateCall, DeleteCall, ListCallEvents, ListCallMessages, ListCallStages, ListCallTools, ListCalls,
@@ -29,16 +33,30 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
 
 use super::error::ApiError;
-use super::{Http, accounts, agents, auth, calls, deleted_calls, health, join, models, tools, trace, voices};
+use super::{
+    Http, accounts, agents, api_keys, auth, calls, deleted_calls, health, join, models, tools, trace, voices,
+};
+
+/// Every operation of the API, by its method and the template of its path.
+pub(crate) fn operations() -> Vec<(Method, &'static str)> {
+    routes().operations
+}
 
 /// All routes, and what surrounds them.
 pub(crate) fn router(http: Http) -> Router {
-    let routes = Router::new()
+    let routes = routes().router;
+    let routes = routes
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/calls/{call_id}", get(join::join))
         .route("/calls/{call_id}/server_web_socket", get(join::join))
         .route("/calls/{call_id}/telephony", get(join::join));
+    surround(routes, &http).with_state(http)
+}
+
+/// The operations of the API, each at its path.
+fn routes() -> Routes {
+    let routes = Routes { router: Router::new(), operations: Vec::new() };
     let routes = endpoint::<CreateCall, _>(routes, calls::create::create);
     let routes = endpoint::<ListCalls, _>(routes, calls::list::list);
     let routes = endpoint::<ReadCall, _>(routes, calls::read::read);
@@ -80,7 +98,21 @@ pub(crate) fn router(http: Http) -> Router {
     let routes = endpoint::<ReadBillingUsage, _>(routes, accounts::billing::usage::usage);
     let routes = endpoint::<ReadCallUsage, _>(routes, accounts::usage::calls::calls);
     let routes = endpoint::<ReadConcurrency, _>(routes, accounts::usage::concurrency::concurrency);
-    surround(routes, &http).with_state(http)
+    let routes = endpoint::<ListInvoices, _>(routes, accounts::billing::invoices::invoices);
+    let routes = endpoint::<ReadTtsKeys, _>(routes, accounts::tts_keys::read);
+    let routes = endpoint::<UpdateTtsKeys, _>(routes, accounts::tts_keys::update);
+    let routes = endpoint::<CreateApiKey, _>(routes, api_keys::create::create);
+    let routes = endpoint::<ListApiKeys, _>(routes, api_keys::list::list);
+    let routes = endpoint::<ReadApiKey, _>(routes, api_keys::read::read);
+    let routes = endpoint::<ReplaceApiKey, _>(routes, api_keys::update::replace);
+    let routes = endpoint::<UpdateApiKey, _>(routes, api_keys::update::update);
+    endpoint::<DeleteApiKey, _>(routes, api_keys::delete::delete)
+}
+
+/// Routes, and which operations they are.
+struct Routes {
+    router: Router<Http>,
+    operations: Vec<(Method, &'static str)>,
 }
 
 /// What holds for all routes: ids and spans around everything, then CORS, then panics, then limits.
@@ -100,7 +132,7 @@ fn surround(routes: Router<Http>, http: &Http) -> Router<Http> {
 }
 
 /// Adds an endpoint at its own path and method.
-fn endpoint<E: Endpoint, T: 'static>(routes: Router<Http>, handler: impl Handler<T, Http>) -> Router<Http> {
+fn endpoint<E: Endpoint, T: 'static>(mut routes: Routes, handler: impl Handler<T, Http>) -> Routes {
     let method = match E::METHOD {
         Method::Delete => MethodFilter::DELETE,
         Method::Get => MethodFilter::GET,
@@ -110,7 +142,9 @@ fn endpoint<E: Endpoint, T: 'static>(routes: Router<Http>, handler: impl Handler
         Method::Post => MethodFilter::POST,
         Method::Put => MethodFilter::PUT,
     };
-    routes.route(E::PATH, on(method, handler))
+    routes.router = routes.router.route(E::PATH, on(method, handler));
+    routes.operations.push((E::METHOD, E::PATH));
+    routes
 }
 
 /// Browsers of any origin may use the API with the header that says it is unsafe; with the other one only if the operator wants

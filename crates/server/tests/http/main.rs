@@ -6,6 +6,7 @@
 
 mod accounts;
 mod agents;
+mod api_keys;
 mod bad_input;
 mod calls;
 #[path = "../outbound/endpoint.rs"]
@@ -15,4 +16,5 @@ mod lists;
 mod recording;
 mod server;
 mod surroundings;
+mod tenants;
 mod tools;
