@@ -46,6 +46,8 @@ pub trait Endpoint {
     const PATH: &'static str;
     /// The status of success.
     const SUCCESS: u16;
+    /// How large the body may be, in bytes; if it is not said, as large as bodies usually may: 1 MiB (protocol.md A-65).
+    const MAX_BODY_BYTES: Option<usize> = None;
     /// The arguments in the path.
     type Path: PathArguments;
     /// The parameters of the query.
@@ -56,13 +58,13 @@ pub trait Endpoint {
     type Response: Payload;
 }
 
-/// Defines an endpoint: `Name: Method "/path" path P, query Q, body B, -> status Response`, where each of path,
-/// query and body may be left out.
+/// Defines an endpoint: `Name: Method "/path" path P, query Q, body B, up to N MiB, -> status Response`, where each of path,
+/// query, body and its size may be left out.
 macro_rules! endpoint {
     (
         $(#[$meta:meta])*
         pub $name:ident: $method:ident $path:literal $(path $arguments:ty,)?
-        $(query $query:ty,)? $(body $body:ty,)? -> $status:literal $response:ty
+        $(query $query:ty,)? $(body $body:ty,)? $(up to $mib:literal MiB,)? -> $status:literal $response:ty
     ) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +74,7 @@ macro_rules! endpoint {
             const METHOD: $crate::endpoint::Method = $crate::endpoint::Method::$method;
             const PATH: &'static str = $path;
             const SUCCESS: u16 = $status;
+            $( const MAX_BODY_BYTES: Option<usize> = Some($mib << 20); )?
             type Path = $crate::endpoint::or_else!($($arguments)?, ());
             type Query = $crate::endpoint::or_else!($($query)?, $crate::endpoint::NoQuery);
             type Body = $crate::endpoint::or_else!($($body)?, $crate::endpoint::NoBody);

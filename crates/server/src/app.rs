@@ -1,5 +1,6 @@
 //! The server as a whole: builds the parts once, serves, and stops gracefully.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,10 +16,11 @@ use tokio::task::JoinHandle;
 
 use crate::api_key::{ApiKey, KeyHash};
 use crate::call::journal::{Journals, UserText};
+use crate::call::limits::CallLimits;
 use crate::call::live::{Calls, Files};
 use crate::call::recording::Recordings;
 use crate::config::{self, Config, KeyError, PublicUrl};
-use crate::http::{ConfiguredKey, Http, Shared, router};
+use crate::http::{ConfiguredKey, Http, RequestLimits, Shared, router};
 use crate::jobs::retention::{self, Keeping, Kind};
 use crate::outbound::Outbound;
 use crate::storage::{AccountId, DEFAULT_ACCOUNT, MakeKeyError, NewKey, OpenError, Storage, StorageError};
@@ -107,6 +109,7 @@ impl App {
             storage,
             recordings,
             calls,
+            limits,
             turn_taking,
             journal,
             outbound,
@@ -139,8 +142,10 @@ impl App {
         let storage = Storage::open_sqlite(&storage.path).await?;
         let now = now();
         let default_account = storage.accounts.default_account(AccountId::random(), now).await?;
+        let mut own_limits = HashMap::new();
         for account in &auth.accounts {
-            storage.accounts.ensure_account(&account.name, AccountId::random(), now).await?;
+            let id = storage.accounts.ensure_account(&account.name, AccountId::random(), now).await?;
+            own_limits.insert(id, limits.with(account.limits));
         }
         let configured_keys = configured_keys(&storage, auth, hashes).await?;
         let api_key_made = match configured_keys.is_empty() && !storage.keys.any_valid(now).await? {
@@ -154,7 +159,8 @@ impl App {
         let outbound = Outbound::new(&outbound);
         let backends = Arc::new(backends);
         let running_calls =
-            Calls::with_files(calls, turn_taking, files, outbound.clone(), backends.clone(), storage.clone());
+            Calls::with_files(calls, turn_taking, files, outbound.clone(), backends.clone(), storage.clone())
+                .limited(CallLimits::new(limits, own_limits.clone()));
         running_calls.recover().await?;
         let sweeping = tokio::spawn(retention::run(running_calls.clone(), storage.clone(), keeping));
         let http = Http::new(Shared {
@@ -164,6 +170,7 @@ impl App {
             storage,
             recordings,
             configured_keys,
+            limits: RequestLimits::new(limits, own_limits),
             public_url: public_url.clone(),
             server,
             ready: AtomicBool::new(true),

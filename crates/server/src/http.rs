@@ -13,6 +13,7 @@ mod deleted_calls;
 mod error;
 mod health;
 mod join;
+mod limits;
 mod models;
 mod page;
 mod range;
@@ -34,6 +35,7 @@ use crate::outbound::Outbound;
 use crate::storage::Storage;
 
 pub(crate) use auth::ConfiguredKey;
+pub(crate) use limits::RequestLimits;
 pub(crate) use router::{operations, router};
 
 /// What every handler may use. Cheap to clone.
@@ -54,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) calls: Calls,
     /// The configuration's keys.
     pub(crate) configured_keys: Vec<ConfiguredKey>,
+    /// How many requests an account may make.
+    pub(crate) limits: RequestLimits,
     /// The base of all URLs that clients are given.
     pub(crate) public_url: PublicUrl,
     /// The configuration's `[server]` section.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Secret;
+use super::limits::OwnLimits;
 use super::problem::Checks;
 use crate::api_key::{ApiKey, KeyHash};
 
@@ -26,6 +27,9 @@ pub struct Auth {
 pub struct ConfiguredAccount {
     /// What it is called: 1 to 64 characters.
     pub name: String,
+    /// What is otherwise for it than `[limits]` says.
+    #[serde(default)]
+    pub limits: OwnLimits,
 }
 
 /// The most characters of an account's name.

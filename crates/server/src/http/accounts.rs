@@ -32,7 +32,7 @@ async fn account_resource(http: &Http, account: &Account) -> Result<accounts::Ac
         subscription_scheduled_update: None,
         subscription_renewal: None,
         active_calls: http.storage.catalog.count_live(account.0).await?,
-        allowed_concurrent_calls: Some(http.calls.most() as u64),
+        allowed_concurrent_calls: Some(http.calls.most(account.0) as u64),
         allowed_voices: None,
         allowed_corpora: None,
     })

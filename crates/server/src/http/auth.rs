@@ -30,7 +30,7 @@ pub(super) struct Account(pub(super) AccountId, Key);
 
 /// The key that a request carries.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Key {
+pub(super) enum Key {
     /// One of the configuration, by its place there.
     Configured(usize),
     /// One of the database, by its prefix.
@@ -54,7 +54,9 @@ impl FromRequestParts<Http> for Account {
         let Some(key) = key(&parts.headers) else {
             return Err(unauthorized("the request has no API key; send it in the header X-API-Key"));
         };
-        account_of(http, key).await
+        let account = account_of(http, key).await?;
+        http.limits.count(account.0, &account.1)?;
+        Ok(account)
     }
 }
 
@@ -70,7 +72,10 @@ async fn account_of(http: &Http, text: &str) -> Result<Account, ApiError> {
     let hash = KeyHash::of(text);
     // All are compared, so that the time does not tell which one was near.
     let configured = http.configured_keys.iter().enumerate();
-    let matching = configured.filter(|(_, configured)| configured.hash.matches(&hash)).last();
+    let matching = configured.fold(None, |found, (index, configured)| match configured.hash.matches(&hash) {
+        true => Some((index, configured)),
+        false => found,
+    });
     if let Some((index, configured)) = matching {
         return Ok(Account(configured.account, Key::Configured(index)));
     }

@@ -12,6 +12,7 @@ mod calls;
 #[path = "../outbound/endpoint.rs"]
 mod endpoint;
 mod lifecycle;
+mod limits;
 mod lists;
 mod recording;
 mod server;

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use antiphon_api::endpoint::Method as Verb;
-use antiphon_server::config::{Config, ConfiguredAccount, ConfiguredKey, Secret};
+use antiphon_server::config::{Config, ConfiguredAccount, ConfiguredKey, OwnLimits, Secret};
 use antiphon_server::operations;
 use antiphon_server::storage::StoredCall;
 use reqwest::Method;
@@ -25,7 +25,7 @@ struct Owner {
 
 /// A configuration with a second account, whose key is [`OWNERS_KEY`].
 fn two_accounts(config: &mut Config) {
-    config.auth.accounts = vec![ConfiguredAccount { name: "owner".to_owned() }];
+    config.auth.accounts = vec![ConfiguredAccount { name: "owner".to_owned(), limits: OwnLimits::default() }];
     config.auth.api_keys.push(ConfiguredKey {
         name: "owner".to_owned(),
         account: Some("owner".to_owned()),
