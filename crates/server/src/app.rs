@@ -19,6 +19,7 @@ use crate::call::journal::{Journals, UserText};
 use crate::call::limits::CallLimits;
 use crate::call::live::{Calls, Files};
 use crate::call::recording::Recordings;
+use crate::call::voices::samples::Samples;
 use crate::config::{self, Config, KeyError, PublicUrl};
 use crate::http::{ConfiguredKey, Http, RequestLimits, Shared, router};
 use crate::jobs::retention::{self, Keeping, Kind};
@@ -133,6 +134,7 @@ impl App {
         let journals = journals(&journal, &storage);
         let recordings = Recordings::new(recordings.directory(&storage), recordings.rate());
         let hashes = hashes(&auth)?;
+        let samples = Samples::new(storage.voice_samples());
         let traces = Traces::start(&telemetry)?;
         // Before anything is written: a key that is made is shown only by a server that starts.
         let unbound = |source| StartError::Listen { address: server.listen, source };
@@ -155,7 +157,12 @@ impl App {
 
         let public_url = server.public_url.clone().unwrap_or_else(|| PublicUrl::listening_on(local_addr));
         let drain_deadline = server.drain_deadline;
-        let files = Files { journals, recordings: Some(recordings.clone()), traces: traces.clone() };
+        let files = Files {
+            journals,
+            recordings: Some(recordings.clone()),
+            traces: traces.clone(),
+            samples: Some(samples.clone()),
+        };
         let outbound = Outbound::new(&outbound);
         let backends = Arc::new(backends);
         let running_calls =
@@ -169,6 +176,7 @@ impl App {
             outbound,
             storage,
             recordings,
+            samples,
             configured_keys,
             limits: RequestLimits::new(limits, own_limits),
             public_url: public_url.clone(),

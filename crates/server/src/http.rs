@@ -14,6 +14,7 @@ mod error;
 mod health;
 mod join;
 mod limits;
+mod merge;
 mod models;
 mod page;
 mod range;
@@ -21,6 +22,7 @@ mod request;
 mod router;
 mod tools;
 mod trace;
+mod voice_preview;
 mod voices;
 
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use antiphon_backends::registry::Backends;
 
 use crate::call::live::Calls;
 use crate::call::recording::Recordings;
+use crate::call::voices::samples::Samples;
 use crate::config::{PublicUrl, Server};
 use crate::outbound::Outbound;
 use crate::storage::Storage;
@@ -50,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) outbound: Outbound,
     /// What calls sounded like.
     pub(crate) recordings: Recordings,
+    /// What cloned voices were cloned from.
+    pub(crate) samples: Samples,
     /// What thinks and speaks.
     pub(crate) backends: Arc<Backends>,
     /// The calls in progress.

@@ -22,7 +22,10 @@ use antiphon_api::rest::models::ListModels;
 use antiphon_api::rest::tools::{
     CreateTool, DeleteTool, ListToolHistory, ListTools, ReadTool, TestTool, UpdateTool,
 };
-use antiphon_api::rest::voices::{ListVoices, ReadVoice, ReadVoicePreview};
+use antiphon_api::rest::voices::{
+    CreateVoice, DeleteVoice, ListVoices, PreviewVoice, ReadVoice, ReadVoicePreview, ReplaceVoice,
+    UpdateVoice,
+};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
@@ -34,7 +37,8 @@ use tower_http::cors::{Any, CorsLayer};
 
 use super::error::ApiError;
 use super::{
-    Http, accounts, agents, api_keys, auth, calls, deleted_calls, health, join, models, tools, trace, voices,
+    Http, accounts, agents, api_keys, auth, calls, deleted_calls, health, join, models, tools, trace,
+    voice_preview, voices,
 };
 
 /// Every operation of the API, by its method and the template of its path.
@@ -89,8 +93,13 @@ fn routes() -> Routes {
     let routes = endpoint::<ListDeletedCalls, _>(routes, deleted_calls::list::list);
     let routes = endpoint::<ReadDeletedCall, _>(routes, deleted_calls::read::read);
     let routes = endpoint::<ListModels, _>(routes, models::list::list);
+    let routes = endpoint::<CreateVoice, _>(routes, voices::create::create);
     let routes = endpoint::<ListVoices, _>(routes, voices::list::list);
     let routes = endpoint::<ReadVoice, _>(routes, voices::read::read);
+    let routes = endpoint::<ReplaceVoice, _>(routes, voices::replace::replace);
+    let routes = endpoint::<UpdateVoice, _>(routes, voices::update::update);
+    let routes = endpoint::<DeleteVoice, _>(routes, voices::delete::delete);
+    let routes = endpoint::<PreviewVoice, _>(routes, voice_preview::preview);
     let routes = endpoint::<ReadVoicePreview, _>(routes, voices::preview::preview);
     let routes = endpoint::<ListAccounts, _>(routes, accounts::list::list);
     let routes = endpoint::<ReadAccount, _>(routes, accounts::read::read);

@@ -7,6 +7,7 @@ mod accounts;
 mod agents;
 mod catalog;
 mod tools;
+mod voices;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,7 +20,7 @@ use futures::future::{BoxFuture, ready};
 use super::{
     AccountId, CallStore, Database, Deletion, Direction, MessageChoice, MessagePlace, Pending, Severity,
     Slice, StorageError, StoredAccount, StoredAgent, StoredCall, StoredEvent, StoredKey, StoredMessage,
-    StoredStage, StoredTool, Tombstone, ToolUse, Window,
+    StoredStage, StoredTool, StoredVoice, Tombstone, ToolUse, Window,
 };
 
 #[derive(Default)]
@@ -37,6 +38,8 @@ struct Contents {
     tombstones: Vec<(Tombstone, Option<AgentId>)>,
     /// By age.
     tools: Vec<StoredTool>,
+    /// By age.
+    voices: Vec<StoredVoice>,
     closed: bool,
 }
 

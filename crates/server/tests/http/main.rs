@@ -19,3 +19,4 @@ mod server;
 mod surroundings;
 mod tenants;
 mod tools;
+mod voices;
