@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::json::{FromJson, Reader};
+use crate::schema::{Describe, Schema, Schemas};
 
 /// What a change asks of a field: absence keeps it, null clears it, a value sets it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -14,6 +15,12 @@ pub enum Change<T> {
     Clear,
     /// This from now on.
     Set(T),
+}
+
+impl<T: Describe> Describe for Change<T> {
+    fn describe(schemas: &mut Schemas) -> Schema {
+        T::describe(schemas).nullable(true)
+    }
 }
 
 impl<T: FromJson> FromJson for Change<T> {
@@ -32,6 +39,10 @@ impl<T: FromJson> FromJson for Change<T> {
 
     fn is_unset(_: &Value) -> bool {
         false
+    }
+
+    fn takes_null() -> bool {
+        true
     }
 
     fn is_left_out(&self) -> bool {

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use uuid::Uuid;
 
 use crate::json::{FromJson, Reader, deserialize, quoted};
+use crate::schema::{Describe, Schema, Schemas};
 
 /// A text that is not an id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +58,12 @@ macro_rules! id {
 
             fn from_str(text: &str) -> Result<Self, IdError> {
                 parse(text).map(Self)
+            }
+        }
+
+        impl Describe for $name {
+            fn describe(_: &mut Schemas) -> Schema {
+                Schema::text("uuid")
             }
         }
 
@@ -145,6 +152,12 @@ impl FromStr for ApiKeyPrefix {
     fn from_str(text: &str) -> Result<Self, ApiKeyPrefixError> {
         let is_prefix = text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if is_prefix { Ok(Self(text.into())) } else { Err(ApiKeyPrefixError) }
+    }
+}
+
+impl Describe for ApiKeyPrefix {
+    fn describe(_: &mut Schemas) -> Schema {
+        Schema::of("string").with("pattern", "^[0-9A-Za-z]{8}$")
     }
 }
 

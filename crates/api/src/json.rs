@@ -28,6 +28,8 @@ use serde::Deserialize;
 use serde::de::Error as _;
 use serde_json::Value;
 
+use crate::schema::Describe;
+
 pub(crate) use check::Check;
 pub(crate) use choice::choice;
 pub(crate) use fields::Fields;
@@ -41,8 +43,8 @@ pub(crate) use words::words;
 /// A JSON object with free contents, in the order in which it was written.
 pub type JsonObject = serde_json::Map<String, Value>;
 
-/// A type that can be read from JSON, with every problem reported to a [`Reader`].
-pub trait FromJson: Sized {
+/// A type that can be read from JSON, with every problem reported to a [`Reader`], and that says how it is written.
+pub trait FromJson: Describe + Sized {
     /// Reads `value`. `None` means that there is no value; if that is a problem, the reader has been told.
     fn from_json(value: &Value, reader: &mut Reader) -> Option<Self>;
 
@@ -54,6 +56,11 @@ pub trait FromJson: Sized {
     /// Whether `value` says that the field is not set.
     fn is_unset(value: &Value) -> bool {
         value.is_null()
+    }
+
+    /// Whether null may stand where such a field is: because it is unset then, or because null says something.
+    fn takes_null() -> bool {
+        Self::is_unset(&Value::Null)
     }
 
     /// Whether a field that holds this is left out when an object is written that leaves out what is unset.

@@ -41,16 +41,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod asyncapi;
 pub mod endpoint;
 pub mod json;
+pub mod openapi;
 pub mod realtime;
 pub mod rest;
+pub mod schema;
 
 mod change;
 mod duration;
 mod error;
 mod ids;
 mod page;
+mod patch;
 mod sample_rate;
 mod secret;
 mod timestamp;
@@ -63,6 +67,7 @@ pub use ids::{
     IdError, ToolId, VoiceId,
 };
 pub use page::Page;
+pub use patch::Patch;
 pub use sample_rate::SampleRate;
 pub use secret::{HIDDEN, Secret};
 pub use timestamp::{Timestamp, TimestampError};

@@ -6,5 +6,7 @@ pub mod api_keys;
 pub mod calls;
 pub mod deleted_calls;
 pub mod models;
+pub mod operations;
+pub mod schema;
 pub mod tools;
 pub mod voices;

@@ -21,7 +21,7 @@ use crate::call::live::{Calls, Files};
 use crate::call::recording::Recordings;
 use crate::call::voices::samples::Samples;
 use crate::config::{self, Config, KeyError, PublicUrl};
-use crate::http::{ConfiguredKey, Http, RequestLimits, Shared, router};
+use crate::http::{ConfiguredKey, Documents, Http, RequestLimits, Shared, router};
 use crate::jobs::retention::{self, Keeping, Kind};
 use crate::outbound::Outbound;
 use crate::storage::{AccountId, DEFAULT_ACCOUNT, MakeKeyError, NewKey, OpenError, Storage, StorageError};
@@ -181,6 +181,7 @@ impl App {
             limits: RequestLimits::new(limits, own_limits),
             public_url: public_url.clone(),
             server,
+            documents: Documents::default(),
             ready: AtomicBool::new(true),
         });
         // Audio comes in small pieces, and each should leave at once.

@@ -20,6 +20,7 @@ mod page;
 mod range;
 mod request;
 mod router;
+mod schema;
 mod tools;
 mod trace;
 mod voice_preview;
@@ -39,7 +40,8 @@ use crate::storage::Storage;
 
 pub(crate) use auth::ConfiguredKey;
 pub(crate) use limits::RequestLimits;
-pub(crate) use router::{operations, router};
+pub(crate) use router::router;
+pub(crate) use schema::Documents;
 
 /// What every handler may use. Cheap to clone.
 #[derive(Clone)]
@@ -67,6 +69,8 @@ pub(crate) struct Shared {
     pub(crate) public_url: PublicUrl,
     /// The configuration's `[server]` section.
     pub(crate) server: Server,
+    /// The API's description of itself, once somebody has asked for it.
+    pub(crate) documents: Documents,
     /// Whether the server takes new calls: false once it was told to stop.
     pub(crate) ready: AtomicBool,
 }

@@ -19,8 +19,3 @@ pub mod telemetry;
 mod templates;
 mod tools;
 pub mod transport;
-
-/// Every operation of the REST API that this server has, by its method and the template of its path.
-pub fn operations() -> Vec<(antiphon_api::endpoint::Method, &'static str)> {
-    http::operations()
-}

@@ -27,17 +27,17 @@ endpoint! {
 
 endpoint! {
     /// Changes a key: the same as [`UpdateApiKey`], since there is nothing else in a key that could be replaced.
-    pub ReplaceApiKey: Put "/api/api_keys/{api_key_prefix}" path ApiKeyPrefix, body ApiKeyChange, -> 200 ApiKey
+    pub ReplaceApiKey: Put "/api/api_keys/{api_key_prefix}" path ApiKeyPrefix, body ApiKeyChange, -> 200 ApiKey | 409
 }
 
 endpoint! {
     /// Revokes a key, for good.
-    pub UpdateApiKey: Patch "/api/api_keys/{api_key_prefix}" path ApiKeyPrefix, body ApiKeyChange, -> 200 ApiKey
+    pub UpdateApiKey: Patch "/api/api_keys/{api_key_prefix}" path ApiKeyPrefix, body ApiKeyChange, -> 200 ApiKey | 409
 }
 
 endpoint! {
     /// Removes a key, which nobody can use from then on.
-    pub DeleteApiKey: Delete "/api/api_keys/{api_key_prefix}" path ApiKeyPrefix, -> 204 NoBody
+    pub DeleteApiKey: Delete "/api/api_keys/{api_key_prefix}" path ApiKeyPrefix, -> 204 NoBody | 409
 }
 
 record! {

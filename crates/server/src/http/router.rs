@@ -19,6 +19,7 @@ use antiphon_api::rest::calls::{
 };
 use antiphon_api::rest::deleted_calls::{ListDeletedCalls, ReadDeletedCall};
 use antiphon_api::rest::models::ListModels;
+use antiphon_api::rest::schema::ReadSchema;
 use antiphon_api::rest::tools::{
     CreateTool, DeleteTool, ListToolHistory, ListTools, ReadTool, TestTool, UpdateTool,
 };
@@ -37,30 +38,24 @@ use tower_http::cors::{Any, CorsLayer};
 
 use super::error::ApiError;
 use super::{
-    Http, accounts, agents, api_keys, auth, calls, deleted_calls, health, join, models, tools, trace,
+    Http, accounts, agents, api_keys, auth, calls, deleted_calls, health, join, models, schema, tools, trace,
     voice_preview, voices,
 };
 
-/// Every operation of the API, by its method and the template of its path.
-pub(crate) fn operations() -> Vec<(Method, &'static str)> {
-    routes().operations
-}
-
 /// All routes, and what surrounds them.
 pub(crate) fn router(http: Http) -> Router {
-    let routes = routes().router;
-    let routes = routes
+    surround(routes().router, &http).with_state(http)
+}
+
+/// All routes.
+fn routes() -> Routes {
+    let router = Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/calls/{call_id}", get(join::join))
         .route("/calls/{call_id}/server_web_socket", get(join::join))
         .route("/calls/{call_id}/telephony", get(join::join));
-    surround(routes, &http).with_state(http)
-}
-
-/// The operations of the API, each at its path.
-fn routes() -> Routes {
-    let routes = Routes { router: Router::new(), operations: Vec::new() };
+    let routes = Routes { router, served: Vec::new() };
     let routes = endpoint::<CreateCall, _>(routes, calls::create::create);
     let routes = endpoint::<ListCalls, _>(routes, calls::list::list);
     let routes = endpoint::<ReadCall, _>(routes, calls::read::read);
@@ -115,13 +110,14 @@ fn routes() -> Routes {
     let routes = endpoint::<ReadApiKey, _>(routes, api_keys::read::read);
     let routes = endpoint::<ReplaceApiKey, _>(routes, api_keys::update::replace);
     let routes = endpoint::<UpdateApiKey, _>(routes, api_keys::update::update);
-    endpoint::<DeleteApiKey, _>(routes, api_keys::delete::delete)
+    let routes = endpoint::<DeleteApiKey, _>(routes, api_keys::delete::delete);
+    endpoint::<ReadSchema, _>(routes, schema::read)
 }
 
-/// Routes, and which operations they are.
+/// Routes, and which endpoints they serve.
 struct Routes {
     router: Router<Http>,
-    operations: Vec<(Method, &'static str)>,
+    served: Vec<(Method, &'static str)>,
 }
 
 /// What holds for all routes: ids and spans around everything, then CORS, then panics, then limits.
@@ -152,7 +148,7 @@ fn endpoint<E: Endpoint, T: 'static>(mut routes: Routes, handler: impl Handler<T
         Method::Put => MethodFilter::PUT,
     };
     routes.router = routes.router.route(E::PATH, on(method, handler));
-    routes.operations.push((E::METHOD, E::PATH));
+    routes.served.push((E::METHOD, E::PATH));
     routes
 }
 
@@ -174,4 +170,22 @@ fn cors(api_key: bool) -> CorsLayer {
         ])
         .allow_headers(headers)
         .expose_headers([trace::REQUEST_ID])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use antiphon_api::rest::operations::operations;
+
+    use super::routes;
+
+    #[test]
+    fn what_is_served_is_what_is_documented() {
+        let named = |(method, path): (antiphon_api::endpoint::Method, &str)| format!("{method} {path}");
+        let served: BTreeSet<String> = routes().served.into_iter().map(named).collect();
+        let documented: BTreeSet<String> =
+            operations().iter().map(|operation| named((operation.method, operation.path))).collect();
+        assert_eq!(served, documented, "an endpoint has its line here and in antiphon_api::rest::operations");
+    }
 }

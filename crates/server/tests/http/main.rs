@@ -15,6 +15,7 @@ mod lifecycle;
 mod limits;
 mod lists;
 mod recording;
+mod schema;
 mod server;
 mod surroundings;
 mod tenants;
