@@ -64,9 +64,9 @@ impl Owner {
                 ("agent_id", id(&agent, "agentId")),
                 ("api_key_prefix", id(&key, "prefix")),
                 ("call_id", id(&call, "callId")),
-                ("stage_id", id(&stages["results"][0], "callStageId")),
+                ("call_stage_id", id(&stages["results"][0], "callStageId")),
                 ("deleted_call_id", deleted),
-                ("index", "0".to_owned()),
+                ("call_stage_message_index", "0".to_owned()),
                 ("tool_id", id(&tool, "toolId")),
                 ("voice_id", id(&voice, "voiceId")),
             ]
@@ -127,7 +127,7 @@ fn fill(template: &str, id: impl Fn(&str) -> String) -> String {
 fn nowhere(template: &str) -> String {
     fill(template, |name| match name {
         "api_key_prefix" => "nobody12".to_owned(),
-        "index" => "0".to_owned(),
+        "call_stage_message_index" => "0".to_owned(),
         _ => Uuid::from_u128(1).to_string(),
     })
 }
@@ -209,7 +209,7 @@ async fn whatever_one_account_has_another_can_neither_see_nor_touch() {
             Verb::Get => {
                 let lists = of_stranger(Verb::Get, template, &Value::Null).await;
                 assert_eq!(lists.status, 200, "{template}: {}", lists.text);
-                for (name, id) in owner.ids.iter().filter(|(name, _)| **name != "index") {
+                for (name, id) in owner.ids.iter().filter(|(name, _)| **name != "call_stage_message_index") {
                     assert!(
                         !lists.text.contains(id.as_str()),
                         "{template} shows a {name} of another account"
@@ -228,7 +228,7 @@ async fn whatever_one_account_has_another_can_neither_see_nor_touch() {
             }
         }
     }
-    let in_no_list = ["stage_id", "index"];
+    let in_no_list = ["call_stage_id", "call_stage_message_index"];
     for (name, id) in owner.ids.iter().filter(|(name, _)| !in_no_list.contains(name)) {
         assert!(shown.contains(id.as_str()), "the owner's lists show a {name}");
     }
