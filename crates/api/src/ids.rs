@@ -120,6 +120,10 @@ id!(
     /// A voice.
     VoiceId
 );
+id!(
+    /// A webhook.
+    WebhookId
+);
 
 /// The part of an API key before its dot, which names the key and is no secret (protocol.md 0): 8 letters or digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -27,6 +27,10 @@ use antiphon_api::rest::voices::{
     CreateVoice, DeleteVoice, ListVoices, PreviewVoice, ReadVoice, ReadVoicePreview, ReplaceVoice,
     UpdateVoice,
 };
+use antiphon_api::rest::webhooks::{
+    CreateWebhook, DeleteWebhook, ListWebhookDeliveries, ListWebhooks, ReadWebhook, ReplaceWebhook,
+    UpdateWebhook,
+};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
@@ -39,7 +43,7 @@ use tower_http::cors::{Any, CorsLayer};
 use super::error::ApiError;
 use super::{
     Http, accounts, agents, api_keys, auth, calls, deleted_calls, health, join, models, schema, tools, trace,
-    voice_preview, voices,
+    voice_preview, voices, webhooks,
 };
 
 /// All routes, and what surrounds them.
@@ -111,6 +115,13 @@ fn routes() -> Routes {
     let routes = endpoint::<ReplaceApiKey, _>(routes, api_keys::update::replace);
     let routes = endpoint::<UpdateApiKey, _>(routes, api_keys::update::update);
     let routes = endpoint::<DeleteApiKey, _>(routes, api_keys::delete::delete);
+    let routes = endpoint::<CreateWebhook, _>(routes, webhooks::create::create);
+    let routes = endpoint::<ListWebhooks, _>(routes, webhooks::list::list);
+    let routes = endpoint::<ReadWebhook, _>(routes, webhooks::read::read);
+    let routes = endpoint::<ReplaceWebhook, _>(routes, webhooks::replace::replace);
+    let routes = endpoint::<UpdateWebhook, _>(routes, webhooks::update::update);
+    let routes = endpoint::<DeleteWebhook, _>(routes, webhooks::delete::delete);
+    let routes = endpoint::<ListWebhookDeliveries, _>(routes, webhooks::deliveries::deliveries);
     endpoint::<ReadSchema, _>(routes, schema::read)
 }
 

@@ -22,3 +22,4 @@ mod surroundings;
 mod tenants;
 mod tools;
 mod voices;
+mod webhooks;

@@ -56,6 +56,7 @@ impl Owner {
         let stages = ask(server, OWNERS_KEY, Verb::Get, &stages, &Value::Null).await.json();
         let tool = made("/api/tools", tool()).await;
         let voice = made("/api/voices", voice()).await;
+        let webhook = made("/api/webhooks", webhook()).await;
         let key = made("/api/api_keys", json!({"name": "owners-second"})).await;
         assert_ne!(agent_call["callId"], call["callId"]);
         let deleted = Self::deleted_call(server).await;
@@ -69,6 +70,7 @@ impl Owner {
                 ("call_stage_message_index", "0".to_owned()),
                 ("tool_id", id(&tool, "toolId")),
                 ("voice_id", id(&voice, "voiceId")),
+                ("webhook_id", id(&webhook, "webhookId")),
             ]
             .into(),
         }
@@ -89,6 +91,7 @@ impl Owner {
             greeting_prompt: true,
             agent: None,
             request: Default::default(),
+            summary: None,
         };
         storage.calls.insert(&call).await.unwrap();
         storage.close().await;
@@ -142,11 +145,16 @@ fn voice() -> Value {
     }}})
 }
 
+fn webhook() -> Value {
+    json!({"url": "https://example.com/owners-webhook", "events": ["call.ended"]})
+}
+
 /// A body with which the operation would succeed.
 fn body(verb: Verb, template: &str) -> Value {
     match (verb, template) {
         (Verb::Get | Verb::Delete, _) => Value::Null,
         (Verb::Put, "/api/tools/{tool_id}") => tool(),
+        (Verb::Put, "/api/webhooks/{webhook_id}") => webhook(),
         (Verb::Put, "/api/voices/{voice_id}") => voice(),
         (Verb::Post, "/api/calls/{call_id}/send_data_message") => json!({"type": "hang_up"}),
         (Verb::Patch | Verb::Put, "/api/api_keys/{api_key_prefix}") => json!({"revoked": true}),
@@ -157,10 +165,13 @@ fn body(verb: Verb, template: &str) -> Value {
 /// Where somebody else's things can be named without being in the path: each with the status that a stranger gets for it.
 fn references(owner: &Owner) -> Vec<(Verb, String, Value, u16)> {
     let id = |name| owner.ids[name].as_str();
+    let mut of_agent = webhook();
+    of_agent["agentId"] = json!(id("agent_id"));
     vec![
         (Verb::Post, format!("/api/calls?priorCallId={}", id("call_id")), json!({}), 404),
         (Verb::Post, "/api/calls".to_owned(), json!({"selectedTools": [{"toolId": id("tool_id")}]}), 400),
         (Verb::Post, "/api/calls".to_owned(), json!({"selectedTools": [{"toolName": "owners-tool"}]}), 400),
+        (Verb::Post, "/api/webhooks".to_owned(), of_agent, 400),
     ]
 }
 
