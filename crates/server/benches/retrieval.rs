@@ -226,6 +226,7 @@ async fn whole_calls(directory: &std::path::Path) {
         key: Some(Secret::new(KEY)),
         key_file: None,
         sha256: None,
+        account: None,
     }];
     let running = App::start_with(config, backends).await.unwrap();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();

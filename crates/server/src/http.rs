@@ -6,6 +6,7 @@
 mod accounts;
 mod agents;
 mod answer;
+mod api_keys;
 mod auth;
 mod calls;
 mod corpora;
@@ -14,6 +15,7 @@ mod deleted_calls;
 mod error;
 mod health;
 mod join;
+mod limits;
 mod merge;
 mod models;
 mod page;
@@ -32,15 +34,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use antiphon_backends::registry::Backends;
 
-use crate::api_key::KeyHash;
 use crate::call::live::Calls;
 use crate::call::recording::Recordings;
 use crate::call::voices::samples::Samples;
 use crate::config::{self, PublicUrl, Server};
 use crate::outbound::Outbound;
 use crate::retrieval::Retrieval;
-use crate::storage::{AccountId, Storage};
+use crate::storage::Storage;
 
+pub(crate) use auth::ConfiguredKey;
+pub(crate) use limits::RequestLimits;
 pub(crate) use router::router;
 pub(crate) use schema::Documents;
 
@@ -63,13 +66,13 @@ pub(crate) struct Shared {
     /// The way to what is in corpora.
     pub(crate) retrieval: Retrieval,
     /// The configuration's `[retrieval]` section.
-    pub(crate) limits: config::Retrieval,
+    pub(crate) corpora: config::Retrieval,
     /// The calls in progress.
     pub(crate) calls: Calls,
-    /// The hashes of the configuration's keys, all of them the default account's.
-    pub(crate) configured_keys: Vec<KeyHash>,
-    /// Whose the configuration's keys are.
-    pub(crate) default_account: AccountId,
+    /// The configuration's keys.
+    pub(crate) configured_keys: Vec<ConfiguredKey>,
+    /// How many requests an account may make.
+    pub(crate) limits: RequestLimits,
     /// The base of all URLs that clients are given.
     pub(crate) public_url: PublicUrl,
     /// The configuration's `[server]` section.

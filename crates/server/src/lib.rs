@@ -11,6 +11,7 @@ mod http;
 pub mod jobs;
 pub mod outbound;
 mod pulse;
+mod quota;
 pub mod retrieval;
 mod signature;
 pub mod simulation;

@@ -87,7 +87,7 @@ async fn take(
     if content.is_empty() {
         return Err(ApiError::new(StatusCode::BAD_REQUEST, "the file is empty; send its bytes as the body"));
     }
-    let most = http.limits.upload_bytes_per_account;
+    let most = http.corpora.upload_bytes_per_account;
     match http.storage.corpora.fill_upload(upload.id, content.to_vec(), most).await? {
         Filling::Kept => Ok(StatusCode::OK),
         Filling::Unknown => Err(forbidden("the upload URL is not valid any more; its corpus is gone")),

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod agents;
+mod api_keys;
 mod bad_input;
 mod calls;
 mod corpora;
@@ -15,11 +16,13 @@ mod document;
 mod endpoint;
 mod files;
 mod lifecycle;
+mod limits;
 mod lists;
 mod recording;
 mod schema;
 mod server;
 mod surroundings;
+mod tenants;
 mod tools;
 mod voices;
 mod webhooks;

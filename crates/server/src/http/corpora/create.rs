@@ -29,7 +29,7 @@ pub(in crate::http) async fn create(
         created: now(),
         statistics: CorpusStatistics::default(),
     };
-    let most = http.limits.corpora_per_account;
+    let most = http.corpora.corpora_per_account;
     match http.storage.corpora.insert_corpus(&corpus, most).await? {
         true => Ok(Answer(corpus_resource(corpus))),
         false => Err(ApiError::new(
