@@ -19,7 +19,7 @@ const SECOND: i64 = 1_000_000;
 /// 2026-01-01.
 const START: i64 = 1_767_225_600 * SECOND;
 /// How often each is measured; the median is shown.
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 5;
 
 #[tokio::main]
 async fn main() {
@@ -57,9 +57,40 @@ async fn main() {
         ("one voice of 2", CallFilter { voices: Some(vec![Some("Mark".to_owned())]), ..all() }),
         ("metadata of half of them", CallFilter { metadata: metadata("tier", "gold"), ..all() }),
         ("metadata of one", CallFilter { metadata: metadata("customer", &customer), ..all() }),
-        ("a word in many", CallFilter { search: search("gold"), ..all() }),
+        ("metadata of none", CallFilter { metadata: metadata("customer", "nobody"), ..all() }),
+        (
+            "metadata of one, in half",
+            CallFilter {
+                metadata: [("tier".to_owned(), "gold".to_owned()), ("customer".to_owned(), customer.clone())]
+                    .into(),
+                ..all()
+            },
+        ),
+        ("a word in half", CallFilter { search: search("gold"), ..all() }),
+        ("a word in a hundred", CallFilter { search: search("c0500"), ..all() }),
         ("a word in one", CallFilter { search: search(&customer), ..all() }),
         ("a word in none", CallFilter { search: search("nothing-like-it"), ..all() }),
+        (
+            "two words, in half and in one",
+            CallFilter { search: search(&format!("gold {customer}")), ..all() },
+        ),
+        ("two letters in many", CallFilter { search: search("ld"), ..all() }),
+        ("two letters in none", CallFilter { search: search("zq"), ..all() }),
+        ("longer than any", CallFilter { lasted_at_least: Some(Duration::from_secs(900)), ..all() }),
+        (
+            "a word in half, longer than any",
+            CallFilter { search: search("gold"), lasted_at_least: Some(Duration::from_secs(900)), ..all() },
+        ),
+        (
+            "a voice, an agent and a month",
+            CallFilter {
+                agents: vec![agent(4).id],
+                voices: Some(vec![Some("Mark".to_owned())]),
+                created_from: Some(at(START)),
+                created_to: Some(at(START + 30 * 86_400 * SECOND)),
+                ..all()
+            },
+        ),
     ] {
         measure(&storage, account, what, &filter, CallKey::Created).await;
     }
@@ -70,9 +101,38 @@ async fn main() {
     }
     let rare = CallFilter { search: search(&customer), ..all() };
     measure(&storage, account, "a word in one, by end", &rare, CallKey::Ended).await;
+    measure(
+        &storage,
+        account,
+        "a word in half, by duration",
+        &CallFilter { search: search("gold"), ..all() },
+        CallKey::Duration,
+    )
+    .await;
+    measure(
+        &storage,
+        account,
+        "longer than any, by end",
+        &CallFilter { lasted_at_least: Some(Duration::from_secs(900)), ..all() },
+        CallKey::Ended,
+    )
+    .await;
+    measure_deep(&storage, account, "all, from the middle", &all(), calls / 2).await;
+    measure_deep(&storage, account, "all, near the end", &all(), calls / 1_000).await;
+    measure_deep(
+        &storage,
+        account,
+        "a word in half, from the middle",
+        &CallFilter { search: search("gold"), ..all() },
+        calls / 2,
+    )
+    .await;
+    let (agents, _) =
+        timed(async || storage.catalog.by_agent_and_day(account, &all()).await.unwrap().len()).await;
+    println!("{:<32} {agents:>8.2} ms", "summed up by agent and day");
     let (hours, by_hour) =
         timed(async || storage.catalog.by_hour(account, &all()).await.unwrap().len()).await;
-    println!("{:<28} {hours:>8.2} ms for {by_hour} hours", "summed up");
+    println!("{:<32} {hours:>8.2} ms for {by_hour} hours", "summed up");
     storage.close().await;
     std::fs::remove_dir_all(&directory).unwrap();
 }
@@ -86,13 +146,24 @@ async fn measure(storage: &Storage, account: AccountId, what: &str, filter: &Cal
     };
     let (page, (_, whole)) = timed(list).await;
     let (count, total) = match whole {
-        Some(total) => (0.0, total),
+        Some(total) => (0.0, Some(total)),
         None => timed(async || storage.catalog.count(account, filter).await.unwrap()).await,
     };
+    let total = total.map_or_else(|| "many".to_owned(), |total| total.to_string());
     println!(
-        "{what:<28} {page:>8.2} ms page {count:>8.2} ms total {:>8.2} ms together, {total} calls",
+        "{what:<32} {page:>8.2} ms page {count:>8.2} ms total {:>8.2} ms together, {total} calls",
         page + count
     );
+}
+
+/// A page from the middle of the list.
+async fn measure_deep(storage: &Storage, account: AccountId, what: &str, filter: &CallFilter, number: u32) {
+    let sort = CallSort { by: CallKey::Created, descending: true };
+    let after = Some(call(number, account).sort_place(CallKey::Created));
+    let window = Window { after, direction: Direction::Forward, limit: 100 };
+    let list = async || storage.catalog.list(account, filter, sort, window).await.unwrap().items.len();
+    let (page, items) = timed(list).await;
+    println!("{what:<32} {page:>8.2} ms page, {items} calls");
 }
 
 /// The median of some rounds in milliseconds, and what the last one gave.

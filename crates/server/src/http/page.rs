@@ -93,7 +93,7 @@ pub(super) fn page<T, K: Place>(
     uri: &Uri,
     window: &Window<K>,
     slice: Slice<(K, T)>,
-    total: u64,
+    total: impl Into<Option<u64>>,
 ) -> Page<T> {
     let link = |direction, place: Option<K>| place.map(|place| url(public_url, uri, direction, place));
     let first = slice.items.first().map(|(place, _)| place.clone());
@@ -107,7 +107,7 @@ pub(super) fn page<T, K: Place>(
         next: link(Direction::Forward, last.filter(|_| more_behind)),
         previous: link(Direction::Backward, first.filter(|_| more_before)),
         results: slice.items.into_iter().map(|(_, item)| item).collect(),
-        total: Some(total),
+        total: total.into(),
     }
 }
 

@@ -15,6 +15,9 @@ const DAY_US: i64 = 86_400_000_000;
 /// What calls are billed in (protocol.md A-54).
 const BILLING_UNIT_US: i64 = 6_000_000;
 
+/// How many calls that fit a filter are counted, and how many are gone through one by one to find those that fit.
+pub const MANY: u32 = 5_000;
+
 /// Which calls are wanted (protocol.md 7.14): those that fit all of it. Nothing of it: all calls.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CallFilter {
@@ -159,8 +162,9 @@ pub trait CallCatalog: Send + Sync {
         sort: CallSort,
         window: Window<SortPlace>,
     ) -> Pending<'a, Slice<StoredCall>>;
-    /// How many of the account's calls fit.
-    fn count<'a>(&'a self, account: AccountId, filter: &'a CallFilter) -> Pending<'a, u64>;
+    /// How many of the account's calls fit: of all calls always, of those that fit a filter as long as they are no more than
+    /// [`MANY`].
+    fn count<'a>(&'a self, account: AccountId, filter: &'a CallFilter) -> Pending<'a, Option<u64>>;
     /// How many of the account's calls have not ended.
     fn count_live(&self, account: AccountId) -> Pending<'_, u64>;
 
@@ -182,8 +186,9 @@ pub trait CallCatalog: Send + Sync {
         filter: &'a CallFilter,
         window: Window<CallPlace>,
     ) -> Pending<'a, Slice<Tombstone>>;
-    /// How many of the account's deleted calls fit.
-    fn count_tombstones<'a>(&'a self, account: AccountId, filter: &'a CallFilter) -> Pending<'a, u64>;
+    /// How many of the account's deleted calls fit, as long as they are no more than [`MANY`].
+    fn count_tombstones<'a>(&'a self, account: AccountId, filter: &'a CallFilter)
+    -> Pending<'a, Option<u64>>;
     /// What is left of the account's deleted call with this id.
     fn find_tombstone(&self, account: AccountId, id: CallId) -> Pending<'_, Option<Tombstone>>;
 

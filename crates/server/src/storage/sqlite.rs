@@ -98,6 +98,7 @@ fn migrations() -> Migrator {
         one(5, "call lists", include_str!("../../migrations/sqlite/0005_call_lists.sql")),
         one(10, "corpora", include_str!("../../migrations/sqlite/0010_corpora.sql")),
         one(14, "tenants", include_str!("../../migrations/sqlite/0014_tenants.sql")),
+        one(15, "call search", include_str!("../../migrations/sqlite/0015_call_search.sql")),
         one(19, "voices", include_str!("../../migrations/sqlite/0019_voices.sql")),
         one(12, "webhooks", include_str!("../../migrations/sqlite/0012_webhooks.sql")),
         one(13, "summaries", include_str!("../../migrations/sqlite/0013_summaries.sql")),

@@ -60,6 +60,6 @@ pub trait ToolStore: Send + Sync {
         tool: ToolId,
         window: Window<CallPlace>,
     ) -> Pending<'_, Slice<(StoredCall, u32)>>;
-    /// How many calls of the account had a tool.
-    fn count_tool_history(&self, account: AccountId, tool: ToolId) -> Pending<'_, u64>;
+    /// How many calls of the account had a tool, as long as they are no more than [`MANY`](super::catalog::MANY).
+    fn count_tool_history(&self, account: AccountId, tool: ToolId) -> Pending<'_, Option<u64>>;
 }

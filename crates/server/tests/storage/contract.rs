@@ -382,7 +382,7 @@ pub(crate) async fn a_tools_history_knows_its_calls_and_its_failures(storage: &S
     assert_eq!((ids(&rest.items), rest.more), (vec![calls[0].id], false));
     let back = history(window(Some(place(&calls[0])), Direction::Backward, 2)).await.unwrap();
     assert_eq!((ids(&back.items), back.more), (vec![calls[2].id, calls[1].id], true));
-    assert_eq!(storage.tools.count_tool_history(account, used).await.unwrap(), 4);
+    assert_eq!(storage.tools.count_tool_history(account, used).await.unwrap(), Some(4));
     let other = ToolId::new(Uuid::from_u128(6));
-    assert_eq!(storage.tools.count_tool_history(account, other).await.unwrap(), 0);
+    assert_eq!(storage.tools.count_tool_history(account, other).await.unwrap(), Some(0));
 }

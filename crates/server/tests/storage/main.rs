@@ -75,6 +75,9 @@ contract! {
     events_are_chosen_by_severity_and_type_and_walked_both_ways,
     a_deleted_call_leaves_a_tombstone_and_nothing_of_what_was_in_it,
     calls_are_summed_up_by_hour_and_by_agent,
+    sums_follow_every_change_of_a_call,
+    deleted_calls_are_found_by_no_text_any_more,
+    counts_end_where_they_are_many_and_pages_do_not,
     spans_are_those_that_touch_a_period;
     corpora:
     a_corpus_comes_back_as_it_was_kept_and_only_to_its_account,
@@ -209,6 +212,59 @@ async fn calls_that_an_older_server_kept_are_listed_like_new_ones() {
     let update = format!("UPDATE calls SET{update}");
     sqlx::query(sqlx::AssertSqlSafe(update)).execute(&pool).await.unwrap();
     assert_eq!(rows().await, before);
+    pool.close().await;
+}
+
+#[tokio::test]
+async fn what_lists_are_found_by_is_made_for_calls_that_an_older_server_kept() {
+    let directory = Directory::new();
+    let path = directory.0.join("antiphon.db");
+    let storage = open(&path).await;
+    for number in 1..=3 {
+        let mut call = contract::call(&storage, number, contract::at(10)).await;
+        call.request.metadata = Some([("customer".to_owned(), format!("\"Jane\" {number}"))].into());
+        storage.calls.insert(&call).await.unwrap();
+        storage.calls.mark_joined(call.id, contract::at(20), None).await.unwrap();
+    }
+    storage.close().await;
+
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let pool = sqlx::sqlite::SqlitePool::connect_with(options).await.unwrap();
+    let kept = async || {
+        let facts =
+            sqlx::query_as::<_, (String, i64)>("SELECT fact, number FROM call_facts ORDER BY number, fact");
+        let sums = sqlx::query_as::<_, (i64, i64, i64)>("SELECT hour, calls, joined FROM call_hours");
+        let words =
+            sqlx::query_as::<_, (i64,)>("SELECT rowid FROM call_words WHERE call_words MATCH '\"jane\"'");
+        let accounts = sqlx::query_as::<_, (i64, i64, i64)>("SELECT number, calls, calls_made FROM accounts");
+        (
+            facts.fetch_all(&pool).await.unwrap(),
+            sums.fetch_all(&pool).await.unwrap(),
+            words.fetch_all(&pool).await.unwrap(),
+            accounts.fetch_all(&pool).await.unwrap(),
+        )
+    };
+    let before = kept().await;
+    assert_eq!((before.0.len(), before.1.len(), before.2.len()), (3, 1, 3));
+    let run = async |sql: String| {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&pool).await.unwrap();
+    };
+    run("DELETE FROM call_facts; DELETE FROM call_hours; DELETE FROM call_words; UPDATE calls SET number = NULL; \
+         UPDATE accounts SET number = NULL, calls = 0, calls_made = 0"
+        .to_owned())
+    .await;
+    let migration = include_str!("../../migrations/sqlite/0015_call_search.sql");
+    let statements = migration.split(";\n").map(str::trim).filter(|statement| {
+        let first =
+            statement.lines().find(|line| !line.starts_with("--") && !line.is_empty()).unwrap_or_default();
+        first.starts_with("UPDATE accounts")
+            || first.starts_with("UPDATE calls SET")
+            || first.starts_with("INSERT INTO call_")
+    });
+    // Those behind belong to triggers.
+    let statements: Vec<&str> = statements.take(7).collect();
+    run(statements.join(";\n")).await;
+    assert_eq!(kept().await, before);
     pool.close().await;
 }
 

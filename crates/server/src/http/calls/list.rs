@@ -33,7 +33,7 @@ pub(in crate::http) async fn list(
     let catalog = &http.storage.catalog;
     let slice = catalog.list(account.0, &filter, sort, window).await?;
     let total = match slice.whole(&window) {
-        Some(total) => total,
+        Some(total) => Some(total),
         None => catalog.count(account.0, &filter).await?,
     };
     let items = slice.items.iter();

@@ -22,7 +22,7 @@ pub(in crate::http) async fn list(
     let catalog = &http.storage.catalog;
     let slice = catalog.tombstones(account.0, &filter, window).await?;
     let total = match slice.whole(&window) {
-        Some(total) => total,
+        Some(total) => Some(total),
         None => catalog.count_tombstones(account.0, &filter).await?,
     };
     let items = slice.items.iter();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use antiphon_api::{AgentId, CallId, Timestamp};
 
 use super::super::catalog::{
-    AgentDay, CallCatalog, CallFilter, CallSort, CallSpan, EventChoice, EventPlace, Facts, HourOfCalls,
+    AgentDay, CallCatalog, CallFilter, CallSort, CallSpan, EventChoice, EventPlace, Facts, HourOfCalls, MANY,
     SortPlace, Tombstone, is_failure,
 };
 use super::super::{AccountId, CallPlace, Pending, Slice, StoredCall, StoredEvent, Window};
@@ -42,8 +42,11 @@ impl CallCatalog for Memory {
         })
     }
 
-    fn count<'a>(&'a self, account: AccountId, filter: &'a CallFilter) -> Pending<'a, u64> {
-        self.at_once(|contents| Ok(contents.fitting(account, filter).count() as u64))
+    fn count<'a>(&'a self, account: AccountId, filter: &'a CallFilter) -> Pending<'a, Option<u64>> {
+        self.at_once(|contents| {
+            let count = contents.fitting(account, filter).count() as u64;
+            Ok((*filter == CallFilter::default() || count <= MANY.into()).then_some(count))
+        })
     }
 
     fn count_live(&self, account: AccountId) -> Pending<'_, u64> {
@@ -93,8 +96,15 @@ impl CallCatalog for Memory {
         })
     }
 
-    fn count_tombstones<'a>(&'a self, account: AccountId, filter: &'a CallFilter) -> Pending<'a, u64> {
-        self.at_once(|contents| Ok(contents.fitting_tombstones(account, filter).count() as u64))
+    fn count_tombstones<'a>(
+        &'a self,
+        account: AccountId,
+        filter: &'a CallFilter,
+    ) -> Pending<'a, Option<u64>> {
+        self.at_once(|contents| {
+            let count = contents.fitting_tombstones(account, filter).count() as u64;
+            Ok((count <= MANY.into()).then_some(count))
+        })
     }
 
     fn find_tombstone(&self, account: AccountId, id: CallId) -> Pending<'_, Option<Tombstone>> {

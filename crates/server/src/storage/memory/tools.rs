@@ -2,6 +2,7 @@
 
 use antiphon_api::{CallId, ToolId};
 
+use super::super::catalog::MANY;
 use super::super::{
     AccountId, CallPlace, Pending, Slice, StoredCall, StoredTool, ToolStore, ToolUse, Window,
 };
@@ -102,8 +103,11 @@ impl ToolStore for Memory {
         })
     }
 
-    fn count_tool_history(&self, account: AccountId, tool: ToolId) -> Pending<'_, u64> {
-        self.at_once(|contents| Ok(contents.history(account, tool).count() as u64))
+    fn count_tool_history(&self, account: AccountId, tool: ToolId) -> Pending<'_, Option<u64>> {
+        self.at_once(|contents| {
+            let count = contents.history(account, tool).count() as u64;
+            Ok((count <= MANY.into()).then_some(count))
+        })
     }
 }
 

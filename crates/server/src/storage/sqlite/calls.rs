@@ -27,8 +27,9 @@ impl CallStore for Sqlite {
             sqlx::query(
                 "INSERT INTO calls (id, account_id, created_us, joined_us, ended_us, end_reason, client_version, \
                  greeting_prompt, recording_enabled, request, agent_id, agent_name, agent_revision_id, duration_us, \
-                 voice, facts, words) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+                 voice, facts, words, number) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
+                 (SELECT number * 1099511627776 + calls_made + 1 FROM accounts WHERE id = $2))",
             )
             .bind(call.id.to_string())
             .bind(call.account.to_string())

@@ -1,7 +1,11 @@
 //! Calls as lists, in SQLite.
 //!
-//! Filters are tried on the index that a list is walked by, which holds all that they look at, so that what does not fit costs no
-//! look at a call. `instr`, and a column beside `MAX` that is of the same row, are SQLite's own.
+//! Filters are tried on the index that a list is walked by, which holds all that they look at but texts, so that what does not fit
+//! costs no look at a call. Texts are looked for in indexes of their own (`narrowing`); those that many calls have are soon met while
+//! walking. Counts end at [`MANY`]. `instr`, and a column beside `MAX` that is of the same row, are SQLite's own.
+
+mod narrowing;
+mod whole_hours;
 
 use antiphon_api::{CallId, Timestamp, WireDuration};
 use futures::FutureExt;
@@ -10,7 +14,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::super::catalog::{
     AgentDay, CallCatalog, CallFilter, CallKey, CallSort, CallSpan, EventChoice, EventPlace, HourOfCalls,
-    SortPlace, Tombstone, fact, micros,
+    MANY, SortPlace, Tombstone, fact, micros,
 };
 use super::super::{
     AccountId, CallPlace, Direction, Pending, Slice, StorageError, StoredCall, StoredEvent, Window,
@@ -18,6 +22,9 @@ use super::super::{
 use super::calls::{ended, read, slice, total};
 use super::messages::read_event;
 use super::{Reading, Sqlite};
+
+use narrowing::Narrowing;
+use whole_hours::WholeHours;
 
 type Query = QueryBuilder<sqlx::Sqlite>;
 
@@ -41,7 +48,8 @@ impl CallCatalog for Sqlite {
                 CallKey::Ended => "COALESCE(ended_us, 9223372036854775807)",
                 CallKey::Joined => "COALESCE(joined_us, 9223372036854775807)",
             };
-            let mut query = chosen("SELECT * FROM calls", account, filter);
+            let narrowing = Narrowing::find(self, account, filter).await?;
+            let mut query = chosen("SELECT * FROM calls", account, filter, &narrowing);
             let falling = sort.descending == (window.direction == Direction::Forward);
             let after = window.after.map(|after| (after.key, after.id));
             push_window(&mut query, key, "id", falling, after, window.limit);
@@ -50,10 +58,22 @@ impl CallCatalog for Sqlite {
         .boxed()
     }
 
-    fn count<'a>(&'a self, account: AccountId, filter: &'a CallFilter) -> Pending<'a, u64> {
+    fn count<'a>(&'a self, account: AccountId, filter: &'a CallFilter) -> Pending<'a, Option<u64>> {
         async move {
-            let mut query = chosen("SELECT COUNT(*) AS total FROM calls", account, filter);
-            total(&query.build().fetch_one(&self.pool).await?)
+            if *filter == CallFilter::default() {
+                let query =
+                    sqlx::query("SELECT COALESCE(SUM(calls), 0) AS total FROM accounts WHERE id = $1");
+                let row = query.bind(account.to_string()).fetch_one(&self.pool).await?;
+                return Ok(Some(total(&row)?));
+            }
+            let narrowing = Narrowing::find(self, account, filter).await?;
+            if narrowing == Narrowing::Many {
+                return Ok(None);
+            }
+            let mut query =
+                chosen("SELECT COUNT(*) AS total FROM (SELECT 1 FROM calls", account, filter, &narrowing);
+            query.push(" LIMIT ").push_bind(i64::from(MANY) + 1).push(")");
+            bounded(total(&query.build().fetch_one(&self.pool).await?)?)
         }
         .boxed()
     }
@@ -108,7 +128,11 @@ impl CallCatalog for Sqlite {
         window: Window<CallPlace>,
     ) -> Pending<'a, Slice<Tombstone>> {
         async move {
-            let mut query = chosen("SELECT * FROM tombstones", account, filter);
+            // Nothing is left of their metadata.
+            if !filter.metadata.is_empty() {
+                return Ok(Slice { items: Vec::new(), more: false });
+            }
+            let mut query = chosen("SELECT * FROM tombstones", account, filter, &Narrowing::None);
             let falling = window.direction == Direction::Forward;
             let after = window.after.map(|after| (after.created.unix_micros(), after.id));
             push_window(&mut query, "created_us", "call_id", falling, after, window.limit);
@@ -117,10 +141,20 @@ impl CallCatalog for Sqlite {
         .boxed()
     }
 
-    fn count_tombstones<'a>(&'a self, account: AccountId, filter: &'a CallFilter) -> Pending<'a, u64> {
+    fn count_tombstones<'a>(
+        &'a self,
+        account: AccountId,
+        filter: &'a CallFilter,
+    ) -> Pending<'a, Option<u64>> {
         async move {
-            let mut query = chosen("SELECT COUNT(*) AS total FROM tombstones", account, filter);
-            total(&query.build().fetch_one(&self.pool).await?)
+            // Nothing is left of their metadata.
+            if !filter.metadata.is_empty() {
+                return Ok(Some(0));
+            }
+            let head = "SELECT COUNT(*) AS total FROM (SELECT 1 FROM tombstones";
+            let mut query = chosen(head, account, filter, &Narrowing::None);
+            query.push(" LIMIT ").push_bind(i64::from(MANY) + 1).push(")");
+            bounded(total(&query.build().fetch_one(&self.pool).await?)?)
         }
         .boxed()
     }
@@ -139,11 +173,23 @@ impl CallCatalog for Sqlite {
 
     fn by_hour<'a>(&'a self, account: AccountId, filter: &'a CallFilter) -> Pending<'a, Vec<HourOfCalls>> {
         async move {
-            let mut query = Query::new("SELECT created_us / ");
-            query.push(HOUR_US).push(" AS hour, COUNT(*) AS total, COUNT(joined_us) AS joined, ");
-            query.push("COALESCE(SUM(end_reason IN ('connection_error', 'system_error')), 0) AS failed, ");
-            query.push("COALESCE(SUM(duration_us), 0) AS duration, ").push(BILLED).push(" FROM calls");
-            push_choice(&mut query, account, filter);
+            let mut query = if let Some(hours) = WholeHours::of(filter) {
+                let mut query = Query::new(
+                    "SELECT hour, SUM(calls) AS total, SUM(joined) AS joined, SUM(failed) AS failed, \
+                     SUM(duration_us) AS duration, SUM(billed) AS billed FROM call_hours",
+                );
+                hours.push(&mut query, account);
+                query
+            } else {
+                let narrowing = Narrowing::find(self, account, filter).await?;
+                let mut query = Query::new("SELECT created_us / ");
+                query.push(HOUR_US).push(" AS hour, COUNT(*) AS total, COUNT(joined_us) AS joined, ");
+                query
+                    .push("COALESCE(SUM(end_reason IN ('connection_error', 'system_error')), 0) AS failed, ");
+                query.push("COALESCE(SUM(duration_us), 0) AS duration, ").push(BILLED).push(" FROM calls");
+                push_choice(&mut query, account, filter, &narrowing);
+                query
+            };
             query.push(" GROUP BY hour ORDER BY hour");
             query.build().fetch_all(&self.pool).await?.iter().map(read_hour).collect()
         }
@@ -156,10 +202,23 @@ impl CallCatalog for Sqlite {
         filter: &'a CallFilter,
     ) -> Pending<'a, Vec<AgentDay>> {
         async move {
-            let mut query = Query::new("SELECT agent_id, agent_name, MAX(created_us), created_us / ");
-            query.push(DAY_US).push(" AS day, COUNT(*) AS total, ").push(BILLED).push(" FROM calls");
-            push_choice(&mut query, account, filter);
-            query.push(" AND agent_id IS NOT NULL GROUP BY agent_id, day ORDER BY agent_id, day");
+            let mut query = if let Some(hours) = WholeHours::of(filter) {
+                let mut query = Query::new(
+                    "SELECT agent_id, agent_name, MAX(hour), hour / 24 AS day, SUM(calls) AS total, \
+                     SUM(billed) AS billed FROM call_hours",
+                );
+                hours.push(&mut query, account);
+                query.push(" AND agent_id <> ''");
+                query
+            } else {
+                let narrowing = Narrowing::find(self, account, filter).await?;
+                let mut query = Query::new("SELECT agent_id, agent_name, MAX(created_us), created_us / ");
+                query.push(DAY_US).push(" AS day, COUNT(*) AS total, ").push(BILLED).push(" FROM calls");
+                push_choice(&mut query, account, filter, &narrowing);
+                query.push(" AND agent_id IS NOT NULL");
+                query
+            };
+            query.push(" GROUP BY agent_id, day ORDER BY agent_id, day");
             let rows = query.build().fetch_all(&self.pool).await?;
             let mut days = rows.iter().map(read_agent_day).collect::<Result<Vec<_>, _>>()?;
             // The name of an agent's last day is that of all its days.
@@ -205,15 +264,20 @@ impl CallCatalog for Sqlite {
     }
 }
 
+/// A count, unless it has gone as far as counts go.
+pub(super) fn bounded(count: u64) -> Result<Option<u64>, StorageError> {
+    Ok((count <= MANY.into()).then_some(count))
+}
+
 /// `head`, and which of the account's calls are meant.
-fn chosen(head: &'static str, account: AccountId, filter: &CallFilter) -> Query {
+fn chosen(head: &'static str, account: AccountId, filter: &CallFilter, narrowing: &Narrowing) -> Query {
     let mut query = Query::new(head);
-    push_choice(&mut query, account, filter);
+    push_choice(&mut query, account, filter, narrowing);
     query
 }
 
 /// See [`CallFilter::fits`], which says the same.
-fn push_choice(query: &mut Query, account: AccountId, filter: &CallFilter) {
+fn push_choice(query: &mut Query, account: AccountId, filter: &CallFilter, narrowing: &Narrowing) {
     let CallFilter {
         agents,
         created_from,
@@ -225,12 +289,15 @@ fn push_choice(query: &mut Query, account: AccountId, filter: &CallFilter) {
         time_of_day,
         voices,
     } = filter;
-    query.push(" WHERE account_id = ").push_bind(account.to_string());
+    // What few calls are known to fit is not walked by an account's order: the sign keeps its indexes from being used.
+    let sign = if matches!(narrowing, Narrowing::Few(_)) { "+" } else { "" };
+    query.push(" WHERE ").push(sign).push("account_id = ").push_bind(account.to_string());
+    narrowing.push(query, account);
     match agents.as_slice() {
         [] => {}
         // One alone is found, in order, by an index of its own.
         [agent] => {
-            query.push(" AND agent_id = ").push_bind(agent.to_string());
+            query.push(" AND ").push(sign).push("agent_id = ").push_bind(agent.to_string());
         }
         agents => {
             query.push(" AND agent_id IN (");

@@ -10,28 +10,35 @@ use super::super::{
     ToolUse, Window,
 };
 use super::calls::{read as read_call, slice, total};
+use super::catalog::bounded;
 use super::{BEGIN, Reading, Sqlite, to_json};
+use crate::storage::catalog::MANY;
 
-/// The calls of an account that had a tool, each with how often it failed there.
+/// The calls of an account that had a tool, in the order of the tool's own index, each with how often it failed there. A tool is of
+/// one account, and so are all calls that had it.
 macro_rules! history {
-    ($head:literal, $tail:literal) => {
+    ($after:literal, $way:literal) => {
         concat!(
-            $head,
-            " FROM calls WHERE account_id = $1 AND id IN (SELECT call_id FROM call_tools WHERE tool_id = $2) ",
-            $tail
+            "SELECT calls.*, history.errors FROM (SELECT call_id, created_us, SUM(errors) AS errors FROM call_tools ",
+            "WHERE tool_id = $2 AND (created_us, call_id) ",
+            $after,
+            " ($3, $4) GROUP BY created_us, call_id ORDER BY created_us ",
+            $way,
+            ", call_id ",
+            $way,
+            " LIMIT $5) AS history JOIN calls ON calls.id = history.call_id AND calls.account_id = $1 ",
+            "ORDER BY history.created_us ",
+            $way,
+            ", history.call_id ",
+            $way
         )
     };
 }
 
-const HISTORY_COUNT: &str = history!("SELECT COUNT(*) AS total", "");
-const HISTORY_RISING: &str = history!(
-    "SELECT *, (SELECT SUM(errors) FROM call_tools WHERE call_id = calls.id AND tool_id = $2) AS errors",
-    "AND (created_us, id) > ($3, $4) ORDER BY created_us, id LIMIT $5"
-);
-const HISTORY_FALLING: &str = history!(
-    "SELECT *, (SELECT SUM(errors) FROM call_tools WHERE call_id = calls.id AND tool_id = $2) AS errors",
-    "AND (created_us, id) < ($3, $4) ORDER BY created_us DESC, id DESC LIMIT $5"
-);
+const HISTORY_COUNT: &str = "SELECT COUNT(*) AS total FROM (SELECT 1 FROM call_tools JOIN calls ON calls.id = call_id \
+     AND calls.account_id = $1 WHERE tool_id = $2 GROUP BY call_tools.created_us, call_id LIMIT $3)";
+const HISTORY_RISING: &str = history!(">", "ASC");
+const HISTORY_FALLING: &str = history!("<", "DESC");
 
 impl ToolStore for Sqlite {
     fn insert_tools<'a>(
@@ -136,7 +143,8 @@ impl ToolStore for Sqlite {
             let mut transaction = self.pool.begin_with(BEGIN).await?;
             for used in uses {
                 sqlx::query(
-                    "INSERT INTO call_tools (call_id, name, tool_id, errors) VALUES ($1, $2, $3, 0) \
+                    "INSERT INTO call_tools (call_id, name, tool_id, errors, created_us) \
+                     SELECT id, $2, $3, 0, created_us FROM calls WHERE id = $1 \
                      ON CONFLICT (call_id, name) DO NOTHING",
                 )
                 .bind(call.to_string())
@@ -197,14 +205,15 @@ impl ToolStore for Sqlite {
         .boxed()
     }
 
-    fn count_tool_history(&self, account: AccountId, tool: ToolId) -> Pending<'_, u64> {
+    fn count_tool_history(&self, account: AccountId, tool: ToolId) -> Pending<'_, Option<u64>> {
         async move {
             let row = sqlx::query(HISTORY_COUNT)
                 .bind(account.to_string())
                 .bind(tool.to_string())
+                .bind(i64::from(MANY) + 1)
                 .fetch_one(&self.pool)
                 .await?;
-            total(&row)
+            bounded(total(&row)?)
         }
         .boxed()
     }
