@@ -94,6 +94,10 @@ id!(
     AgentRevisionId
 );
 id!(
+    /// A batch of scheduled calls.
+    BatchId
+);
+id!(
     /// A call. Whoever knows it may join the call.
     CallId
 );
@@ -104,6 +108,14 @@ id!(
 id!(
     /// A tool as a stage of a call has it.
     CallToolId
+);
+id!(
+    /// A registration with a SIP server.
+    SipRegistrationId
+);
+id!(
+    /// A limit on how many calls are created.
+    ThrottleId
 );
 id!(
     /// A durable or built-in tool.

@@ -2,8 +2,12 @@
 
 pub mod accounts;
 pub mod agents;
+pub mod call_throttles;
 pub mod calls;
 pub mod deleted_calls;
 pub mod models;
+pub mod scheduled_batches;
+pub mod sip;
+pub mod telephony_configs;
 pub mod tools;
 pub mod voices;
