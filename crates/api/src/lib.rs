@@ -57,8 +57,8 @@ mod timestamp;
 pub use duration::{DurationError, WireDuration};
 pub use error::ErrorBody;
 pub use ids::{
-    AccountId, AgentId, AgentRevisionId, BatchId, CallId, CallStageId, CallToolId, IdError, SipRegistrationId,
-    ThrottleId, ToolId, VoiceId,
+    AccountId, AgentId, AgentRevisionId, BatchId, CallId, CallStageId, CallToolId, IdError,
+    SipRegistrationId, ThrottleId, ToolId, VoiceId,
 };
 pub use page::Page;
 pub use sample_rate::SampleRate;

@@ -11,6 +11,8 @@ pub mod calls;
 pub mod catalog;
 mod memory;
 mod sqlite;
+pub mod telephony;
+pub mod throttles;
 pub mod tools;
 
 use std::path::{Path, PathBuf};
@@ -22,13 +24,15 @@ pub use accounts::{AccountId, AccountStore};
 pub use agents::{AgentOrder, AgentPlace, AgentStore, StoredAgent, StoredRevision};
 pub use api_keys::{KeyStore, StoredKey};
 pub use calls::{
-    CallAgent, CallPlace, CallStore, Deletion, MessageChoice, MessagePlace, Severity, StoredCall,
-    StoredEvent, StoredMessage, StoredStage,
+    Admission, CallAgent, CallPlace, CallStore, Deletion, MessageChoice, MessagePlace, Severity, StoredCall,
+    StoredEvent, StoredMessage, StoredStage, Terms,
 };
 pub use catalog::{
     AgentDay, CallCatalog, CallFilter, CallKey, CallSort, CallSpan, EventChoice, EventPlace, HourOfCalls,
     SortPlace, Tombstone,
 };
+pub use telephony::{Provider, ProviderSettings, StoredRegistration, TelephonyStore};
+pub use throttles::{Keeping, StoredThrottle, ThrottleDeletion, ThrottleStore};
 pub use tools::{StoredTool, ToolStore, ToolUse};
 
 /// An operation under way.
@@ -49,6 +53,10 @@ pub struct Storage {
     pub agents: Arc<dyn AgentStore>,
     /// Tools that last, and which calls had them.
     pub tools: Arc<dyn ToolStore>,
+    /// Limits on how many calls are created.
+    pub throttles: Arc<dyn ThrottleStore>,
+    /// SIP, and accounts at telephony providers.
+    pub telephony: Arc<dyn TelephonyStore>,
     database: Arc<dyn Database>,
 }
 
@@ -69,6 +77,8 @@ impl Storage {
             catalog: database.clone(),
             agents: database.clone(),
             tools: database.clone(),
+            throttles: database.clone(),
+            telephony: database.clone(),
             database,
         })
     }
@@ -84,6 +94,8 @@ impl Storage {
             catalog: memory.clone(),
             agents: memory.clone(),
             tools: memory.clone(),
+            throttles: memory.clone(),
+            telephony: memory.clone(),
             database: memory,
         }
     }

@@ -190,8 +190,7 @@ fn is_sip_server(text: &str) -> bool {
         Some(rest) => match rest.split_once(']') {
             Some((address, rest)) => {
                 let is_address = address.parse::<std::net::Ipv6Addr>().is_ok();
-                return is_address
-                    && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port));
+                return is_address && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port));
             }
             None => return false,
         },
@@ -220,12 +219,25 @@ mod tests {
 
     #[test]
     fn a_sip_server_is_a_host_and_perhaps_a_port() {
-        for text in ["sip.example.com", "trunk:5060", "192.0.2.7:5061", "[2001:db8::1]:5060", "[::1]", "a_b.example."] {
+        for text in
+            ["sip.example.com", "trunk:5060", "192.0.2.7:5061", "[2001:db8::1]:5060", "[::1]", "a_b.example."]
+        {
             assert!(is_sip_server(text), "{text}");
         }
         for text in [
-            "", "sip:trunk.example.com", "a@b", "trunk:", "trunk:0", "trunk:70000", "trunk:+1", "-a", "a..b", "[::1", "[x]:1",
-            "[::1]5060", "trunk example",
+            "",
+            "sip:trunk.example.com",
+            "a@b",
+            "trunk:",
+            "trunk:0",
+            "trunk:70000",
+            "trunk:+1",
+            "-a",
+            "a..b",
+            "[::1",
+            "[x]:1",
+            "[::1]5060",
+            "trunk example",
         ] {
             assert!(!is_sip_server(text), "{text}");
         }

@@ -79,7 +79,7 @@ endpoint! {
 
 endpoint! {
     /// Changes the configurations of those providers that the body names; null removes one. The body has the shape of an
-    /// [`AccountTelephonyConfig`] with the fields that can be set. Deprecated: change each at its own place.
+    /// [`AccountTelephonySettings`]. Deprecated: change each at its own place.
     pub UpdateAccountTelephonyConfig: Patch "/api/accounts/me/telephony_config"
         body JsonObject, -> 200 AccountTelephonyConfig
 }
@@ -283,6 +283,19 @@ record! {
     }
 }
 
+record! {
+    /// The same as it is set: what [`UpdateAccountTelephonyConfig`] changes.
+    #[derive(Default)]
+    pub struct AccountTelephonySettings {
+        /// That of Twilio.
+        twilio: Option<TwilioSettings>,
+        /// That of Telnyx.
+        telnyx: Option<TelnyxSettings>,
+        /// That of Plivo.
+        plivo: Option<PlivoSettings>,
+    }
+}
+
 fn allowance_is_one(agents: &[AgentId], all: bool, reader: &mut Reader) {
     if all && !agents.is_empty() {
         reader.at("callCreationAllowedAgentIds", |reader| {
@@ -310,7 +323,9 @@ impl Check<String> for TwilioSid {
     fn check(&self, value: &String, reader: &mut Reader) {
         let digits = value.strip_prefix("AC").unwrap_or_default();
         if digits.len() != 32 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            reader.refuse("must be an account's SID: AC and 32 hexadecimal digits, as Twilio's console shows it");
+            reader.refuse(
+                "must be an account's SID: AC and 32 hexadecimal digits, as Twilio's console shows it",
+            );
         }
     }
 }
@@ -325,8 +340,9 @@ impl Mapping {
 impl Check<BTreeMap<String, String>> for Mapping {
     fn check(&self, value: &BTreeMap<String, String>, reader: &mut Reader) {
         Items(0, 100).check(value, reader);
-        let is_dotted =
-            |text: &str| text.chars().count() <= Self::CHARS && text.split('.').all(|key| !key.trim().is_empty());
+        let is_dotted = |text: &str| {
+            text.chars().count() <= Self::CHARS && text.split('.').all(|key| !key.trim().is_empty())
+        };
         for (field, name) in value {
             reader.at_key(field, |reader| {
                 if !is_dotted(field) {

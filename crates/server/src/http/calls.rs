@@ -10,6 +10,7 @@ pub(super) mod read;
 pub(super) mod recording;
 mod resource;
 pub(super) mod send_data_message;
+pub(super) mod sip_logs;
 pub(super) mod stages;
 pub(super) mod tools;
 

@@ -8,13 +8,23 @@ use antiphon_api::rest::agents::{
     CreateAgent, DeleteAgent, ListAgentCalls, ListAgentUsage, ListAgents, ReadAgent, StartAgentCall,
     UpdateAgent,
 };
+use antiphon_api::rest::call_throttles::{
+    CreateThrottle, DeleteThrottle, ListThrottles, ReadThrottle, ReplaceThrottle, UpdateThrottle,
+};
 use antiphon_api::rest::calls::{
     CreateCall, DeleteCall, ListCallEvents, ListCallMessages, ListCallStages, ListCallTools, ListCalls,
-    ListStageMessages, ListStageTools, ReadCall, ReadCallRecording, ReadCallStage, ReadMessageAudio,
-    SendDataMessage,
+    ListStageMessages, ListStageTools, ReadCall, ReadCallRecording, ReadCallSipLogs, ReadCallStage,
+    ReadMessageAudio, SendDataMessage,
 };
 use antiphon_api::rest::deleted_calls::{ListDeletedCalls, ReadDeletedCall};
 use antiphon_api::rest::models::ListModels;
+use antiphon_api::rest::sip::{
+    CreateSipRegistration, DeleteSipRegistration, ListSipRegistrations, ReadSipConfig, ReadSipRegistration,
+    UpdateSipConfig, UpdateSipRegistration,
+};
+use antiphon_api::rest::telephony_configs::{
+    AnswerTelephonyProvider, ReadAccountTelephonyConfig, UpdateAccountTelephonyConfig,
+};
 use antiphon_api::rest::tools::{
     CreateTool, DeleteTool, ListToolHistory, ListTools, ReadTool, TestTool, UpdateTool,
 };
@@ -29,7 +39,11 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
 
 use super::error::ApiError;
-use super::{Http, accounts, agents, auth, calls, deleted_calls, health, join, models, tools, trace, voices};
+use super::telephony_configs::{Place, Plivo, Telnyx, Twilio};
+use super::{
+    Http, accounts, agents, auth, call_throttles, calls, deleted_calls, health, join, models, sip,
+    telephony_configs, tools, trace, voices,
+};
 
 /// All routes, and what surrounds them.
 pub(crate) fn router(http: Http) -> Router {
@@ -80,7 +94,36 @@ pub(crate) fn router(http: Http) -> Router {
     let routes = endpoint::<ReadBillingUsage, _>(routes, accounts::billing::usage::usage);
     let routes = endpoint::<ReadCallUsage, _>(routes, accounts::usage::calls::calls);
     let routes = endpoint::<ReadConcurrency, _>(routes, accounts::usage::concurrency::concurrency);
+    let routes = endpoint::<CreateThrottle, _>(routes, call_throttles::create::create);
+    let routes = endpoint::<ListThrottles, _>(routes, call_throttles::list::list);
+    let routes = endpoint::<ReadThrottle, _>(routes, call_throttles::read::read);
+    let routes = endpoint::<ReplaceThrottle, _>(routes, call_throttles::replace::replace);
+    let routes = endpoint::<UpdateThrottle, _>(routes, call_throttles::update::update);
+    let routes = endpoint::<DeleteThrottle, _>(routes, call_throttles::delete::delete);
+    let routes = endpoint::<ReadCallSipLogs, _>(routes, calls::sip_logs::sip_logs);
+    let routes = endpoint::<ReadSipConfig, _>(routes, sip::read::read);
+    let routes = endpoint::<UpdateSipConfig, _>(routes, sip::update::update);
+    let routes = endpoint::<CreateSipRegistration, _>(routes, sip::registrations::create::create);
+    let routes = endpoint::<ListSipRegistrations, _>(routes, sip::registrations::list::list);
+    let routes = endpoint::<ReadSipRegistration, _>(routes, sip::registrations::read::read);
+    let routes = endpoint::<UpdateSipRegistration, _>(routes, sip::registrations::update::update);
+    let routes = endpoint::<DeleteSipRegistration, _>(routes, sip::registrations::delete::delete);
+    let routes = provider::<Plivo>(routes);
+    let routes = provider::<Telnyx>(routes);
+    let routes = provider::<Twilio>(routes);
+    let routes = endpoint::<ReadAccountTelephonyConfig, _>(routes, accounts::telephony_config::read::read);
+    let routes =
+        endpoint::<UpdateAccountTelephonyConfig, _>(routes, accounts::telephony_config::update::update);
+    let routes = endpoint::<AnswerTelephonyProvider, _>(routes, agents::telephony_xml::telephony_xml);
     surround(routes, &http).with_state(http)
+}
+
+/// The routes of one telephony provider's configuration.
+fn provider<P: Place>(routes: Router<Http>) -> Router<Http> {
+    let routes = endpoint::<P::Create, _>(routes, telephony_configs::create::create::<P>);
+    let routes = endpoint::<P::Read, _>(routes, telephony_configs::read::read::<P>);
+    let routes = endpoint::<P::Update, _>(routes, telephony_configs::update::update::<P>);
+    endpoint::<P::Delete, _>(routes, telephony_configs::delete::delete::<P>)
 }
 
 /// What holds for all routes: ids and spans around everything, then CORS, then panics, then limits.

@@ -5,21 +5,26 @@
 
 mod agents;
 mod catalog;
+mod telephony;
+mod throttles;
 mod tools;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use antiphon_api::rest::sip::SipSettings;
 use antiphon_api::{AgentId, CallId, Timestamp};
 use antiphon_engine::output::EndReason;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
 
 use super::{
-    AccountId, AccountStore, CallStore, Database, Deletion, Direction, KeyStore, MessageChoice, MessagePlace,
-    Pending, Severity, Slice, StorageError, StoredAgent, StoredCall, StoredEvent, StoredKey, StoredMessage,
-    StoredStage, StoredTool, Tombstone, ToolUse, Window,
+    AccountId, AccountStore, Admission, CallStore, Database, Deletion, Direction, KeyStore, MessageChoice,
+    MessagePlace, Pending, Severity, Slice, StorageError, StoredAgent, StoredCall, StoredEvent, StoredKey,
+    StoredMessage, StoredRegistration, StoredStage, StoredThrottle, StoredTool, Terms, Tombstone, ToolUse,
+    Window,
 };
+use super::{Provider, ProviderSettings};
 
 #[derive(Default)]
 pub(super) struct Memory(Mutex<Contents>);
@@ -34,6 +39,12 @@ struct Contents {
     tombstones: Vec<(Tombstone, Option<AgentId>)>,
     /// By age.
     tools: Vec<StoredTool>,
+    /// Each with the calls that it has counted.
+    throttles: Vec<(StoredThrottle, Vec<Timestamp>)>,
+    /// Each with its version, and so are the two below.
+    sip_settings: HashMap<AccountId, (SipSettings, u64)>,
+    sip_registrations: Vec<(StoredRegistration, u64)>,
+    provider_settings: HashMap<(AccountId, Provider), (ProviderSettings, u64)>,
     closed: bool,
 }
 
@@ -117,22 +128,17 @@ impl KeyStore for Memory {
 
 impl CallStore for Memory {
     fn insert<'a>(&'a self, call: &'a StoredCall) -> Pending<'a, ()> {
+        self.at_once(|contents| contents.insert(call))
+    }
+
+    fn insert_on<'a>(&'a self, call: &'a StoredCall, terms: &'a Terms) -> Pending<'a, Admission> {
         self.at_once(|contents| {
-            if contents.calls.contains_key(&call.id) {
-                return Err(nonsense(call.id, "the id is taken"));
+            if let Some(throttle) = terms.throttle
+                && let Err(refused) = contents.count(throttle, call.created)
+            {
+                return Ok(refused);
             }
-            let kept = Kept {
-                call: call.clone(),
-                messages: Vec::new(),
-                stages: Vec::new(),
-                events: Vec::new(),
-                uses: Vec::new(),
-            };
-            contents.calls.insert(call.id, kept);
-            if let Some(agent) = call.agent.as_ref().and_then(|agent| contents.agents.get_mut(&agent.id)) {
-                agent.calls += 1;
-            }
-            Ok(())
+            contents.insert(call).map(|()| Admission::Kept)
         })
     }
 
@@ -263,6 +269,24 @@ impl CallStore for Memory {
 }
 
 impl Contents {
+    fn insert(&mut self, call: &StoredCall) -> Result<(), StorageError> {
+        if self.calls.contains_key(&call.id) {
+            return Err(nonsense(call.id, "the id is taken"));
+        }
+        let kept = Kept {
+            call: call.clone(),
+            messages: Vec::new(),
+            stages: Vec::new(),
+            events: Vec::new(),
+            uses: Vec::new(),
+        };
+        self.calls.insert(call.id, kept);
+        if let Some(agent) = call.agent.as_ref().and_then(|agent| self.agents.get_mut(&agent.id)) {
+            agent.calls += 1;
+        }
+        Ok(())
+    }
+
     fn kept_mut(&mut self, call: CallId) -> Result<&mut Kept, StorageError> {
         self.calls.get_mut(&call).ok_or_else(|| nonsense(call, "there is no such call"))
     }

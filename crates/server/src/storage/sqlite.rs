@@ -10,6 +10,8 @@ mod calls;
 mod catalog;
 mod messages;
 mod stages;
+mod telephony;
+mod throttles;
 mod tools;
 
 use std::fs::OpenOptions;
@@ -87,6 +89,8 @@ fn migrations() -> Migrator {
         one(3, "stages", include_str!("../../migrations/sqlite/0003_stages.sql")),
         one(4, "agents", include_str!("../../migrations/sqlite/0004_agents.sql")),
         one(5, "call lists", include_str!("../../migrations/sqlite/0005_call_lists.sql")),
+        one(16, "throttles", include_str!("../../migrations/sqlite/0016_throttles.sql")),
+        one(18, "telephony", include_str!("../../migrations/sqlite/0018_telephony.sql")),
     ])
 }
 
@@ -138,6 +142,12 @@ impl<'r> Reading<'r> {
     fn count(&self, column: &'static str) -> Result<u32, StorageError> {
         let count: i64 = self.plain(column)?;
         u32::try_from(count).map_err(|error| self.wrong(column, &error))
+    }
+
+    /// A column with how often something was changed.
+    fn version(&self, column: &'static str) -> Result<u64, StorageError> {
+        let version: i64 = self.plain(column)?;
+        u64::try_from(version).map_err(|error| self.wrong(column, &error))
     }
 
     /// A column with a text that says a `T`.

@@ -14,5 +14,8 @@ mod lifecycle;
 mod lists;
 mod recording;
 mod server;
+mod sip;
 mod surroundings;
+mod telephony;
+mod throttles;
 mod tools;

@@ -129,8 +129,10 @@ fn unresolved(error: CreateError) -> SetupError {
         CreateError::Invalid(error) => error,
         CreateError::Capacity { .. }
         | CreateError::NoPriorCall
+        | CreateError::NoThrottle
         | CreateError::Stopping
-        | CreateError::Storage(_) => {
+        | CreateError::Storage(_)
+        | CreateError::Throttled { .. } => {
             SetupError::new("selectedTools", "the server could not look them up; try again")
         }
     }

@@ -11,7 +11,8 @@ use antiphon_api::rest::agents::CallTemplate;
 use serde_json::Value;
 
 /// Objects with keys of somebody's own, in which two spellings are two keys.
-const FREE: [&str; 5] = ["additionalParams", "authTokens", "body", "contextSchema", "headers"];
+const FREE: [&str; 6] =
+    ["additionalParams", "authTokens", "body", "contextSchema", "headers", "requestContextMapping"];
 /// Objects of which one key is set.
 const CHOICES: [&str; 5] = ["externalVoice", "firstSpeakerSettings", "medium", "sip", "voiceOverrides"];
 /// Fields that exclude others.
@@ -22,7 +23,7 @@ const EXCLUSIONS: [(&str, &[&str]); 3] = [
 ];
 
 /// `whole` with the changes that `patch` says. What is no object changes all of it.
-pub(super) fn merged(whole: Value, patch: &Value) -> Value {
+pub(in crate::http) fn merged(whole: Value, patch: &Value) -> Value {
     merge(whole, patch, "")
 }
 
