@@ -13,6 +13,7 @@ mod deleted_calls;
 mod error;
 mod health;
 mod join;
+mod merge;
 mod models;
 mod page;
 mod patch;
@@ -23,6 +24,7 @@ mod sip;
 mod telephony_configs;
 mod tools;
 mod trace;
+mod voice_preview;
 mod voices;
 
 use std::sync::Arc;
@@ -33,6 +35,7 @@ use antiphon_backends::registry::Backends;
 use crate::api_key::KeyHash;
 use crate::call::live::Calls;
 use crate::call::recording::Recordings;
+use crate::call::voices::samples::Samples;
 use crate::config::{PublicUrl, Server};
 use crate::outbound::Outbound;
 use crate::storage::{AccountId, Storage};
@@ -51,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) outbound: Outbound,
     /// What calls sounded like.
     pub(crate) recordings: Recordings,
+    /// What cloned voices were cloned from.
+    pub(crate) samples: Samples,
     /// What thinks and speaks.
     pub(crate) backends: Arc<Backends>,
     /// The calls in progress.

@@ -14,6 +14,7 @@ mod sqlite;
 pub mod telephony;
 pub mod throttles;
 pub mod tools;
+pub mod voices;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub use catalog::{
 pub use telephony::{Provider, ProviderSettings, StoredRegistration, TelephonyStore};
 pub use throttles::{Keeping, StoredThrottle, ThrottleDeletion, ThrottleStore};
 pub use tools::{StoredTool, ToolStore, ToolUse};
+pub use voices::{MostVoices, StoredVoice, VoiceKeeping, VoiceSource, VoiceStore};
 
 /// An operation under way.
 pub type Pending<'a, T> = BoxFuture<'a, Result<T, StorageError>>;
@@ -57,6 +59,8 @@ pub struct Storage {
     pub throttles: Arc<dyn ThrottleStore>,
     /// SIP, and accounts at telephony providers.
     pub telephony: Arc<dyn TelephonyStore>,
+    /// Voices of accounts' own.
+    pub voices: Arc<dyn VoiceStore>,
     database: Arc<dyn Database>,
 }
 
@@ -79,6 +83,7 @@ impl Storage {
             tools: database.clone(),
             throttles: database.clone(),
             telephony: database.clone(),
+            voices: database.clone(),
             database,
         })
     }
@@ -96,6 +101,7 @@ impl Storage {
             tools: memory.clone(),
             throttles: memory.clone(),
             telephony: memory.clone(),
+            voices: memory.clone(),
             database: memory,
         }
     }

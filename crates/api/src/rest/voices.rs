@@ -1,10 +1,11 @@
 //! The voices that agents can speak with (protocol.md 7.4).
 
-use crate::endpoint::{WavFile, endpoint};
+use crate::endpoint::{NoBody, WavFile, endpoint};
 use crate::ids::VoiceId;
 use crate::json::check::{Chars, Within};
 use crate::json::{JsonObject, record, words};
 use crate::page::Page;
+use crate::rest::calls::ExternalVoice;
 use crate::rest::tools::Ownership;
 
 endpoint! {
@@ -15,6 +16,33 @@ endpoint! {
 endpoint! {
     /// Reads one voice.
     pub ReadVoice: Get "/api/voices/{voice_id}" path VoiceId, -> 200 Voice
+}
+
+endpoint! {
+    /// Registers a voice of a provider, or of any HTTP endpoint that speaks. The same path takes a form with a recording to clone:
+    /// `file` (MP3 or WAV, at most 10 MiB), `name`, `description` and `language`.
+    pub CreateVoice: Post "/api/voices" body VoiceRequest, -> 201 Voice
+}
+
+endpoint! {
+    /// Replaces what the account says of its voice. What a cloned voice sounds like stays.
+    pub ReplaceVoice: Put "/api/voices/{voice_id}" path VoiceId, body VoiceRequest, -> 200 Voice
+}
+
+endpoint! {
+    /// Changes what the body says and leaves the rest: objects are merged, all else is replaced, and null clears. The body has the
+    /// shape of a [`VoiceRequest`].
+    pub UpdateVoice: Patch "/api/voices/{voice_id}" path VoiceId, body JsonObject, -> 200 Voice
+}
+
+endpoint! {
+    /// Removes a voice of the account's, and its recording with it.
+    pub DeleteVoice: Delete "/api/voices/{voice_id}" path VoiceId, -> 204 NoBody
+}
+
+endpoint! {
+    /// Lets a voice be heard that is not registered.
+    pub PreviewVoice: Post "/api/voice_preview" body VoiceRequest, -> 200 WavFile
 }
 
 endpoint! {
@@ -40,6 +68,20 @@ record! {
         provider: Vec<VoiceProvider>,
         /// Only voices with this in their name or description, in any letter case.
         search: Option<String> where Chars(1, 1000),
+    }
+}
+
+record! {
+    /// What a voice is registered from.
+    pub struct VoiceRequest {
+        /// Its name, unlike those of the account's other voices; 1 to 40 characters.
+        name: String where Chars(1, 40),
+        /// What it is like, at most 240 characters.
+        description: Option<String> where Chars(0, 240),
+        /// BCP-47 language that it speaks best, at most 10 characters.
+        primary_language: Option<String> where Chars(0, 10),
+        /// What it is, for its provider. Nothing, or an empty object, for a voice that is cloned from a recording.
+        definition: Option<ExternalVoice>,
     }
 }
 

@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Http;
-use super::agents::merged;
 use super::error::ApiError;
+use super::merge::merged;
 use super::request::insist_on_known;
 
 /// How often a change is tried that another one keeps getting ahead of.

@@ -28,7 +28,10 @@ use antiphon_api::rest::telephony_configs::{
 use antiphon_api::rest::tools::{
     CreateTool, DeleteTool, ListToolHistory, ListTools, ReadTool, TestTool, UpdateTool,
 };
-use antiphon_api::rest::voices::{ListVoices, ReadVoice, ReadVoicePreview};
+use antiphon_api::rest::voices::{
+    CreateVoice, DeleteVoice, ListVoices, PreviewVoice, ReadVoice, ReadVoicePreview, ReplaceVoice,
+    UpdateVoice,
+};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
@@ -42,7 +45,7 @@ use super::error::ApiError;
 use super::telephony_configs::{Place, Plivo, Telnyx, Twilio};
 use super::{
     Http, accounts, agents, auth, call_throttles, calls, deleted_calls, health, join, models, sip,
-    telephony_configs, tools, trace, voices,
+    telephony_configs, tools, trace, voice_preview, voices,
 };
 
 /// All routes, and what surrounds them.
@@ -85,8 +88,13 @@ pub(crate) fn router(http: Http) -> Router {
     let routes = endpoint::<ListDeletedCalls, _>(routes, deleted_calls::list::list);
     let routes = endpoint::<ReadDeletedCall, _>(routes, deleted_calls::read::read);
     let routes = endpoint::<ListModels, _>(routes, models::list::list);
+    let routes = endpoint::<CreateVoice, _>(routes, voices::create::create);
     let routes = endpoint::<ListVoices, _>(routes, voices::list::list);
     let routes = endpoint::<ReadVoice, _>(routes, voices::read::read);
+    let routes = endpoint::<ReplaceVoice, _>(routes, voices::replace::replace);
+    let routes = endpoint::<UpdateVoice, _>(routes, voices::update::update);
+    let routes = endpoint::<DeleteVoice, _>(routes, voices::delete::delete);
+    let routes = endpoint::<PreviewVoice, _>(routes, voice_preview::preview);
     let routes = endpoint::<ReadVoicePreview, _>(routes, voices::preview::preview);
     let routes = endpoint::<ListAccounts, _>(routes, accounts::list::list);
     let routes = endpoint::<ReadAccount, _>(routes, accounts::read::read);
@@ -173,5 +181,5 @@ fn cors(api_key: bool) -> CorsLayer {
             axum::http::Method::PUT,
         ])
         .allow_headers(headers)
-        .expose_headers([trace::REQUEST_ID])
+        .expose_headers([axum::http::header::RETRY_AFTER, trace::REQUEST_ID])
 }

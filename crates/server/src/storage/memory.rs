@@ -8,6 +8,7 @@ mod catalog;
 mod telephony;
 mod throttles;
 mod tools;
+mod voices;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,11 +21,10 @@ use futures::future::{BoxFuture, ready};
 
 use super::{
     AccountId, AccountStore, Admission, CallStore, Database, Deletion, Direction, KeyStore, MessageChoice,
-    MessagePlace, Pending, Severity, Slice, StorageError, StoredAgent, StoredCall, StoredEvent, StoredKey,
-    StoredMessage, StoredRegistration, StoredStage, StoredThrottle, StoredTool, Terms, Tombstone, ToolUse,
-    Window,
+    MessagePlace, Pending, Provider, ProviderSettings, Severity, Slice, StorageError, StoredAgent,
+    StoredCall, StoredEvent, StoredKey, StoredMessage, StoredRegistration, StoredStage, StoredThrottle,
+    StoredTool, StoredVoice, Terms, Tombstone, ToolUse, Window,
 };
-use super::{Provider, ProviderSettings};
 
 #[derive(Default)]
 pub(super) struct Memory(Mutex<Contents>);
@@ -45,6 +45,8 @@ struct Contents {
     sip_settings: HashMap<AccountId, (SipSettings, u64)>,
     sip_registrations: Vec<(StoredRegistration, u64)>,
     provider_settings: HashMap<(AccountId, Provider), (ProviderSettings, u64)>,
+    /// By age.
+    voices: Vec<StoredVoice>,
     closed: bool,
 }
 

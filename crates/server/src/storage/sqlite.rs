@@ -13,6 +13,7 @@ mod stages;
 mod telephony;
 mod throttles;
 mod tools;
+mod voices;
 
 use std::fs::OpenOptions;
 use std::io;
@@ -91,6 +92,7 @@ fn migrations() -> Migrator {
         one(5, "call lists", include_str!("../../migrations/sqlite/0005_call_lists.sql")),
         one(16, "throttles", include_str!("../../migrations/sqlite/0016_throttles.sql")),
         one(18, "telephony", include_str!("../../migrations/sqlite/0018_telephony.sql")),
+        one(19, "voices", include_str!("../../migrations/sqlite/0019_voices.sql")),
     ])
 }
 

@@ -19,3 +19,4 @@ mod surroundings;
 mod telephony;
 mod throttles;
 mod tools;
+mod voices;

@@ -7,6 +7,7 @@ mod catalog;
 mod contract;
 mod telephony;
 mod throttles;
+mod voices;
 
 use std::path::{Path, PathBuf};
 
@@ -78,6 +79,11 @@ contract! {
     a_window_slides_and_the_oldest_call_makes_room,
     what_was_counted_counts_however_calls_and_rules_change,
     of_calls_at_once_only_so_many_pass;
+    voices:
+    a_voice_comes_back_as_it_was_kept_and_only_to_its_account,
+    a_voices_name_is_its_own_within_the_account,
+    of_two_changes_of_a_voice_the_second_is_told_that_it_comes_too_late,
+    an_account_has_a_bounded_number_of_voices_and_of_recordings;
 }
 
 #[tokio::test]

@@ -11,8 +11,9 @@ use super::super::Http;
 use super::super::answer::{Answer, Answered};
 use super::super::auth::Account;
 use super::super::error::ApiError;
+use super::super::merge;
 use super::super::request::Requested;
-use super::{agent_resource, merge, own_agent, revision};
+use super::{agent_resource, own_agent, revision};
 use crate::storage::StoredAgent;
 
 /// How often a change is tried that another one keeps getting ahead of.
