@@ -20,7 +20,7 @@ use crate::call::live::{Calls, Files};
 use crate::call::recording::Recordings;
 use crate::call::voices::samples::Samples;
 use crate::config::{self, Config, KeyError, PublicUrl};
-use crate::http::{Http, Shared, router};
+use crate::http::{Documents, Http, Shared, router};
 use crate::jobs::retention::{self, Keeping, Kind};
 use crate::outbound::Outbound;
 use crate::storage::{AccountId, OpenError, Storage, StorageError, StoredKey};
@@ -167,6 +167,7 @@ impl App {
             default_account,
             public_url: public_url.clone(),
             server,
+            documents: Documents::default(),
             ready: AtomicBool::new(true),
         });
         // Audio comes in small pieces, and each should leave at once.

@@ -20,6 +20,7 @@ mod patch;
 mod range;
 mod request;
 mod router;
+mod schema;
 mod sip;
 mod telephony_configs;
 mod tools;
@@ -41,6 +42,7 @@ use crate::outbound::Outbound;
 use crate::storage::{AccountId, Storage};
 
 pub(crate) use router::router;
+pub(crate) use schema::Documents;
 
 /// What every handler may use. Cheap to clone.
 #[derive(Clone)]
@@ -68,6 +70,8 @@ pub(crate) struct Shared {
     pub(crate) public_url: PublicUrl,
     /// The configuration's `[server]` section.
     pub(crate) server: Server,
+    /// The API's description of itself, once somebody has asked for it.
+    pub(crate) documents: Documents,
     /// Whether the server takes new calls: false once it was told to stop.
     pub(crate) ready: AtomicBool,
 }

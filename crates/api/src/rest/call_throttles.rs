@@ -5,8 +5,9 @@
 use crate::endpoint::{NoBody, endpoint};
 use crate::ids::ThrottleId;
 use crate::json::check::{Chars, Items, Within};
-use crate::json::{JsonObject, record};
+use crate::json::record;
 use crate::page::Page;
+use crate::patch::Patch;
 use crate::timestamp::Timestamp;
 
 endpoint! {
@@ -27,17 +28,17 @@ endpoint! {
 endpoint! {
     /// Replaces a throttle. What it has counted still counts.
     pub ReplaceThrottle: Put "/api/call_throttles/{throttle_id}"
-        path ThrottleId, body CallThrottleRequest, -> 200 CallThrottle
+        path ThrottleId, body CallThrottleRequest, -> 200 CallThrottle | 409
 }
 
 endpoint! {
-    /// Changes what the body says and leaves the rest. The body has the shape of a [`CallThrottleRequest`].
-    pub UpdateThrottle: Patch "/api/call_throttles/{throttle_id}" path ThrottleId, body JsonObject, -> 200 CallThrottle
+    /// Changes what the body says and leaves the rest.
+    pub UpdateThrottle: Patch "/api/call_throttles/{throttle_id}" path ThrottleId, body Patch<CallThrottleRequest>, -> 200 CallThrottle | 409
 }
 
 endpoint! {
-    /// Removes a throttle.
-    pub DeleteThrottle: Delete "/api/call_throttles/{throttle_id}" path ThrottleId, -> 204 NoBody
+    /// Removes a throttle, unless a batch that is not over counts on it.
+    pub DeleteThrottle: Delete "/api/call_throttles/{throttle_id}" path ThrottleId, -> 204 NoBody | 409
 }
 
 record! {

@@ -99,7 +99,7 @@ endpoint! {
 
 endpoint! {
     /// Leads to what a call's SIP leg logged (protocol.md 7.6.6).
-    pub ReadCallSipLogs: Get "/api/calls/{call_id}/sip_logs" path CallId, -> 302 NoBody
+    pub ReadCallSipLogs: Get "/api/calls/{call_id}/sip_logs" path CallId, -> 302 NoBody | 425
 }
 
 endpoint! {

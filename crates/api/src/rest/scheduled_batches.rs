@@ -11,7 +11,9 @@ use crate::ids::{AgentId, BatchId, CallId};
 use crate::json::check::{Chars, HTTP_URL, Items, NoReservedKeys, Within};
 use crate::json::{Check, JsonObject, Reader, record, words};
 use crate::page::Page;
+use crate::patch::Patch;
 use crate::rest::calls::{Call, CallMedium};
+use crate::schema::Schema;
 use crate::secret::Secret;
 use crate::timestamp::Timestamp;
 
@@ -37,9 +39,9 @@ endpoint! {
 }
 
 endpoint! {
-    /// Changes what the body says and leaves the rest. The body has the shape of a [`BatchSettings`]; the calls cannot be changed.
+    /// Changes what the body says and leaves the rest. The calls cannot be changed.
     pub UpdateBatch: Patch "/api/agents/{agent_id}/scheduled_batches/{batch_id}"
-        path (AgentId, BatchId), body JsonObject, -> 200 ScheduledCallBatch
+        path (AgentId, BatchId), body Patch<BatchSettings>, -> 200 ScheduledCallBatch | 409
 }
 
 endpoint! {
@@ -221,6 +223,10 @@ record! {
 struct WebhookUrl;
 
 impl Check<String> for WebhookUrl {
+    fn bound(&self, schema: Schema) -> Schema {
+        Check::<String>::bound(&Chars(0, 200), Check::<String>::bound(&HTTP_URL, schema))
+    }
+
     fn check(&self, value: &String, reader: &mut Reader) {
         HTTP_URL.check(value, reader);
         Chars(0, 200).check(value, reader);

@@ -5,8 +5,10 @@
 use crate::endpoint::{NoBody, endpoint};
 use crate::ids::{AgentId, SipRegistrationId};
 use crate::json::check::{Chars, HTTP_URL, Items, Within};
-use crate::json::{JsonObject, Reader, record};
+use crate::json::{Reader, record};
 use crate::page::Page;
+use crate::patch::Patch;
+use crate::schema::Schema;
 use crate::secret::Secret;
 use crate::timestamp::Timestamp;
 
@@ -16,8 +18,8 @@ endpoint! {
 }
 
 endpoint! {
-    /// Changes what the body says and leaves the rest. The body has the shape of a [`SipSettings`].
-    pub UpdateSipConfig: Patch "/api/sip" body JsonObject, -> 200 SipConfig
+    /// Changes what the body says and leaves the rest.
+    pub UpdateSipConfig: Patch "/api/sip" body Patch<SipSettings>, -> 200 SipConfig | 409
 }
 
 endpoint! {
@@ -37,9 +39,9 @@ endpoint! {
 }
 
 endpoint! {
-    /// Changes what the body says and leaves the rest. The body has the shape of a [`SipRegistrationRequest`].
+    /// Changes what the body says and leaves the rest.
     pub UpdateSipRegistration: Patch "/api/sip/registrations/{registration_id}"
-        path SipRegistrationId, body JsonObject, -> 200 SipRegistration
+        path SipRegistrationId, body Patch<SipRegistrationRequest>, -> 200 SipRegistration | 409
 }
 
 endpoint! {
@@ -160,6 +162,10 @@ fn secrets_are_some(handler: &FallbackHandler, reader: &mut Reader) {
 pub(crate) struct SipUser(pub(crate) usize);
 
 impl crate::json::Check<String> for SipUser {
+    fn bound(&self, schema: Schema) -> Schema {
+        schema.with("pattern", r#"^[!#-;=?A-\[\]-~]+$"#).with("maxLength", self.0)
+    }
+
     fn check(&self, value: &String, reader: &mut Reader) {
         let fits = |c: char| c.is_ascii_graphic() && !"@<>\"\\".contains(c);
         if value.is_empty() || value.chars().count() > self.0 || !value.chars().all(fits) {
@@ -175,6 +181,10 @@ impl crate::json::Check<String> for SipUser {
 pub(crate) struct SipServer;
 
 impl crate::json::Check<String> for SipServer {
+    fn bound(&self, schema: Schema) -> Schema {
+        schema.with("minLength", 1).with("maxLength", 100)
+    }
+
     fn check(&self, value: &String, reader: &mut Reader) {
         if value.len() > 100 || !is_sip_server(value) {
             reader.refuse(

@@ -6,15 +6,17 @@
 
 use std::collections::BTreeMap;
 
-use crate::endpoint::{NoBody, Payload, endpoint};
+use crate::endpoint::{JSON, NoBody, Payload, endpoint};
 use crate::ids::AgentId;
 use crate::json::check::{Chars, Items};
-use crate::json::{Check, Invalid, JsonObject, Parsed, Reader, quoted, record};
+use crate::json::{Check, Invalid, Parsed, Reader, quoted, record};
+use crate::patch::Patch;
+use crate::schema::{Schema, Schemas};
 use crate::secret::Secret;
 
 endpoint! {
     /// Reads the account's Twilio configuration.
-    pub ReadTwilioConfig: Get "/api/telephony_configs/twilio" -> 200 TwilioConfig
+    pub ReadTwilioConfig: Get "/api/telephony_configs/twilio" -> 200 TwilioConfig | 404
 }
 
 endpoint! {
@@ -23,18 +25,18 @@ endpoint! {
 }
 
 endpoint! {
-    /// Changes what the body says and leaves the rest. The body has the shape of a [`TwilioSettings`].
-    pub UpdateTwilioConfig: Patch "/api/telephony_configs/twilio" body JsonObject, -> 200 TwilioConfig
+    /// Changes what the body says and leaves the rest.
+    pub UpdateTwilioConfig: Patch "/api/telephony_configs/twilio" body Patch<TwilioSettings>, -> 200 TwilioConfig | 404 | 409
 }
 
 endpoint! {
     /// Removes the account's Twilio configuration.
-    pub DeleteTwilioConfig: Delete "/api/telephony_configs/twilio" -> 204 NoBody
+    pub DeleteTwilioConfig: Delete "/api/telephony_configs/twilio" -> 204 NoBody | 404
 }
 
 endpoint! {
     /// Reads the account's Telnyx configuration.
-    pub ReadTelnyxConfig: Get "/api/telephony_configs/telnyx" -> 200 TelnyxConfig
+    pub ReadTelnyxConfig: Get "/api/telephony_configs/telnyx" -> 200 TelnyxConfig | 404
 }
 
 endpoint! {
@@ -43,18 +45,18 @@ endpoint! {
 }
 
 endpoint! {
-    /// Changes what the body says and leaves the rest. The body has the shape of a [`TelnyxSettings`].
-    pub UpdateTelnyxConfig: Patch "/api/telephony_configs/telnyx" body JsonObject, -> 200 TelnyxConfig
+    /// Changes what the body says and leaves the rest.
+    pub UpdateTelnyxConfig: Patch "/api/telephony_configs/telnyx" body Patch<TelnyxSettings>, -> 200 TelnyxConfig | 404 | 409
 }
 
 endpoint! {
     /// Removes the account's Telnyx configuration.
-    pub DeleteTelnyxConfig: Delete "/api/telephony_configs/telnyx" -> 204 NoBody
+    pub DeleteTelnyxConfig: Delete "/api/telephony_configs/telnyx" -> 204 NoBody | 404
 }
 
 endpoint! {
     /// Reads the account's Plivo configuration.
-    pub ReadPlivoConfig: Get "/api/telephony_configs/plivo" -> 200 PlivoConfig
+    pub ReadPlivoConfig: Get "/api/telephony_configs/plivo" -> 200 PlivoConfig | 404
 }
 
 endpoint! {
@@ -63,13 +65,13 @@ endpoint! {
 }
 
 endpoint! {
-    /// Changes what the body says and leaves the rest. The body has the shape of a [`PlivoSettings`].
-    pub UpdatePlivoConfig: Patch "/api/telephony_configs/plivo" body JsonObject, -> 200 PlivoConfig
+    /// Changes what the body says and leaves the rest.
+    pub UpdatePlivoConfig: Patch "/api/telephony_configs/plivo" body Patch<PlivoSettings>, -> 200 PlivoConfig | 404 | 409
 }
 
 endpoint! {
     /// Removes the account's Plivo configuration.
-    pub DeletePlivoConfig: Delete "/api/telephony_configs/plivo" -> 204 NoBody
+    pub DeletePlivoConfig: Delete "/api/telephony_configs/plivo" -> 204 NoBody | 404
 }
 
 endpoint! {
@@ -78,18 +80,21 @@ endpoint! {
 }
 
 endpoint! {
-    /// Changes the configurations of those providers that the body names; null removes one. The body has the shape of an
-    /// [`AccountTelephonySettings`]. Deprecated: change each at its own place.
+    /// Changes the configurations of those providers that the body names; null removes one. Deprecated: change each
+    /// at its own place.
     pub UpdateAccountTelephonyConfig: Patch "/api/accounts/me/telephony_config"
-        body JsonObject, -> 200 AccountTelephonyConfig
+        body Patch<AccountTelephonySettings>, -> 200 AccountTelephonyConfig | 409
 }
 
 endpoint! {
     /// Creates a call with an agent for a provider at which somebody calls, and tells it where to stream the call. Who calls it is a
     /// provider, which signs what it sends.
     pub AnswerTelephonyProvider: Post "/api/agents/{agent_id}/telephony_xml"
-        path AgentId, body ProviderRequest, -> 200 XmlDocument
+        path AgentId, body ProviderRequest, -> 200 XmlDocument | 401 | 403 | 429 | 503
 }
+
+/// The media type of plain forms.
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// What a provider posts: a form, or JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +111,10 @@ impl Payload for ProviderRequest {
 
     fn to_body(&self) -> Option<Vec<u8>> {
         Some(self.0.clone())
+    }
+
+    fn contents(_: &mut Schemas) -> Vec<(&'static str, Schema)> {
+        vec![(FORM, Schema::of("object")), (JSON, Schema::of("object"))]
     }
 }
 
@@ -130,6 +139,10 @@ impl Payload for XmlDocument {
 
     fn to_body(&self) -> Option<Vec<u8>> {
         Some(self.0.clone().into_bytes())
+    }
+
+    fn contents(_: &mut Schemas) -> Vec<(&'static str, Schema)> {
+        vec![(Self::CONTENT_TYPE, Schema::of("string"))]
     }
 }
 
@@ -308,6 +321,10 @@ fn allowance_is_one(agents: &[AgentId], all: bool, reader: &mut Reader) {
 struct Word(usize);
 
 impl Check<String> for Word {
+    fn bound(&self, schema: Schema) -> Schema {
+        schema.with("pattern", "^[A-Za-z0-9_.-]+$").with("maxLength", self.0)
+    }
+
     fn check(&self, value: &String, reader: &mut Reader) {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
         if value.is_empty() || value.len() > self.0 || !value.bytes().all(fits) {
@@ -320,6 +337,10 @@ impl Check<String> for Word {
 struct TwilioSid;
 
 impl Check<String> for TwilioSid {
+    fn bound(&self, schema: Schema) -> Schema {
+        schema.with("pattern", "^AC[0-9A-Fa-f]{32}$")
+    }
+
     fn check(&self, value: &String, reader: &mut Reader) {
         let digits = value.strip_prefix("AC").unwrap_or_default();
         if digits.len() != 32 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -338,6 +359,10 @@ impl Mapping {
 }
 
 impl Check<BTreeMap<String, String>> for Mapping {
+    fn bound(&self, schema: Schema) -> Schema {
+        Check::<BTreeMap<String, String>>::bound(&Items(0, 100), schema)
+    }
+
     fn check(&self, value: &BTreeMap<String, String>, reader: &mut Reader) {
         Items(0, 100).check(value, reader);
         let is_dotted = |text: &str| {

@@ -1,12 +1,14 @@
 //! The voices that agents can speak with (protocol.md 7.4).
 
-use crate::endpoint::{NoBody, WavFile, endpoint};
+use crate::endpoint::{Form, MULTIPART, NoBody, WavFile, endpoint};
 use crate::ids::VoiceId;
 use crate::json::check::{Chars, Within};
 use crate::json::{JsonObject, record, words};
 use crate::page::Page;
+use crate::patch::Patch;
 use crate::rest::calls::ExternalVoice;
 use crate::rest::tools::Ownership;
+use crate::schema::{Object, Schema, Schemas};
 
 endpoint! {
     /// Lists the voices that the account may use.
@@ -19,9 +21,8 @@ endpoint! {
 }
 
 endpoint! {
-    /// Registers a voice of a provider, or of any HTTP endpoint that speaks. The same path takes a form with a recording to clone:
-    /// `file` (MP3 or WAV, at most 10 MiB), `name`, `description` and `language`.
-    pub CreateVoice: Post "/api/voices" body VoiceRequest, -> 201 Voice
+    /// Registers a voice of a provider, or of any HTTP endpoint that speaks; or, as a form, clones one from a recording.
+    pub CreateVoice: Post "/api/voices" body VoiceRequest, form VoiceUpload, -> 201 Voice
 }
 
 endpoint! {
@@ -30,9 +31,8 @@ endpoint! {
 }
 
 endpoint! {
-    /// Changes what the body says and leaves the rest: objects are merged, all else is replaced, and null clears. The body has the
-    /// shape of a [`VoiceRequest`].
-    pub UpdateVoice: Patch "/api/voices/{voice_id}" path VoiceId, body JsonObject, -> 200 Voice
+    /// Changes what the body says and leaves the rest.
+    pub UpdateVoice: Patch "/api/voices/{voice_id}" path VoiceId, body Patch<VoiceRequest>, -> 200 Voice
 }
 
 endpoint! {
@@ -68,6 +68,26 @@ record! {
         provider: Vec<VoiceProvider>,
         /// Only voices with this in their name or description, in any letter case.
         search: Option<String> where Chars(1, 1000),
+    }
+}
+
+/// What a voice is cloned from: a form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VoiceUpload;
+
+impl Form for VoiceUpload {
+    fn form(_: &mut Schemas) -> Option<(&'static str, Schema)> {
+        let text = |most: u32| Schema::of("string").with("maxLength", most);
+        let form = Object::default()
+            .required("file", Schema::text("binary"), "A recording of the voice: MP3 or WAV, at most 10 MiB.")
+            .required(
+                "name",
+                text(40).with("minLength", 1),
+                "Its name, unlike those of the account's other voices.",
+            )
+            .optional("description", text(240), "What it is like.")
+            .optional("language", text(10), "BCP-47 language that is spoken in the recording.");
+        Some((MULTIPART, form.into_schema("")))
     }
 }
 

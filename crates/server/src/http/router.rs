@@ -18,6 +18,7 @@ use antiphon_api::rest::calls::{
 };
 use antiphon_api::rest::deleted_calls::{ListDeletedCalls, ReadDeletedCall};
 use antiphon_api::rest::models::ListModels;
+use antiphon_api::rest::schema::ReadSchema;
 use antiphon_api::rest::sip::{
     CreateSipRegistration, DeleteSipRegistration, ListSipRegistrations, ReadSipConfig, ReadSipRegistration,
     UpdateSipConfig, UpdateSipRegistration,
@@ -44,18 +45,24 @@ use tower_http::cors::{Any, CorsLayer};
 use super::error::ApiError;
 use super::telephony_configs::{Place, Plivo, Telnyx, Twilio};
 use super::{
-    Http, accounts, agents, auth, call_throttles, calls, deleted_calls, health, join, models, sip,
+    Http, accounts, agents, auth, call_throttles, calls, deleted_calls, health, join, models, schema, sip,
     telephony_configs, tools, trace, voice_preview, voices,
 };
 
 /// All routes, and what surrounds them.
 pub(crate) fn router(http: Http) -> Router {
-    let routes = Router::new()
+    surround(routes().router, &http).with_state(http)
+}
+
+/// All routes.
+fn routes() -> Routes {
+    let router = Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/calls/{call_id}", get(join::join))
         .route("/calls/{call_id}/server_web_socket", get(join::join))
         .route("/calls/{call_id}/telephony", get(join::join));
+    let routes = Routes { router, served: Vec::new() };
     let routes = endpoint::<CreateCall, _>(routes, calls::create::create);
     let routes = endpoint::<ListCalls, _>(routes, calls::list::list);
     let routes = endpoint::<ReadCall, _>(routes, calls::read::read);
@@ -123,11 +130,17 @@ pub(crate) fn router(http: Http) -> Router {
     let routes =
         endpoint::<UpdateAccountTelephonyConfig, _>(routes, accounts::telephony_config::update::update);
     let routes = endpoint::<AnswerTelephonyProvider, _>(routes, agents::telephony_xml::telephony_xml);
-    surround(routes, &http).with_state(http)
+    endpoint::<ReadSchema, _>(routes, schema::read)
+}
+
+/// Routes, and which endpoints they serve.
+struct Routes {
+    router: Router<Http>,
+    served: Vec<(Method, &'static str)>,
 }
 
 /// The routes of one telephony provider's configuration.
-fn provider<P: Place>(routes: Router<Http>) -> Router<Http> {
+fn provider<P: Place>(routes: Routes) -> Routes {
     let routes = endpoint::<P::Create, _>(routes, telephony_configs::create::create::<P>);
     let routes = endpoint::<P::Read, _>(routes, telephony_configs::read::read::<P>);
     let routes = endpoint::<P::Update, _>(routes, telephony_configs::update::update::<P>);
@@ -151,7 +164,7 @@ fn surround(routes: Router<Http>, http: &Http) -> Router<Http> {
 }
 
 /// Adds an endpoint at its own path and method.
-fn endpoint<E: Endpoint, T: 'static>(routes: Router<Http>, handler: impl Handler<T, Http>) -> Router<Http> {
+fn endpoint<E: Endpoint, T: 'static>(mut routes: Routes, handler: impl Handler<T, Http>) -> Routes {
     let method = match E::METHOD {
         Method::Delete => MethodFilter::DELETE,
         Method::Get => MethodFilter::GET,
@@ -161,7 +174,9 @@ fn endpoint<E: Endpoint, T: 'static>(routes: Router<Http>, handler: impl Handler
         Method::Post => MethodFilter::POST,
         Method::Put => MethodFilter::PUT,
     };
-    routes.route(E::PATH, on(method, handler))
+    routes.router = routes.router.route(E::PATH, on(method, handler));
+    routes.served.push((E::METHOD, E::PATH));
+    routes
 }
 
 /// Browsers of any origin may use the API with the header that says it is unsafe; with the other one only if the operator wants
@@ -182,4 +197,22 @@ fn cors(api_key: bool) -> CorsLayer {
         ])
         .allow_headers(headers)
         .expose_headers([axum::http::header::RETRY_AFTER, trace::REQUEST_ID])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use antiphon_api::rest::operations::operations;
+
+    use super::routes;
+
+    #[test]
+    fn what_is_served_is_what_is_documented() {
+        let named = |(method, path): (antiphon_api::endpoint::Method, &str)| format!("{method} {path}");
+        let served: BTreeSet<String> = routes().served.into_iter().map(named).collect();
+        let documented: BTreeSet<String> =
+            operations().iter().map(|operation| named((operation.method, operation.path))).collect();
+        assert_eq!(served, documented, "an endpoint has its line here and in antiphon_api::rest::operations");
+    }
 }

@@ -6,9 +6,11 @@ pub(super) mod delete;
 pub(super) mod read;
 pub(super) mod update;
 
+use antiphon_api::Patch;
 use antiphon_api::endpoint::{Endpoint, NoBody, NoQuery, Payload};
-use antiphon_api::json::{FromJson, JsonObject};
+use antiphon_api::json::FromJson;
 use antiphon_api::rest::telephony_configs as api;
+use antiphon_api::schema::{Describe, DescribeFields};
 use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
@@ -25,12 +27,12 @@ pub(super) trait Place: Send + Sync + 'static {
     /// What the provider is called by people.
     const NAME: &'static str;
     /// What an account there is set with.
-    type Settings: FromJson + Serialize + Clone + Send + Sync + 'static;
+    type Settings: FromJson + Serialize + Describe + DescribeFields + Clone + Send + Sync + 'static;
     /// How it is shown.
     type Config: for<'s> From<&'s Self::Settings> + Payload + Send + 'static;
     type Create: Endpoint<Path = (), Query = NoQuery, Body = Self::Settings, Response = Self::Config>;
     type Read: Endpoint<Path = (), Query = NoQuery, Body = NoBody, Response = Self::Config>;
-    type Update: Endpoint<Path = (), Query = NoQuery, Body = JsonObject, Response = Self::Config>;
+    type Update: Endpoint<Path = (), Query = NoQuery, Body = Patch<Self::Settings>, Response = Self::Config>;
     type Delete: Endpoint<Path = (), Query = NoQuery, Body = NoBody, Response = NoBody>;
 
     fn to_stored(settings: Self::Settings) -> ProviderSettings;

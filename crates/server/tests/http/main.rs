@@ -13,6 +13,7 @@ mod endpoint;
 mod lifecycle;
 mod lists;
 mod recording;
+mod schema;
 mod server;
 mod sip;
 mod surroundings;

@@ -31,7 +31,7 @@ pub(in crate::http) async fn update(
             call_template: Some(known.revision.template.clone()),
         };
         let whole = serde_json::to_value(&whole).expect("wire types have string keys");
-        let merged = merge::merged(whole, &Value::Object(request.body.clone()));
+        let merged = merge::merged(whole, &Value::Object(request.body.changes.clone()));
         let parsed = from_value::<AgentRequest>(&merged, Source::RequestBody)?;
         if http.server.strict_fields && !parsed.ignored.is_empty() {
             return Err(ApiError::fields(parsed.ignored, "does not exist; leave it out"));

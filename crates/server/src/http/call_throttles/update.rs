@@ -18,7 +18,7 @@ pub(in crate::http) async fn update(
     account: Account,
     request: Requested<UpdateThrottle>,
 ) -> Answered<UpdateThrottle> {
-    let patch = |known: CallThrottleRequest| patched(&http, &known, &request.body);
+    let patch = |known: CallThrottleRequest| patched(&http, &known, &request.body.changes);
     change(&http, &account, request.path, patch).await.map(Answer)
 }
 

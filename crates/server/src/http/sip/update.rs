@@ -28,7 +28,7 @@ pub(in crate::http) async fn update(
             Some((known, version)) => (known, Some(version)),
             None => (SipSettings::default(), None),
         };
-        let mut settings: SipSettings = patched(&http, &known, &request.body)?;
+        let mut settings: SipSettings = patched(&http, &known, &request.body.changes)?;
         check(&http, &account, &settings, &known).await?;
         if let Some(handler) = &mut settings.fallback_handler
             && handler.secrets.is_none()

@@ -16,7 +16,7 @@ pub(in crate::http) async fn update<P: Place>(
 ) -> Answered<P::Update> {
     for _ in 0..ATTEMPTS {
         let (known, version) = known::<P>(&http, &account).await?.ok_or_else(not_configured::<P>)?;
-        let settings = patched(&http, &known, &request.body)?;
+        let settings = patched(&http, &known, &request.body.changes)?;
         let shown = P::Config::from(&settings);
         let (settings, before) = (P::to_stored(settings), P::to_stored(known));
         check(&http, &account, &settings, Some(&before), "").await?;

@@ -18,7 +18,7 @@ pub(in crate::http) async fn update(
     account: Account,
     request: Requested<UpdateVoice>,
 ) -> Answered<UpdateVoice> {
-    let patch = Value::Object(request.body);
+    let patch = Value::Object(request.body.changes);
     let voice = change(&http, &account, request.path, |before| {
         let parsed = from_value::<VoiceRequest>(&merge::merged(before, &patch), Source::RequestBody)?;
         if http.server.strict_fields && !parsed.ignored.is_empty() {

@@ -32,7 +32,7 @@ pub(in crate::http) async fn update(
             telnyx: telnyx.as_ref().map(|(settings, _)| settings.clone()),
             plivo: plivo.as_ref().map(|(settings, _)| settings.clone()),
         };
-        let after: AccountTelephonySettings = patched(&http, &before, &request.body)?;
+        let after: AccountTelephonySettings = patched(&http, &before, &request.body.changes)?;
         let answer = shown(&after);
         let twilio = Change::<Twilio> { before: twilio, after: after.twilio };
         let telnyx = Change::<Telnyx> { before: telnyx, after: after.telnyx };

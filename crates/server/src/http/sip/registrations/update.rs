@@ -19,7 +19,7 @@ pub(in crate::http) async fn update(
     for _ in 0..ATTEMPTS {
         let found = http.storage.telephony.find_registration(account.0, request.path).await?;
         let (known, version) = found.ok_or_else(no_registration)?;
-        let settings = patched(&http, &known.settings, &request.body)?;
+        let settings = patched(&http, &known.settings, &request.body.changes)?;
         let changed = StoredRegistration { settings, ..known };
         if http.storage.telephony.update_registration(&changed, version).await? {
             return Ok(Answer(registration_resource(changed)));
