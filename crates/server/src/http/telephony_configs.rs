@@ -60,7 +60,6 @@ macro_rules! place {
             fn of_stored(stored: ProviderSettings) -> Option<Self::Settings> {
                 match stored {
                     ProviderSettings::$provider(settings) => Some(settings),
-                    #[expect(clippy::wildcard_enum_match_arm, reason = "one of all providers is wanted")]
                     _ => None,
                 }
             }
