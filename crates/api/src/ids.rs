@@ -132,6 +132,10 @@ id!(
     /// A voice.
     VoiceId
 );
+id!(
+    /// A webhook.
+    WebhookId
+);
 
 #[cfg(test)]
 mod tests {

@@ -62,7 +62,7 @@ pub use duration::{DurationError, WireDuration};
 pub use error::ErrorBody;
 pub use ids::{
     AccountId, AgentId, AgentRevisionId, BatchId, CallId, CallStageId, CallToolId, IdError,
-    SipRegistrationId, ThrottleId, ToolId, VoiceId,
+    SipRegistrationId, ThrottleId, ToolId, VoiceId, WebhookId,
 };
 pub use page::Page;
 pub use patch::Patch;

@@ -13,3 +13,4 @@ pub mod sip;
 pub mod telephony_configs;
 pub mod tools;
 pub mod voices;
+pub mod webhooks;

@@ -4,7 +4,7 @@
 
 use super::{
     accounts, agents, call_throttles, calls, deleted_calls, models, schema, sip, telephony_configs, tools,
-    voices,
+    voices, webhooks,
 };
 use crate::endpoint::{Endpoint, Form as _, Method, PathArguments as _, Payload as _};
 use crate::schema::{DescribeFields as _, Object, Schema, Schemas, Side};
@@ -216,5 +216,14 @@ operations! {
         voices::DeleteVoice: "voices_destroy",
         voices::ReadVoicePreview: "voices_preview_retrieve",
         voices::PreviewVoice: "preview_voice",
+    }
+    "webhooks" {
+        webhooks::ListWebhooks: "webhooks_list",
+        webhooks::CreateWebhook: "webhooks_create",
+        webhooks::ReadWebhook: "webhooks_retrieve",
+        webhooks::ReplaceWebhook: "webhooks_update",
+        webhooks::UpdateWebhook: "webhooks_partial_update",
+        webhooks::DeleteWebhook: "webhooks_destroy",
+        webhooks::ListWebhookDeliveries: "webhooks_deliveries_list",
     }
 }

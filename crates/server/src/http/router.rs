@@ -33,6 +33,10 @@ use antiphon_api::rest::voices::{
     CreateVoice, DeleteVoice, ListVoices, PreviewVoice, ReadVoice, ReadVoicePreview, ReplaceVoice,
     UpdateVoice,
 };
+use antiphon_api::rest::webhooks::{
+    CreateWebhook, DeleteWebhook, ListWebhookDeliveries, ListWebhooks, ReadWebhook, ReplaceWebhook,
+    UpdateWebhook,
+};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
@@ -46,7 +50,7 @@ use super::error::ApiError;
 use super::telephony_configs::{Place, Plivo, Telnyx, Twilio};
 use super::{
     Http, accounts, agents, auth, call_throttles, calls, deleted_calls, health, join, models, schema, sip,
-    telephony_configs, tools, trace, voice_preview, voices,
+    telephony_configs, tools, trace, voice_preview, voices, webhooks,
 };
 
 /// All routes, and what surrounds them.
@@ -130,6 +134,13 @@ fn routes() -> Routes {
     let routes =
         endpoint::<UpdateAccountTelephonyConfig, _>(routes, accounts::telephony_config::update::update);
     let routes = endpoint::<AnswerTelephonyProvider, _>(routes, agents::telephony_xml::telephony_xml);
+    let routes = endpoint::<CreateWebhook, _>(routes, webhooks::create::create);
+    let routes = endpoint::<ListWebhooks, _>(routes, webhooks::list::list);
+    let routes = endpoint::<ReadWebhook, _>(routes, webhooks::read::read);
+    let routes = endpoint::<ReplaceWebhook, _>(routes, webhooks::replace::replace);
+    let routes = endpoint::<UpdateWebhook, _>(routes, webhooks::update::update);
+    let routes = endpoint::<DeleteWebhook, _>(routes, webhooks::delete::delete);
+    let routes = endpoint::<ListWebhookDeliveries, _>(routes, webhooks::deliveries::deliveries);
     endpoint::<ReadSchema, _>(routes, schema::read)
 }
 

@@ -8,12 +8,15 @@ mod agents;
 mod api_keys;
 mod calls;
 mod catalog;
+mod deliveries;
+mod endings;
 mod messages;
 mod stages;
 mod telephony;
 mod throttles;
 mod tools;
 mod voices;
+mod webhooks;
 
 use std::fs::OpenOptions;
 use std::io;
@@ -28,6 +31,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{Row, SqlSafeStr};
+use tokio::sync::watch;
 
 use super::{Database, OpenError, Pending, StorageError};
 
@@ -37,6 +41,8 @@ const BEGIN: &str = "BEGIN IMMEDIATE";
 /// A pool of connections to one file.
 pub(super) struct Sqlite {
     pool: SqlitePool,
+    /// Tells that there may be something to deliver.
+    outbox: watch::Sender<()>,
 }
 
 impl Sqlite {
@@ -61,7 +67,7 @@ impl Sqlite {
             .run(&pool)
             .await
             .map_err(|source| OpenError::Migrate { path: path.to_owned(), source })?;
-        Ok(Self { pool })
+        Ok(Self { pool, outbox: watch::Sender::default() })
     }
 }
 
@@ -93,6 +99,8 @@ fn migrations() -> Migrator {
         one(16, "throttles", include_str!("../../migrations/sqlite/0016_throttles.sql")),
         one(18, "telephony", include_str!("../../migrations/sqlite/0018_telephony.sql")),
         one(19, "voices", include_str!("../../migrations/sqlite/0019_voices.sql")),
+        one(12, "webhooks", include_str!("../../migrations/sqlite/0012_webhooks.sql")),
+        one(13, "summaries", include_str!("../../migrations/sqlite/0013_summaries.sql")),
     ])
 }
 

@@ -22,3 +22,4 @@ mod telephony;
 mod throttles;
 mod tools;
 mod voices;
+mod webhooks;

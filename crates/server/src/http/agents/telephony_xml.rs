@@ -15,9 +15,9 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 
 use super::super::Http;
-use super::super::calls::call_resource;
 use super::super::error::{ApiError, internal};
 use super::super::telephony_configs::telnyx_key;
+use crate::call::resource::call_resource;
 use crate::call::{CreateOptions, agents};
 use crate::storage::{CallAgent, Provider, ProviderSettings, StoredAgent};
 use crate::telephony::request::Posted;

@@ -1,5 +1,6 @@
 //! Calls in SQLite.
 
+use antiphon_api::rest::webhooks::WebhookEvent;
 use antiphon_api::{CallId, Timestamp};
 use antiphon_engine::output::EndReason;
 use futures::FutureExt;
@@ -7,10 +8,11 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::super::{
-    AccountId, Admission, CallAgent, CallStore, Deletion, MessageChoice, MessagePlace, Pending, Severity,
-    Slice, StorageError, StoredCall, StoredEvent, StoredMessage, StoredStage, Terms, Window,
+    AccountId, Admission, CallAgent, CallStore, Deletion, EventNumber, MessageChoice, MessagePlace, Pending,
+    Severity, Slice, StorageError, StoredCall, StoredEvent, StoredMessage, StoredStage, Summary, Terms,
+    Window,
 };
-use super::{BEGIN, Reading, Sqlite, throttles, to_json};
+use super::{BEGIN, Reading, Sqlite, deliveries, endings, throttles, to_json};
 use crate::storage::Direction;
 use crate::storage::catalog::{Facts, micros};
 
@@ -22,7 +24,9 @@ impl CallStore for Sqlite {
         async {
             let mut transaction = self.pool.begin_with(BEGIN).await?;
             insert(call, &mut transaction).await?;
-            Ok(transaction.commit().await?)
+            transaction.commit().await?;
+            self.outbox.send_replace(());
+            Ok(())
         }
         .boxed()
     }
@@ -37,6 +41,7 @@ impl CallStore for Sqlite {
             }
             insert(call, &mut transaction).await?;
             transaction.commit().await?;
+            self.outbox.send_replace(());
             Ok(Admission::Kept)
         }
         .boxed()
@@ -61,33 +66,46 @@ impl CallStore for Sqlite {
         client_version: Option<&'a str>,
     ) -> Pending<'a, bool> {
         async move {
-            let result = sqlx::query(
+            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let row = sqlx::query(
                 "UPDATE calls SET joined_us = $2, client_version = $3 \
-                 WHERE id = $1 AND joined_us IS NULL AND ended_us IS NULL",
+                 WHERE id = $1 AND joined_us IS NULL AND ended_us IS NULL RETURNING *",
             )
             .bind(id.to_string())
             .bind(at.unix_micros())
             .bind(client_version)
-            .execute(&self.pool)
+            .fetch_optional(&mut *transaction)
             .await?;
-            Ok(result.rows_affected() == 1)
+            let Some(call) = row.as_ref().map(read).transpose()? else { return Ok(false) };
+            deliveries::enqueue(&mut transaction, &call, WebhookEvent::Joined, at).await?;
+            transaction.commit().await?;
+            self.outbox.send_replace(());
+            Ok(true)
         }
         .boxed()
     }
 
     fn mark_ended(&self, id: CallId, at: Timestamp, reason: EndReason) -> Pending<'_, bool> {
         async move {
-            let result = sqlx::query(
+            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let row = sqlx::query(
                 "UPDATE calls SET ended_us = $2, end_reason = $3, \
                  duration_us = CASE WHEN joined_us < $2 THEN $2 - joined_us ELSE 0 END \
-                 WHERE id = $1 AND ended_us IS NULL",
+                 WHERE id = $1 AND ended_us IS NULL RETURNING *",
             )
             .bind(id.to_string())
             .bind(at.unix_micros())
             .bind(reason_word(reason))
-            .execute(&self.pool)
+            .fetch_optional(&mut *transaction)
             .await?;
-            Ok(result.rows_affected() == 1)
+            let Some(call) = row.as_ref().map(read).transpose()? else { return Ok(false) };
+            endings::insert(&mut transaction, id, at, call.is_deleted_after_billing()).await?;
+            for event in EventNumber::AT_THE_END {
+                deliveries::enqueue(&mut transaction, &call, event, at).await?;
+            }
+            transaction.commit().await?;
+            self.outbox.send_replace(());
+            Ok(true)
         }
         .boxed()
     }
@@ -107,8 +125,8 @@ impl CallStore for Sqlite {
             let longest = stone.max_duration.to_std().map_or(0, micros);
             sqlx::query(
                 "INSERT INTO tombstones (call_id, account_id, created_us, joined_us, ended_us, end_reason, \
-                 recording_enabled, deleted_us, agent_id, voice, duration_us, facts, words, max_duration_us) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+                 recording_enabled, deleted_us, agent_id, voice, duration_us, facts, words, max_duration_us, had_summary) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
             )
             .bind(stone.id.to_string())
             .bind(stone.account.to_string())
@@ -124,14 +142,17 @@ impl CallStore for Sqlite {
             .bind(facts.facts)
             .bind(facts.words)
             .bind(longest)
+            .bind(stone.had_summary)
             .execute(&mut *transaction)
             .await?;
-            // Messages and events go with it.
+            deliveries::forget(&mut transaction, id, at).await?;
+            // Messages, events and its ending go with it.
             sqlx::query("DELETE FROM calls WHERE id = $1")
                 .bind(id.to_string())
                 .execute(&mut *transaction)
                 .await?;
             transaction.commit().await?;
+            self.outbox.send_replace(());
             Ok(Deletion::Deleted)
         }
         .boxed()
@@ -175,7 +196,7 @@ impl CallStore for Sqlite {
     }
 }
 
-/// Keeps a new call, in whatever transaction the connection is.
+/// Keeps a new call and that it is to be told, in whatever transaction the connection is.
 async fn insert(call: &StoredCall, connection: &mut SqliteConnection) -> Result<(), StorageError> {
     let agent = call.agent.as_ref();
     let facts = Facts::of(call);
@@ -210,7 +231,7 @@ async fn insert(call: &StoredCall, connection: &mut SqliteConnection) -> Result<
             .execute(&mut *connection)
             .await?;
     }
-    Ok(())
+    deliveries::enqueue(connection, call, WebhookEvent::Started, call.created).await
 }
 
 pub(super) fn read(row: &SqliteRow) -> Result<StoredCall, StorageError> {
@@ -232,6 +253,10 @@ pub(super) fn read(row: &SqliteRow) -> Result<StoredCall, StorageError> {
         client_version: row.plain("client_version")?,
         greeting_prompt: row.plain("greeting_prompt")?,
         agent,
+        summary: match (row.plain("short_summary")?, row.plain("summary")?) {
+            (Some(short), Some(long)) => Some(Summary { short, long }),
+            (None, _) | (_, None) => None,
+        },
         request: row.json("request")?,
     })
 }
