@@ -8,6 +8,7 @@ mod auth;
 mod calls;
 mod document;
 mod journal;
+mod limits;
 mod log;
 mod outbound;
 mod period;
@@ -27,13 +28,15 @@ use std::path::{Path, PathBuf};
 
 use antiphon_backends::registry::config::{
     BackendsConfig, ModelConfig, TranscriptionConfig, TurnDetectionConfig, VoiceActivityConfig, VoiceConfig,
+    VoiceProvidersConfig,
 };
 use antiphon_backends::registry::{BackendError, Backends, Listeners};
 use serde::{Deserialize, Serialize};
 
-pub use auth::{Auth, ConfiguredKey, KeyError};
+pub use auth::{Auth, ConfiguredAccount, ConfiguredKey, KeyError, account_name_problem};
 pub use calls::{Calls, DefaultMedium};
 pub use journal::{Journal, UserTextChoice};
+pub use limits::{Limits, OwnLimits};
 pub use log::{Log, LogFormat};
 pub use outbound::{InvalidTarget, Outbound, Target};
 pub use problem::{Problem, Source};
@@ -71,6 +74,8 @@ pub struct Config {
     pub recordings: Recordings,
     /// What calls get and may not exceed.
     pub calls: Calls,
+    /// What accounts may not exceed.
+    pub limits: Limits,
     /// What calls leave to be replayed and explained from.
     pub journal: Journal,
     /// Whom the server dials on a user's behalf.
@@ -83,6 +88,9 @@ pub struct Config {
     /// `[voices.NAME]`: voices by the name that calls choose them by. `kal`, the built-in voice, is always there.
     #[serde(skip_serializing)]
     pub voices: BTreeMap<String, VoiceConfig>,
+    /// `[voice_providers]`: whose voices calls may name by definition, and the keys for them.
+    #[serde(skip_serializing)]
+    pub voice_providers: VoiceProvidersConfig,
     /// `[transcription]`: what makes transcripts of the user's speech.
     #[serde(skip_serializing)]
     pub transcription: TranscriptionConfig,
@@ -113,7 +121,8 @@ pub struct Loaded {
 }
 
 /// The sections that the backends define.
-const BACKEND_SECTIONS: [&str; 5] = ["models", "voices", "transcription", "voice_activity", "turn_detection"];
+const BACKEND_SECTIONS: [&str; 6] =
+    ["models", "voices", "voice_providers", "transcription", "voice_activity", "turn_detection"];
 
 /// Everything that is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
@@ -203,6 +212,7 @@ impl Config {
             default_voice: self.calls.default_voice.clone(),
             models: self.models.clone(),
             voices: self.voices.clone(),
+            voice_providers: self.voice_providers.clone(),
             transcription: self.transcription.clone(),
             voice_activity: self.voice_activity,
             turn_detection: self.turn_detection.clone(),
@@ -227,6 +237,7 @@ impl Config {
         self.storage.validate(&mut checks);
         self.recordings.validate(&mut checks);
         self.calls.validate(&mut checks);
+        self.limits.validate(&mut checks);
         self.journal.validate(&mut checks);
         self.outbound.validate(&mut checks);
         self.turn_taking.validate(&mut checks);

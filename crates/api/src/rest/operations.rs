@@ -3,8 +3,8 @@
 //! Names and tags are those that clients generated from the original's document have.
 
 use super::{
-    accounts, agents, call_throttles, calls, deleted_calls, models, schema, sip, telephony_configs, tools,
-    voices, webhooks,
+    accounts, agents, api_keys, call_throttles, calls, deleted_calls, models, schema, sip, telephony_configs,
+    tools, voices, webhooks,
 };
 use crate::endpoint::{Endpoint, Form as _, Method, PathArguments as _, Payload as _};
 use crate::schema::{DescribeFields as _, Object, Schema, Schemas, Side};
@@ -94,15 +94,7 @@ fn shape<E: Endpoint>(schemas: &mut Schemas) -> Shape {
             arguments: E::Path::describe_arguments(schemas),
             query: E::Query::describe_fields(schemas),
             body,
-            answer: schemas.on(Side::Response, |schemas| {
-                let answer = E::Response::contents(schemas);
-                match E::Form::answer(schemas) {
-                    Some(other) => {
-                        answer.into_iter().map(|(kind, schema)| (kind, schema.or(other.clone()))).collect()
-                    }
-                    None => answer,
-                }
-            }),
+            answer: schemas.on(Side::Response, E::Response::contents),
         }
     })
 }
@@ -123,7 +115,10 @@ operations! {
         accounts::ListAccounts: "accounts_list",
         accounts::ReadAccount: "accounts_me_retrieve",
         accounts::ReadBilling: "accounts_me_billing_retrieve",
+        accounts::ListInvoices: "accounts_me_billing_invoices_retrieve",
         accounts::ReadBillingUsage: "accounts_me_billing_usage_retrieve",
+        accounts::ReadTtsKeys: "accounts_me_tts_api_keys_retrieve",
+        accounts::UpdateTtsKeys: "accounts_me_tts_api_keys_partial_update",
         accounts::ReadCallUsage: "accounts_me_usage_calls_retrieve",
         accounts::ReadConcurrency: "accounts_me_usage_concurrency_retrieve",
         telephony_configs::ReadAccountTelephonyConfig: "accounts_me_telephony_config_retrieve" Deprecated,
@@ -147,6 +142,14 @@ operations! {
         call_throttles::ReplaceThrottle: "call_throttles_update",
         call_throttles::UpdateThrottle: "call_throttles_partial_update",
         call_throttles::DeleteThrottle: "call_throttles_destroy",
+    }
+    "api_keys" {
+        api_keys::ListApiKeys: "api_keys_list",
+        api_keys::CreateApiKey: "api_keys_create",
+        api_keys::ReadApiKey: "api_keys_retrieve",
+        api_keys::ReplaceApiKey: "api_keys_update",
+        api_keys::UpdateApiKey: "api_keys_partial_update",
+        api_keys::DeleteApiKey: "api_keys_destroy",
     }
     "calls" {
         calls::ListCalls: "calls_list",

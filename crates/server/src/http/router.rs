@@ -2,11 +2,15 @@
 
 use antiphon_api::endpoint::{Endpoint, Method};
 use antiphon_api::rest::accounts::{
-    ListAccounts, ReadAccount, ReadBilling, ReadBillingUsage, ReadCallUsage, ReadConcurrency,
+    ListAccounts, ListInvoices, ReadAccount, ReadBilling, ReadBillingUsage, ReadCallUsage, ReadConcurrency,
+    ReadTtsKeys, UpdateTtsKeys,
 };
 use antiphon_api::rest::agents::{
     CreateAgent, DeleteAgent, ListAgentCalls, ListAgentUsage, ListAgents, ReadAgent, StartAgentCall,
     UpdateAgent,
+};
+use antiphon_api::rest::api_keys::{
+    CreateApiKey, DeleteApiKey, ListApiKeys, ReadApiKey, ReplaceApiKey, UpdateApiKey,
 };
 use antiphon_api::rest::call_throttles::{
     CreateThrottle, DeleteThrottle, ListThrottles, ReadThrottle, ReplaceThrottle, UpdateThrottle,
@@ -49,8 +53,8 @@ use tower_http::cors::{Any, CorsLayer};
 use super::error::ApiError;
 use super::telephony_configs::{Place, Plivo, Telnyx, Twilio};
 use super::{
-    Http, accounts, agents, auth, call_throttles, calls, deleted_calls, health, join, models, schema, sip,
-    telephony_configs, tools, trace, voice_preview, voices, webhooks,
+    Http, accounts, agents, api_keys, auth, call_throttles, calls, deleted_calls, health, join, models,
+    schema, sip, telephony_configs, tools, trace, voice_preview, voices, webhooks,
 };
 
 /// All routes, and what surrounds them.
@@ -134,6 +138,15 @@ fn routes() -> Routes {
     let routes =
         endpoint::<UpdateAccountTelephonyConfig, _>(routes, accounts::telephony_config::update::update);
     let routes = endpoint::<AnswerTelephonyProvider, _>(routes, agents::telephony_xml::telephony_xml);
+    let routes = endpoint::<ListInvoices, _>(routes, accounts::billing::invoices::invoices);
+    let routes = endpoint::<ReadTtsKeys, _>(routes, accounts::tts_keys::read);
+    let routes = endpoint::<UpdateTtsKeys, _>(routes, accounts::tts_keys::update);
+    let routes = endpoint::<CreateApiKey, _>(routes, api_keys::create::create);
+    let routes = endpoint::<ListApiKeys, _>(routes, api_keys::list::list);
+    let routes = endpoint::<ReadApiKey, _>(routes, api_keys::read::read);
+    let routes = endpoint::<ReplaceApiKey, _>(routes, api_keys::update::replace);
+    let routes = endpoint::<UpdateApiKey, _>(routes, api_keys::update::update);
+    let routes = endpoint::<DeleteApiKey, _>(routes, api_keys::delete::delete);
     let routes = endpoint::<CreateWebhook, _>(routes, webhooks::create::create);
     let routes = endpoint::<ListWebhooks, _>(routes, webhooks::list::list);
     let routes = endpoint::<ReadWebhook, _>(routes, webhooks::read::read);

@@ -6,12 +6,13 @@
 
 mod accounts;
 mod agents;
+mod api_keys;
 mod bad_input;
 mod calls;
-mod document;
 #[path = "../outbound/endpoint.rs"]
 mod endpoint;
 mod lifecycle;
+mod limits;
 mod lists;
 mod recording;
 mod schema;
@@ -19,6 +20,7 @@ mod server;
 mod sip;
 mod surroundings;
 mod telephony;
+mod tenants;
 mod throttles;
 mod tools;
 mod voices;
