@@ -7,6 +7,8 @@ mod agents;
 mod catalog;
 mod contract;
 mod corpora;
+mod telephony;
+mod throttles;
 mod voices;
 mod webhooks;
 
@@ -89,6 +91,16 @@ contract! {
     passages_are_scored_by_their_words_as_it_is_written,
     passages_are_found_by_their_meaning_too,
     what_is_deleted_is_found_no_more;
+    telephony:
+    sip_settings_change_unless_another_change_came_first,
+    registrations_are_kept_changed_and_deleted_by_their_account,
+    each_provider_has_settings_of_its_own;
+    throttles:
+    a_throttle_comes_back_as_it_was_kept_and_only_to_its_account,
+    throttles_have_names_of_their_own_and_are_bounded,
+    a_window_slides_and_the_oldest_call_makes_room,
+    what_was_counted_counts_however_calls_and_rules_change,
+    of_calls_at_once_only_so_many_pass;
     voices:
     a_voice_comes_back_as_it_was_kept_and_only_to_its_account,
     a_voices_name_is_its_own_within_the_account,
