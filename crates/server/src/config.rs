@@ -17,6 +17,7 @@ mod recordings;
 mod secret;
 mod server;
 mod storage;
+mod summaries;
 mod telemetry;
 mod turn_taking;
 mod webhooks;
@@ -42,6 +43,7 @@ pub use recordings::Recordings;
 pub use secret::Secret;
 pub use server::Server;
 pub use storage::Storage;
+pub use summaries::{Summaries, Summarizing};
 pub use telemetry::Telemetry;
 pub use turn_taking::{Speculation, TurnTaking};
 pub use webhooks::Webhooks;
@@ -75,6 +77,8 @@ pub struct Config {
     pub journal: Journal,
     /// Whom the server dials on a user's behalf.
     pub outbound: Outbound,
+    /// Whether calls are summed up, and by which model.
+    pub summaries: Summaries,
     /// When speech counts.
     pub turn_taking: TurnTaking,
     /// `[models.NAME]`: language models by the name that calls choose them by. `demo`, the built-in script, is always there.
@@ -233,6 +237,7 @@ impl Config {
         self.log.validate(&mut checks);
         self.telemetry.validate(&mut checks);
         self.webhooks.validate(&mut checks);
+        self.summaries.validate(&self.models, &mut checks);
         checks.found
     }
 }

@@ -1,5 +1,8 @@
 //! What the server does by itself, beside calls and requests.
 
+mod clock;
 pub mod endings;
 pub mod retention;
 pub mod webhooks;
+
+pub use clock::Clock;
