@@ -30,6 +30,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// The account of the API key on a server: its limits, and what it has used.
+    Account(rest::account::Args),
     /// Agents on a server: list, create, change, start calls of them.
     Agents(rest::agents::Args),
     /// Calls on a server: list, read what was said and what happened, save recordings, hang up.
@@ -80,6 +82,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
+        Command::Account(args) => block_on(rest::account::run(args)),
         Command::Agents(args) => block_on(rest::agents::run(args)),
         Command::Calls(args) => block_on(rest::calls::run(args)),
         Command::Completions { shell } => {

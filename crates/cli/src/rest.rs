@@ -4,6 +4,7 @@
 //! what [`columns`] shows. What all commands share is in [`session`]: connecting, sending, showing.
 
 pub(crate) mod access;
+pub(crate) mod account;
 pub(crate) mod agents;
 mod body;
 pub(crate) mod calls;

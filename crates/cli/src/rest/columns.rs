@@ -113,6 +113,15 @@ pub(super) const AGENT_USAGE: &[Column] = &[
     count("MINUTES", "day.billedMinutes"),
 ];
 
+pub(super) const CALL_USAGE: &[Column] = &[
+    id("DAY", "date"),
+    count("CALLS", "totalCount"),
+    count("JOINED", "joinedCount"),
+    count("ERRORS", "errorCount"),
+    span("DURATION", "duration"),
+    count("MINUTES", "billedMinutes"),
+];
+
 pub(super) const CALLS: &[Column] = &[
     id("CALL", "callId"),
     moment("CREATED", "created"),
@@ -121,6 +130,13 @@ pub(super) const CALLS: &[Column] = &[
     text("AGENT", "agent.name"),
     key("MEDIUM", "medium"),
     text("SUMMARY", "shortSummary"),
+];
+
+pub(super) const CONCURRENCY: &[Column] = &[
+    id("FROM", "timestamp"),
+    count("MOST", "maxTotalCalls"),
+    count("MOST JOINED", "maxJoinedCalls"),
+    count("AVERAGE", "avgTotalCalls"),
 ];
 
 pub(super) const DELETED_CALLS: &[Column] = &[

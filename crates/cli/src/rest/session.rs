@@ -155,23 +155,58 @@ impl Session {
     }
 
     /// Removes what has these ids, one after the other, and asks before on a terminal.
-    pub(super) async fn remove<E, Id>(
+    pub(super) async fn remove<E>(
         &self,
         endpoint: E,
-        ids: &[Id],
+        ids: &[E::Path],
         what: &str,
         consent: Consent,
     ) -> anyhow::Result<()>
     where
-        E: Endpoint<Path = Id, Query = NoQuery, Body = NoBody, Response = NoBody> + Copy,
-        Id: Display,
+        E: Endpoint<Path: Display, Query = NoQuery, Body = NoBody, Response = NoBody> + Copy,
     {
         let list: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        self.remove_all(endpoint, ids.iter().zip(list).collect(), what, consent).await
+    }
+
+    /// The same for what lies within something else, and has a longer path.
+    pub(super) async fn remove_within<E, Id: Display>(
+        &self,
+        endpoint: E,
+        ids: &[Id],
+        path: impl Fn(&Id) -> E::Path,
+        what: &str,
+        consent: Consent,
+    ) -> anyhow::Result<()>
+    where
+        E: Endpoint<Query = NoQuery, Body = NoBody, Response = NoBody> + Copy,
+    {
+        let paths: Vec<E::Path> = ids.iter().map(path).collect();
+        self.remove_all(
+            endpoint,
+            paths.iter().zip(ids.iter().map(ToString::to_string)).collect(),
+            what,
+            consent,
+        )
+        .await
+    }
+
+    async fn remove_all<E>(
+        &self,
+        endpoint: E,
+        all: Vec<(&E::Path, String)>,
+        what: &str,
+        consent: Consent,
+    ) -> anyhow::Result<()>
+    where
+        E: Endpoint<Query = NoQuery, Body = NoBody, Response = NoBody> + Copy,
+    {
+        let list: Vec<&str> = all.iter().map(|(_, id)| id.as_str()).collect();
         if !consent.given(&format!("Delete {what} {}?", list.join(", ")))? {
             return Ok(self.printer.note("nothing was deleted")?);
         }
-        for id in ids {
-            self.client.send(endpoint, id, &NoQuery, &NoBody).await?;
+        for (path, id) in all {
+            self.client.send(endpoint, path, &NoQuery, &NoBody).await?;
             self.printer.note(&format!("deleted {what} {id}"))?;
         }
         Ok(())
