@@ -121,6 +121,7 @@ impl App {
         let journals = journals(&journal, &storage);
         let recordings = Recordings::new(recordings.directory(&storage), recordings.rate());
         let samples = Samples::new(storage.voice_samples());
+        samples.forget_uploads();
         let mut configured_keys = Vec::with_capacity(auth.api_keys.len());
         for key in auth.api_keys {
             match key.hash() {
