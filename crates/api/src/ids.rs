@@ -120,6 +120,10 @@ id!(
     /// A voice.
     VoiceId
 );
+id!(
+    /// A webhook.
+    WebhookId
+);
 
 #[cfg(test)]
 mod tests {

@@ -61,7 +61,7 @@ mod timestamp;
 pub use duration::{DurationError, WireDuration};
 pub use error::ErrorBody;
 pub use ids::{
-    AccountId, AgentId, AgentRevisionId, CallId, CallStageId, CallToolId, IdError, ToolId, VoiceId,
+    AccountId, AgentId, AgentRevisionId, CallId, CallStageId, CallToolId, IdError, ToolId, VoiceId, WebhookId,
 };
 pub use page::Page;
 pub use patch::Patch;

@@ -9,3 +9,4 @@ pub mod operations;
 pub mod schema;
 pub mod tools;
 pub mod voices;
+pub mod webhooks;

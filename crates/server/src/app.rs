@@ -12,6 +12,7 @@ use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::api_key::{ApiKey, NoRandomness};
@@ -21,7 +22,9 @@ use crate::call::recording::Recordings;
 use crate::call::voices::samples::Samples;
 use crate::config::{self, Config, KeyError, PublicUrl};
 use crate::http::{Documents, Http, Shared, router};
+use crate::jobs::endings::Endings;
 use crate::jobs::retention::{self, Keeping, Kind};
+use crate::jobs::webhooks::{Clock, Dispatcher};
 use crate::outbound::Outbound;
 use crate::storage::{AccountId, OpenError, Storage, StorageError, StoredKey};
 use crate::telemetry::traces::{Traces, TracesError};
@@ -42,7 +45,9 @@ pub struct Running {
     traces: Option<Traces>,
     close: oneshot::Sender<()>,
     serving: JoinHandle<io::Result<()>>,
-    sweeping: JoinHandle<()>,
+    sweeping: [JoinHandle<()>; 2],
+    /// What is done when calls have ended, in the order in which it stops.
+    aftermath: [(CancellationToken, JoinHandle<()>); 2],
 }
 
 /// Why a server does not start. All are the operator's to mend.
@@ -102,6 +107,7 @@ impl App {
             journal,
             outbound,
             telemetry,
+            webhooks,
             ..
         } = config;
         let keeping = vec![
@@ -156,7 +162,19 @@ impl App {
         let running_calls =
             Calls::with_files(calls, turn_taking, files, outbound.clone(), backends.clone(), storage.clone());
         running_calls.recover().await?;
-        let sweeping = tokio::spawn(retention::run(running_calls.clone(), storage.clone(), keeping));
+        let clock: Clock = Arc::new(self::now);
+        let courier = Arc::new(outbound.clone());
+        let dispatcher = Dispatcher::new(storage.clone(), courier, public_url.clone(), Arc::clone(&clock));
+        let endings = Endings::new(running_calls.clone(), storage.clone(), clock);
+        let sweeping = [
+            tokio::spawn(retention::run(running_calls.clone(), storage.clone(), keeping)),
+            tokio::spawn(dispatcher.clone().keep_log(webhooks.keep_log)),
+        ];
+        let (no_endings, no_webhooks) = (CancellationToken::new(), CancellationToken::new());
+        let aftermath = [
+            (no_endings.clone(), tokio::spawn(endings.run(no_endings))),
+            (no_webhooks.clone(), tokio::spawn(dispatcher.run(no_webhooks))),
+        ];
         let http = Http::new(Shared {
             backends,
             calls: running_calls.clone(),
@@ -194,6 +212,7 @@ impl App {
             close,
             serving,
             sweeping,
+            aftermath,
         })
     }
 }
@@ -217,12 +236,19 @@ impl Running {
     /// Stops: first says that it is not ready and takes no new calls, then ends the calls there are, at the latest after the
     /// configured deadline, then finishes the requests in progress and closes the database.
     pub async fn stop(self) {
-        let Self { http, drain_deadline, traces, close, mut serving, sweeping, .. } = self;
+        let Self { http, drain_deadline, traces, close, mut serving, sweeping, aftermath, .. } = self;
         http.retire();
-        sweeping.abort();
+        for sweeping in sweeping {
+            sweeping.abort();
+        }
         tracing::info!(deadline_s = drain_deadline.as_secs(), "stopping: no new calls");
         http.calls.shut_down(drain_deadline).await;
         let _ = close.send(());
+        for (stop, job) in aftermath {
+            stop.cancel();
+            // It ends by itself, soon.
+            let _ = job.await;
+        }
         if let Some(traces) = traces {
             traces.shut_down().await;
         }

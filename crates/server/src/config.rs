@@ -19,6 +19,7 @@ mod server;
 mod storage;
 mod telemetry;
 mod turn_taking;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -43,6 +44,7 @@ pub use server::Server;
 pub use storage::Storage;
 pub use telemetry::Telemetry;
 pub use turn_taking::{Speculation, TurnTaking};
+pub use webhooks::Webhooks;
 
 use document::Document;
 use problem::Checks;
@@ -94,6 +96,8 @@ pub struct Config {
     pub log: Log,
     /// Where the spans of calls are sent.
     pub telemetry: Telemetry,
+    /// How long is known what receivers were told.
+    pub webhooks: Webhooks,
 }
 
 /// A configuration, and where it came from.
@@ -228,6 +232,7 @@ impl Config {
         self.turn_taking.validate(&mut checks);
         self.log.validate(&mut checks);
         self.telemetry.validate(&mut checks);
+        self.webhooks.validate(&mut checks);
         checks.found
     }
 }

@@ -23,6 +23,7 @@ mod tools;
 mod trace;
 mod voice_preview;
 mod voices;
+mod webhooks;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -126,6 +126,33 @@ impl Check<Secret> for Chars {
     }
 }
 
+/// At most so many characters or items, and something else.
+pub(crate) struct UpTo<C>(pub(crate) usize, pub(crate) C);
+
+impl<C: Check<String>> Check<String> for UpTo<C> {
+    fn bound(&self, schema: Schema) -> Schema {
+        self.1.bound(schema).with("maxLength", self.0)
+    }
+
+    fn check(&self, value: &String, reader: &mut Reader) {
+        Chars(0, self.0).check_text(value, reader);
+        self.1.check(value, reader);
+    }
+}
+
+impl<T, C: Check<Vec<T>>> Check<Vec<T>> for UpTo<C> {
+    fn bound(&self, schema: Schema) -> Schema {
+        self.1.bound(schema).with("maxItems", self.0)
+    }
+
+    fn check(&self, value: &Vec<T>, reader: &mut Reader) {
+        if value.len() > self.0 {
+            reader.refuse(format!("has {} items; use at most {}", value.len(), self.0));
+        }
+        self.1.check(value, reader);
+    }
+}
+
 /// A duration above zero. Negative ones are refused wherever there is a duration.
 pub(crate) struct Positive;
 

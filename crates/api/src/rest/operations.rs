@@ -2,7 +2,7 @@
 //!
 //! Names and tags are those that clients generated from the original's document have.
 
-use super::{accounts, agents, calls, deleted_calls, models, schema, tools, voices};
+use super::{accounts, agents, calls, deleted_calls, models, schema, tools, voices, webhooks};
 use crate::endpoint::{Endpoint, Form as _, Method, PathArguments as _, Payload as _};
 use crate::schema::{DescribeFields as _, Object, Schema, Schemas, Side};
 
@@ -178,5 +178,14 @@ operations! {
         voices::DeleteVoice: "voices_destroy",
         voices::ReadVoicePreview: "voices_preview_retrieve",
         voices::PreviewVoice: "preview_voice",
+    }
+    "webhooks" {
+        webhooks::ListWebhooks: "webhooks_list",
+        webhooks::CreateWebhook: "webhooks_create",
+        webhooks::ReadWebhook: "webhooks_retrieve",
+        webhooks::ReplaceWebhook: "webhooks_update",
+        webhooks::UpdateWebhook: "webhooks_partial_update",
+        webhooks::DeleteWebhook: "webhooks_destroy",
+        webhooks::ListWebhookDeliveries: "webhooks_deliveries_list",
     }
 }

@@ -3,7 +3,8 @@
 //! Owns the list of live calls and nothing of any call: each is a task of its own that is sent messages. A call that panics
 //! ends alone, with an end reason.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -32,10 +33,12 @@ use super::voices::own::OwnVoice;
 use super::voices::samples::Samples;
 use super::wire::{Meaning, Wire};
 use super::witness::Witness;
-use super::{lasting_tools, record};
+use super::{callbacks, lasting_tools, record};
 use crate::config::{self, Calls as Settings, DefaultMedium, TurnTaking};
 use crate::outbound::Outbound;
-use crate::storage::{AccountId, Direction, Storage, StorageError, StoredCall, StoredStage, Window};
+use crate::storage::{
+    AccountId, Deletion, Direction, Storage, StorageError, StoredCall, StoredStage, Window,
+};
 use crate::telemetry::traces::Traces;
 
 /// Commands that may wait for a call. Whoever sends one waits when it is full.
@@ -55,6 +58,8 @@ struct Inner {
     outbound: Outbound,
     storage: Storage,
     live: Mutex<HashMap<CallId, Handle>>,
+    /// Those of which something is still being written.
+    leaving: Mutex<HashSet<CallId>>,
     tasks: TaskTracker,
 }
 
@@ -114,6 +119,17 @@ pub enum CreateError {
     Storage(#[from] StorageError),
 }
 
+/// Why a call is not deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum DeleteError {
+    /// Its recording cannot be removed: the operator looks at the directory.
+    #[error("the recording cannot be removed: {0}")]
+    Recording(io::Error),
+    /// The store failed: the caller tries again.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
 /// A call into which nothing can be sent: nobody has joined it, or it has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the call is not active: nobody has joined it, or it has ended")]
@@ -159,6 +175,7 @@ impl Calls {
             outbound,
             storage,
             live: Mutex::new(HashMap::new()),
+            leaving: Mutex::new(HashSet::new()),
             tasks: TaskTracker::new(),
         }))
     }
@@ -185,6 +202,9 @@ impl Calls {
         };
         let own_voice = self.0.means.own_voice(&self.0.storage, account, &request).await?;
         let mut setup = self.prepare(&request, options.greeting_prompt, own_voice)?;
+        if let Some(callbacks) = &request.callbacks {
+            callbacks::check(callbacks, &self.0.outbound)?;
+        }
         if !options.ignored_fields.is_empty() {
             let fields = options.ignored_fields.join(", ");
             setup.remarks.push(Remark {
@@ -202,6 +222,7 @@ impl Calls {
             client_version: None,
             greeting_prompt: options.greeting_prompt,
             agent: options.agent.map(|call| call.agent),
+            summary: None,
             request,
         };
         let commands = self.admit(call.id).ok_or(CreateError::Capacity { retry_after: RETRY_AFTER })?;
@@ -281,8 +302,29 @@ impl Calls {
         Ok(())
     }
 
-    /// Deletes what a deleted call left in files.
-    pub async fn forget(&self, call: CallId) {
+    /// Deletes an ended call of the account with all that it left, but for a tombstone.
+    ///
+    /// # Errors
+    /// See [`DeleteError`]; the call is there as before.
+    pub async fn delete(
+        &self,
+        account: AccountId,
+        call: CallId,
+        at: Timestamp,
+    ) -> Result<Deletion, DeleteError> {
+        // The recording first: if it cannot be removed, the call stays, and whoever asked can ask again.
+        if let Some(recordings) = &self.0.files.recordings {
+            recordings.delete(call).await.map_err(DeleteError::Recording)?;
+        }
+        let deletion = self.0.storage.calls.delete(account, call, at).await?;
+        if deletion == Deletion::Deleted {
+            self.forget(call).await;
+        }
+        Ok(deletion)
+    }
+
+    /// Deletes the journal of a deleted call.
+    async fn forget(&self, call: CallId) {
         let Some(journals) = &self.0.files.journals else { return };
         if let Err(error) = journals.delete(call).await {
             error!(%call, %error, "the journal of a deleted call could not be deleted; delete it by hand");
@@ -293,6 +335,12 @@ impl Calls {
     #[must_use]
     pub fn is_live(&self, call: CallId) -> bool {
         self.live().contains_key(&call)
+    }
+
+    /// Whether something of a call is still being written: it may have ended already.
+    #[must_use]
+    pub fn is_leaving(&self, call: CallId) -> bool {
+        self.leaving().contains(&call)
     }
 
     /// How many calls have not ended yet.
@@ -430,6 +478,7 @@ impl Calls {
         // A span of its own: the request that created the call is over long before the call is.
         let span = info_span!(parent: None, "call", id = %id);
         info!(parent: &span, "call created");
+        self.leaving().insert(id);
         let running = async move {
             let running = async {
                 let ended = AssertUnwindSafe(driver.run()).catch_unwind().await;
@@ -442,6 +491,7 @@ impl Calls {
                 error!("the call failed and ends: this is a bug of the server");
                 record::end(id, &calls.0.storage, at, EndReason::SystemError).await;
             }
+            calls.leaving().remove(&id);
         };
         self.0.tasks.spawn(running.instrument(span));
     }
@@ -473,6 +523,11 @@ impl Calls {
                 CloseCode::Internal
             }
         }
+    }
+
+    /// Held as `live` is.
+    fn leaving(&self) -> MutexGuard<'_, HashSet<CallId>> {
+        self.0.leaving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn handle(&self, call: CallId) -> Option<Handle> {

@@ -23,6 +23,10 @@ use antiphon_api::rest::voices::{
     CreateVoice, DeleteVoice, ListVoices, PreviewVoice, ReadVoice, ReadVoicePreview, ReplaceVoice,
     UpdateVoice,
 };
+use antiphon_api::rest::webhooks::{
+    CreateWebhook, DeleteWebhook, ListWebhookDeliveries, ListWebhooks, ReadWebhook, ReplaceWebhook,
+    UpdateWebhook,
+};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
@@ -35,7 +39,7 @@ use tower_http::cors::{Any, CorsLayer};
 use super::error::ApiError;
 use super::{
     Http, accounts, agents, auth, calls, deleted_calls, health, join, models, schema, tools, trace,
-    voice_preview, voices,
+    voice_preview, voices, webhooks,
 };
 
 /// All routes, and what surrounds them.
@@ -98,6 +102,13 @@ fn routes() -> Routes {
     let routes = endpoint::<ReadBillingUsage, _>(routes, accounts::billing::usage::usage);
     let routes = endpoint::<ReadCallUsage, _>(routes, accounts::usage::calls::calls);
     let routes = endpoint::<ReadConcurrency, _>(routes, accounts::usage::concurrency::concurrency);
+    let routes = endpoint::<CreateWebhook, _>(routes, webhooks::create::create);
+    let routes = endpoint::<ListWebhooks, _>(routes, webhooks::list::list);
+    let routes = endpoint::<ReadWebhook, _>(routes, webhooks::read::read);
+    let routes = endpoint::<ReplaceWebhook, _>(routes, webhooks::replace::replace);
+    let routes = endpoint::<UpdateWebhook, _>(routes, webhooks::update::update);
+    let routes = endpoint::<DeleteWebhook, _>(routes, webhooks::delete::delete);
+    let routes = endpoint::<ListWebhookDeliveries, _>(routes, webhooks::deliveries::deliveries);
     endpoint::<ReadSchema, _>(routes, schema::read)
 }
 

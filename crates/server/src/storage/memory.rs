@@ -5,25 +5,36 @@
 
 mod agents;
 mod catalog;
+mod deliveries;
+mod endings;
 mod tools;
 mod voices;
+mod webhooks;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use antiphon_api::{AgentId, CallId, Timestamp};
+use antiphon_api::rest::webhooks::WebhookEvent;
+use antiphon_api::{AgentId, CallId, Timestamp, WebhookId};
 use antiphon_engine::output::EndReason;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
+use tokio::sync::watch;
 
+use super::endings::Phase;
 use super::{
-    AccountId, AccountStore, CallStore, Database, Deletion, Direction, KeyStore, MessageChoice, MessagePlace,
-    Pending, Severity, Slice, StorageError, StoredAgent, StoredCall, StoredEvent, StoredKey, StoredMessage,
-    StoredStage, StoredTool, StoredVoice, Tombstone, ToolUse, Window,
+    AccountId, AccountStore, CallStore, Database, Deletion, Direction, EventNumber, KeyStore, MessageChoice,
+    MessagePlace, Pending, Severity, Slice, StorageError, StoredAgent, StoredCall, StoredEvent, StoredKey,
+    StoredMessage, StoredStage, StoredTool, StoredVoice, StoredWebhook, Tombstone, ToolUse, Window,
 };
+use deliveries::{KeptEnding, Outbox};
 
 #[derive(Default)]
-pub(super) struct Memory(Mutex<Contents>);
+pub(super) struct Memory {
+    contents: Mutex<Contents>,
+    /// Tells that there may be something to deliver.
+    outbox: watch::Sender<()>,
+}
 
 #[derive(Default)]
 struct Contents {
@@ -37,6 +48,8 @@ struct Contents {
     tools: Vec<StoredTool>,
     /// By age.
     voices: Vec<StoredVoice>,
+    webhooks: BTreeMap<WebhookId, StoredWebhook>,
+    outbox: Outbox,
     closed: bool,
 }
 
@@ -64,9 +77,19 @@ impl Memory {
         ready(result).boxed()
     }
 
+    /// The same for what may leave something to deliver.
+    fn changing<'a, T: Send + 'a>(
+        &self,
+        operation: impl FnOnce(&mut Contents) -> Result<T, StorageError>,
+    ) -> Pending<'a, T> {
+        let done = self.at_once(operation);
+        self.outbox.send_replace(());
+        done
+    }
+
     /// No operation leaves anything half done, whatever panicked meanwhile.
     fn contents(&self) -> MutexGuard<'_, Contents> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -120,7 +143,7 @@ impl KeyStore for Memory {
 
 impl CallStore for Memory {
     fn insert<'a>(&'a self, call: &'a StoredCall) -> Pending<'a, ()> {
-        self.at_once(|contents| {
+        self.changing(|contents| {
             if contents.calls.contains_key(&call.id) {
                 return Err(nonsense(call.id, "the id is taken"));
             }
@@ -135,6 +158,7 @@ impl CallStore for Memory {
             if let Some(agent) = call.agent.as_ref().and_then(|agent| contents.agents.get_mut(&agent.id)) {
                 agent.calls += 1;
             }
+            contents.tell(call.id, WebhookEvent::Started, call.created);
             Ok(())
         })
     }
@@ -158,31 +182,40 @@ impl CallStore for Memory {
         at: Timestamp,
         client_version: Option<&'a str>,
     ) -> Pending<'a, bool> {
-        self.at_once(|contents| {
+        self.changing(|contents| {
             let Some(kept) = contents.calls.get_mut(&id) else { return Ok(false) };
             if kept.call.joined.is_some() || kept.call.ended.is_some() {
                 return Ok(false);
             }
             kept.call.joined = Some(at);
             kept.call.client_version = client_version.map(str::to_owned);
+            contents.tell(id, WebhookEvent::Joined, at);
             Ok(true)
         })
     }
 
     fn mark_ended(&self, id: CallId, at: Timestamp, reason: EndReason) -> Pending<'_, bool> {
-        self.at_once(|contents| {
+        self.changing(|contents| {
             let live = contents.calls.get_mut(&id).filter(|kept| kept.call.ended.is_none());
-            Ok(live.map(|kept| kept.call.ended = Some((at, reason))).is_some())
+            let Some(kept) = live else { return Ok(false) };
+            kept.call.ended = Some((at, reason));
+            let auto_delete = kept.call.is_deleted_after_billing();
+            contents.outbox.endings.insert(id, KeptEnding { ended: at, phase: Phase::Held, auto_delete });
+            for event in EventNumber::AT_THE_END {
+                contents.tell(id, event, at);
+            }
+            Ok(true)
         })
     }
 
     fn delete(&self, account: AccountId, id: CallId, at: Timestamp) -> Pending<'_, Deletion> {
-        self.at_once(|contents| match contents.calls.get(&id) {
+        self.changing(|contents| match contents.calls.get(&id) {
             Some(kept) if kept.call.account == account && kept.call.ended.is_none() => Ok(Deletion::Live),
             Some(kept) if kept.call.account == account => {
                 let agent = kept.call.agent.as_ref().map(|agent| agent.id);
                 contents.tombstones.push((kept.call.tombstone(at), agent));
                 contents.calls.remove(&id);
+                contents.outbox.forget(id, at);
                 Ok(Deletion::Deleted)
             }
             Some(_) | None => Ok(Deletion::Unknown),
@@ -266,6 +299,13 @@ impl CallStore for Memory {
 }
 
 impl Contents {
+    /// Keeps what happened to a call for everybody who wants to know.
+    fn tell(&mut self, call: CallId, event: WebhookEvent, at: Timestamp) {
+        if let Some(kept) = self.calls.get(&call) {
+            self.outbox.enqueue(&kept.call, event, at, self.webhooks.values());
+        }
+    }
+
     fn kept_mut(&mut self, call: CallId) -> Result<&mut Kept, StorageError> {
         self.calls.get_mut(&call).ok_or_else(|| nonsense(call, "there is no such call"))
     }

@@ -114,6 +114,7 @@ async fn calls_are_summed_up_as_a_whole_by_day_and_by_hour() {
             client_version: None,
             greeting_prompt: true,
             agent: None,
+            summary: None,
             request: StartCallRequest::default(),
         };
         storage.calls.insert(&call).await.unwrap();

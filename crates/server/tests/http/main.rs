@@ -19,3 +19,4 @@ mod server;
 mod surroundings;
 mod tools;
 mod voices;
+mod webhooks;

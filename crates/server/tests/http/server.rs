@@ -99,6 +99,7 @@ impl Server {
             client_version: None,
             greeting_prompt: true,
             agent: None,
+            summary: None,
             request: serde_json::from_value(request).unwrap(),
         };
         storage.calls.insert(&call).await.unwrap();

@@ -282,6 +282,7 @@ pub(crate) async fn call(storage: &Storage, number: u128, created: Timestamp) ->
         client_version: None,
         greeting_prompt: true,
         agent: None,
+        summary: None,
         request: StartCallRequest::default(),
     }
 }

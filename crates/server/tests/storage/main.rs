@@ -6,6 +6,7 @@ mod agents;
 mod catalog;
 mod contract;
 mod voices;
+mod webhooks;
 
 use std::path::{Path, PathBuf};
 
@@ -72,6 +73,16 @@ contract! {
     a_voices_name_is_its_own_within_the_account,
     of_two_changes_of_a_voice_the_second_is_told_that_it_comes_too_late,
     an_account_has_a_bounded_number_of_voices_and_of_recordings;
+    webhooks:
+    a_webhook_comes_back_as_it_was_kept_and_only_its_account_changes_it,
+    webhooks_are_walked_both_ways_and_chosen_by_agent,
+    everybody_who_wants_to_know_is_told_and_nobody_else,
+    of_a_call_one_thing_is_told_after_the_other,
+    the_end_of_a_call_is_held_until_it_is_summed_up_or_too_late,
+    a_call_that_asks_for_it_can_be_deleted_when_everybody_has_been_told,
+    deliveries_are_listed_with_their_attempts_and_health_follows_them,
+    deleting_a_call_cancels_what_waits_of_it,
+    of_each_webhook_the_latest_thousand_deliveries_are_remembered;
 }
 
 #[tokio::test]

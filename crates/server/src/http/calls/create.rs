@@ -11,8 +11,8 @@ use super::super::answer::{Answer, Answered};
 use super::super::auth::Account;
 use super::super::error::ApiError;
 use super::super::request::Requested;
-use super::resource::call_resource;
 use crate::call::live::{CreateError, CreateOptions};
+use crate::call::resource::call_resource;
 
 pub(in crate::http) async fn create(
     State(http): State<Http>,
