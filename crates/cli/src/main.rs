@@ -64,6 +64,8 @@ enum Command {
     Tools(rest::tools::Args),
     /// Voices on a server: list, hear, register, clone.
     Voices(rest::voices::Args),
+    /// Webhooks on a server: who is told what happens to calls, and how that went.
+    Webhooks(rest::webhooks::Args),
 }
 
 fn main() -> ExitCode {
@@ -99,6 +101,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Talk(args) => block_on(talk::run(*args)),
         Command::Tools(args) => block_on(rest::tools::run(args)),
         Command::Voices(args) => block_on(rest::voices::run(args)),
+        Command::Webhooks(args) => block_on(rest::webhooks::run(args)),
     }
 }
 

@@ -19,6 +19,7 @@ mod session;
 mod table;
 pub(crate) mod tools;
 pub(crate) mod voices;
+pub(crate) mod webhooks;
 
 use antiphon_client::rest::RestError;
 use std::fmt::Write as _;

@@ -202,6 +202,24 @@ pub(super) const VOICES: &[Column] = &[
     text("DESCRIPTION", "description"),
 ];
 
+pub(super) const WEBHOOKS: &[Column] = &[
+    id("WEBHOOK", "webhookId"),
+    word("STATUS", "status", ""),
+    text("EVENTS", "events"),
+    text("AGENT", "agentId"),
+    moment("CREATED", "created"),
+    text("URL", "url"),
+];
+
+pub(super) const DELIVERIES: &[Column] = &[
+    id("CALL", "callId"),
+    text("EVENT", "event"),
+    word("STATE", "state", ""),
+    moment("HAPPENED", "created"),
+    count("ATTEMPTS", "attempts"),
+    moment("NEXT", "nextAttempt"),
+];
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

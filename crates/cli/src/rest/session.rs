@@ -163,10 +163,9 @@ impl Session {
         consent: Consent,
     ) -> anyhow::Result<()>
     where
-        E: Endpoint<Path: Display, Query = NoQuery, Body = NoBody, Response = NoBody> + Copy,
+        E: Endpoint<Path: Display + Clone, Query = NoQuery, Body = NoBody, Response = NoBody> + Copy,
     {
-        let list: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        self.remove_all(endpoint, ids.iter().zip(list).collect(), what, consent).await
+        self.remove_within(endpoint, ids, E::Path::clone, what, consent).await
     }
 
     /// The same for what lies within something else, and has a longer path.
@@ -181,32 +180,12 @@ impl Session {
     where
         E: Endpoint<Query = NoQuery, Body = NoBody, Response = NoBody> + Copy,
     {
-        let paths: Vec<E::Path> = ids.iter().map(path).collect();
-        self.remove_all(
-            endpoint,
-            paths.iter().zip(ids.iter().map(ToString::to_string)).collect(),
-            what,
-            consent,
-        )
-        .await
-    }
-
-    async fn remove_all<E>(
-        &self,
-        endpoint: E,
-        all: Vec<(&E::Path, String)>,
-        what: &str,
-        consent: Consent,
-    ) -> anyhow::Result<()>
-    where
-        E: Endpoint<Query = NoQuery, Body = NoBody, Response = NoBody> + Copy,
-    {
-        let list: Vec<&str> = all.iter().map(|(_, id)| id.as_str()).collect();
+        let list: Vec<String> = ids.iter().map(ToString::to_string).collect();
         if !consent.given(&format!("Delete {what} {}?", list.join(", ")))? {
             return Ok(self.printer.note("nothing was deleted")?);
         }
-        for (path, id) in all {
-            self.client.send(endpoint, path, &NoQuery, &NoBody).await?;
+        for id in ids {
+            self.client.send(endpoint, &path(id), &NoQuery, &NoBody).await?;
             self.printer.note(&format!("deleted {what} {id}"))?;
         }
         Ok(())
