@@ -1,5 +1,6 @@
 //! The one binary, `antiphon`: the command line and nothing else. Each command has a file of its own.
 
+mod accounts;
 mod config;
 mod conversation;
 mod demo;
@@ -12,6 +13,7 @@ mod screen;
 mod serve;
 mod simulate;
 mod stop;
+mod table;
 mod talk;
 
 use std::io;
@@ -32,6 +34,8 @@ struct Cli {
 enum Command {
     /// The account of the API key on a server: its limits, and what it has used.
     Account(rest::account::Args),
+    /// Make and list the accounts of a server: whose calls, agents and keys are whose.
+    Accounts(accounts::Args),
     /// Agents on a server: list, create, change, start calls of them.
     Agents(rest::agents::Args),
     /// Calls on a server: list, read what was said and what happened, save recordings, hang up.
@@ -50,6 +54,8 @@ enum Command {
     Demo(demo::Args),
     /// Say where the time of each turn of a call went.
     Explain(explain::Args),
+    /// API keys of the account on a server: list, make, revoke.
+    Keys(rest::keys::Args),
     /// List the models of a server.
     Models(rest::models::Args),
     /// Run recorded calls through the engine again: exactly, or with other settings.
@@ -85,6 +91,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Account(args) => block_on(rest::account::run(args)),
+        Command::Accounts(args) => block_on(accounts::run(args)),
         Command::Agents(args) => block_on(rest::agents::run(args)),
         Command::Calls(args) => block_on(rest::calls::run(args)),
         Command::Completions { shell } => {
@@ -94,6 +101,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Config(args) => config::run(args),
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Explain(args) => explain::run(&args),
+        Command::Keys(args) => block_on(rest::keys::run(args)),
         Command::Models(args) => block_on(rest::models::run(args)),
         Command::Replay(args) => replay::run(&args),
         Command::Serve(args) => block_on(serve::run(args)),

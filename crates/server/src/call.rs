@@ -13,6 +13,7 @@ mod inheritance;
 pub mod journal;
 mod lasting_tools;
 pub mod leg;
+pub mod limits;
 pub mod live;
 pub(crate) mod messages;
 mod mouth;

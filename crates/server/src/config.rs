@@ -8,6 +8,7 @@ mod auth;
 mod calls;
 mod document;
 mod journal;
+mod limits;
 mod log;
 mod outbound;
 mod period;
@@ -31,9 +32,10 @@ use antiphon_backends::registry::config::{
 use antiphon_backends::registry::{BackendError, Backends, Listeners};
 use serde::{Deserialize, Serialize};
 
-pub use auth::{Auth, ConfiguredKey, KeyError};
+pub use auth::{Auth, ConfiguredAccount, ConfiguredKey, KeyError, account_name_problem};
 pub use calls::{Calls, DefaultMedium};
 pub use journal::{Journal, UserTextChoice};
+pub use limits::{Limits, OwnLimits};
 pub use log::{Log, LogFormat};
 pub use outbound::{InvalidTarget, Outbound, Target};
 pub use problem::{Problem, Source};
@@ -71,6 +73,8 @@ pub struct Config {
     pub recordings: Recordings,
     /// What calls get and may not exceed.
     pub calls: Calls,
+    /// What accounts may not exceed.
+    pub limits: Limits,
     /// What calls leave to be replayed and explained from.
     pub journal: Journal,
     /// Whom the server dials on a user's behalf.
@@ -227,6 +231,7 @@ impl Config {
         self.storage.validate(&mut checks);
         self.recordings.validate(&mut checks);
         self.calls.validate(&mut checks);
+        self.limits.validate(&mut checks);
         self.journal.validate(&mut checks);
         self.outbound.validate(&mut checks);
         self.turn_taking.validate(&mut checks);

@@ -11,6 +11,7 @@ mod http;
 pub mod jobs;
 pub mod outbound;
 mod pulse;
+mod quota;
 mod signature;
 pub mod simulation;
 pub mod storage;

@@ -22,9 +22,9 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-pub use accounts::{AccountId, AccountStore};
+pub use accounts::{AccountId, AccountStore, DEFAULT_ACCOUNT, StoredAccount};
 pub use agents::{AgentOrder, AgentPlace, AgentStore, StoredAgent, StoredRevision};
-pub use api_keys::{KeyStore, StoredKey};
+pub use api_keys::{Farewell, KeyPlace, KeyStore, MakeKeyError, NewKey, Parting, StoredKey};
 pub use calls::{
     CallAgent, CallPlace, CallStore, Deletion, MessageChoice, MessagePlace, Severity, StoredCall,
     StoredEvent, StoredMessage, StoredStage,

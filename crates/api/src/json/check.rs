@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Reader, quoted};
+use crate::change::Change;
 use crate::duration::WireDuration;
 use crate::schema::Schema;
 use crate::secret::Secret;
@@ -25,6 +26,20 @@ impl<T, C: Check<T>> Check<Option<T>> for C {
     fn check(&self, value: &Option<T>, reader: &mut Reader) {
         if let Some(value) = value {
             self.check(value, reader);
+        }
+    }
+}
+
+/// What is kept or cleared is held to nothing.
+impl<T, C: Check<T>> Check<Change<T>> for C {
+    fn bound(&self, schema: Schema) -> Schema {
+        Check::<T>::bound(self, schema)
+    }
+
+    fn check(&self, value: &Change<T>, reader: &mut Reader) {
+        match value {
+            Change::Keep | Change::Clear => {}
+            Change::Set(value) => self.check(value, reader),
         }
     }
 }

@@ -3,7 +3,9 @@
 //! Owns the list of live calls and nothing of any call: each is a task of its own that is sent messages. A call that panics
 //! ends alone, with an end reason.
 
-use std::collections::{HashMap, HashSet};
+mod roster;
+
+use std::collections::HashSet;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +26,7 @@ use super::agents::AgentCall;
 use super::inheritance::overlay;
 use super::journal::{self, EarSettings, Header, Journals};
 use super::leg::{CarrierEnd, CloseCode};
+use super::limits::{CallLimits, TooManyCalls};
 use super::recording::Recordings;
 use super::run::{Command, Driver, Join, Subject};
 use super::setup::{self, Remark, Setup, SetupError};
@@ -41,6 +44,8 @@ use crate::storage::{
 };
 use crate::telemetry::traces::Traces;
 
+use roster::{Handle, Roster};
+
 /// Commands that may wait for a call. Whoever sends one waits when it is full.
 const COMMANDS: usize = 32;
 /// When to try again while the server is full: calls end all the time.
@@ -57,17 +62,11 @@ struct Inner {
     files: Files,
     outbound: Outbound,
     storage: Storage,
-    live: Mutex<HashMap<CallId, Handle>>,
+    limits: CallLimits,
+    live: Mutex<Roster>,
     /// Those of which something is still being written.
     leaving: Mutex<HashSet<CallId>>,
     tasks: TaskTracker,
-}
-
-#[derive(Clone)]
-struct Handle {
-    commands: mpsc::Sender<Command>,
-    /// Set once a client joined; before that, nothing can be sent into the call.
-    joined: bool,
 }
 
 /// What lies in files and not in the store: what calls leave behind, and what their voices are made from.
@@ -108,6 +107,9 @@ pub enum CreateError {
     /// A field asks for what cannot be: the caller changes it.
     #[error(transparent)]
     Invalid(#[from] SetupError),
+    /// The account asks for more calls than it may have: the caller tries again.
+    #[error(transparent)]
+    Limited(#[from] TooManyCalls),
     /// The account has no such prior call.
     #[error("there is no such prior call")]
     NoPriorCall,
@@ -174,10 +176,22 @@ impl Calls {
             files,
             outbound,
             storage,
-            live: Mutex::new(HashMap::new()),
+            limits: CallLimits::default(),
+            live: Mutex::new(Roster::default()),
             leaving: Mutex::new(HashSet::new()),
             tasks: TaskTracker::new(),
         }))
+    }
+
+    /// The same with limits to what accounts may have, before there are any calls.
+    ///
+    /// # Panics
+    /// It was cloned already.
+    #[must_use]
+    pub fn limited(mut self, limits: CallLimits) -> Self {
+        let inner = Arc::get_mut(&mut self.0).expect("nobody else has it before it is in use");
+        inner.limits = limits;
+        self
     }
 
     /// Creates a call: checks the request, keeps it, and waits for somebody to join.
@@ -225,13 +239,13 @@ impl Calls {
             summary: None,
             request,
         };
-        let commands = self.admit(call.id).ok_or(CreateError::Capacity { retry_after: RETRY_AFTER })?;
+        let commands = self.admit(call.id, account)?;
         let mut kept = self.0.storage.calls.insert(&call).await;
         if kept.is_ok() && !uses.is_empty() {
             kept = self.0.storage.tools.note_uses(call.id, &uses).await;
         }
         if let Err(error) = kept {
-            self.live().remove(&call.id);
+            self.live().remove(call.id);
             return Err(error.into());
         }
         self.start(&call, setup, commands, Duration::ZERO);
@@ -253,7 +267,7 @@ impl Calls {
                     let age = now.unix_micros().saturating_sub(call.created.unix_micros());
                     let age = Duration::from_micros(u64::try_from(age).unwrap_or(0));
                     // What was admitted once is not turned away by a smaller limit.
-                    self.start(&call, setup, self.enter(call.id), age);
+                    self.start(&call, setup, self.enter(call.id, call.account), age);
                 }
                 Ok(_) | Err(_) => {
                     warn!(call = %call.id, "a call was cut off when the server stopped; it ends now");
@@ -276,7 +290,7 @@ impl Calls {
         }
         // A call that ends before it answers is over.
         let end = answered.await.unwrap_or(Err(CloseCode::Ended))?;
-        if let Some(handle) = self.live().get_mut(&call) {
+        if let Some(handle) = self.live().get_mut(call) {
             handle.joined = true;
         }
         Ok(end)
@@ -334,7 +348,7 @@ impl Calls {
     /// Whether a call has not ended yet.
     #[must_use]
     pub fn is_live(&self, call: CallId) -> bool {
-        self.live().contains_key(&call)
+        self.live().get(call).is_some()
     }
 
     /// Whether something of a call is still being written: it may have ended already.
@@ -346,19 +360,20 @@ impl Calls {
     /// How many calls have not ended yet.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.live().len()
+        self.live().count()
     }
 
-    /// How many calls there may be at a time.
+    /// How many calls the account may have at a time.
     #[must_use]
-    pub fn most(&self) -> usize {
-        self.0.means.settings.maximum_live
+    pub fn most(&self, account: AccountId) -> usize {
+        let all = self.0.means.settings.maximum_live;
+        self.0.limits.at_a_time(account).map_or(all, |own| all.min(own as usize))
     }
 
     /// Ends all calls and waits until their records are written, but not longer than `deadline`.
     pub async fn shut_down(&self, deadline: Duration) {
         self.0.tasks.close();
-        let handles: Vec<Handle> = self.live().values().cloned().collect();
+        let handles: Vec<Handle> = self.live().all().cloned().collect();
         for handle in handles {
             // A call that takes no commands has many waiting; it ends when its task is dropped.
             let _ = handle.commands.try_send(Command::ShutDown);
@@ -425,20 +440,22 @@ impl Calls {
     }
 
     /// Takes a place among the live calls, if there is one.
-    fn admit(&self, id: CallId) -> Option<mpsc::Receiver<Command>> {
+    fn admit(&self, id: CallId, account: AccountId) -> Result<mpsc::Receiver<Command>, CreateError> {
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let mut live = self.live();
-        if live.len() >= self.0.means.settings.maximum_live {
-            return None;
+        if live.count() >= self.0.means.settings.maximum_live {
+            return Err(CreateError::Capacity { retry_after: RETRY_AFTER });
         }
-        live.insert(id, Handle { commands, joined: false });
-        Some(receiver)
+        self.0.limits.admits(account, live.count_of(account))?;
+        self.0.limits.count(account)?;
+        live.insert(id, Handle { commands, joined: false, account });
+        Ok(receiver)
     }
 
     /// Takes a place among the live calls, whether there is one or not.
-    fn enter(&self, id: CallId) -> mpsc::Receiver<Command> {
+    fn enter(&self, id: CallId, account: AccountId) -> mpsc::Receiver<Command> {
         let (commands, receiver) = mpsc::channel(COMMANDS);
-        self.live().insert(id, Handle { commands, joined: false });
+        self.live().insert(id, Handle { commands, joined: false, account });
         receiver
     }
 
@@ -482,7 +499,7 @@ impl Calls {
         let running = async move {
             let running = async {
                 let ended = AssertUnwindSafe(driver.run()).catch_unwind().await;
-                calls.live().remove(&id);
+                calls.live().remove(id);
                 ended.map_err(|_| Timestamp::from(jiff::Timestamp::now()))
             };
             // The writers end when the driver is gone and everything of it is written.
@@ -531,11 +548,11 @@ impl Calls {
     }
 
     fn handle(&self, call: CallId) -> Option<Handle> {
-        self.live().get(&call).cloned()
+        self.live().get(call).cloned()
     }
 
     /// Held for look-ups only, never across an await; what it guards is whole whatever panicked meanwhile.
-    fn live(&self) -> MutexGuard<'_, HashMap<CallId, Handle>> {
+    fn live(&self) -> MutexGuard<'_, Roster> {
         self.0.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

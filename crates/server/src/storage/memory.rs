@@ -3,6 +3,7 @@
 //! Owns everything in one place behind one lock that is held for single operations, so that each is atomic and done at once.
 //! Passes the same contract suite as the databases.
 
+mod accounts;
 mod agents;
 mod catalog;
 mod deliveries;
@@ -15,7 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use antiphon_api::rest::webhooks::WebhookEvent;
-use antiphon_api::{AgentId, CallId, Timestamp, WebhookId};
+use antiphon_api::{AgentId, CallId, Secret, Timestamp, WebhookId};
 use antiphon_engine::output::EndReason;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
@@ -23,8 +24,8 @@ use tokio::sync::watch;
 
 use super::endings::Phase;
 use super::{
-    AccountId, AccountStore, CallStore, Database, Deletion, Direction, EventNumber, KeyStore, MessageChoice,
-    MessagePlace, Pending, Severity, Slice, StorageError, StoredAgent, StoredCall, StoredEvent, StoredKey,
+    AccountId, CallStore, Database, Deletion, Direction, EventNumber, MessageChoice, MessagePlace, Pending,
+    Severity, Slice, StorageError, StoredAccount, StoredAgent, StoredCall, StoredEvent, StoredKey,
     StoredMessage, StoredStage, StoredTool, StoredVoice, StoredWebhook, Tombstone, ToolUse, Window,
 };
 use deliveries::{KeptEnding, Outbox};
@@ -38,7 +39,9 @@ pub(super) struct Memory {
 
 #[derive(Default)]
 struct Contents {
-    account: Option<AccountId>,
+    accounts: Vec<StoredAccount>,
+    /// Keys for other people's services.
+    provider_keys: HashMap<AccountId, BTreeMap<String, Secret>>,
     keys: HashMap<String, StoredKey>,
     calls: HashMap<CallId, Kept>,
     agents: HashMap<AgentId, StoredAgent>,
@@ -101,43 +104,6 @@ impl Database for Memory {
     fn close(&self) -> BoxFuture<'_, ()> {
         self.contents().closed = true;
         ready(()).boxed()
-    }
-}
-
-impl AccountStore for Memory {
-    fn default_account(&self, id: AccountId, _: Timestamp) -> Pending<'_, AccountId> {
-        self.at_once(|contents| Ok(*contents.account.get_or_insert(id)))
-    }
-
-    fn name(&self, id: AccountId) -> Pending<'_, Option<String>> {
-        self.at_once(|contents| Ok((contents.account == Some(id)).then(|| "default".to_owned())))
-    }
-}
-
-impl KeyStore for Memory {
-    fn insert<'a>(&'a self, key: &'a StoredKey) -> Pending<'a, bool> {
-        self.at_once(|contents| {
-            let free = !contents.keys.contains_key(&key.prefix);
-            if free {
-                contents.keys.insert(key.prefix.clone(), key.clone());
-            }
-            Ok(free)
-        })
-    }
-
-    fn find<'a>(&'a self, prefix: &'a str) -> Pending<'a, Option<StoredKey>> {
-        self.at_once(|contents| Ok(contents.keys.get(prefix).cloned()))
-    }
-
-    fn any_valid(&self) -> Pending<'_, bool> {
-        self.at_once(|contents| Ok(contents.keys.values().any(|key| key.revoked.is_none())))
-    }
-
-    fn revoke<'a>(&'a self, prefix: &'a str, at: Timestamp) -> Pending<'a, bool> {
-        self.at_once(|contents| {
-            let valid = contents.keys.get_mut(prefix).filter(|key| key.revoked.is_none());
-            Ok(valid.map(|key| key.revoked = Some(at)).is_some())
-        })
     }
 }
 

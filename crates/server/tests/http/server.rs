@@ -166,6 +166,7 @@ impl Directory {
         config.transcription = TranscriptionConfig::None;
         config.auth.api_keys = vec![ConfiguredKey {
             name: "test".to_owned(),
+            account: None,
             key: Some(Secret::new(KEY)),
             key_file: None,
             sha256: None,

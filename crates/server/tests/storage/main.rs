@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed expectation fails the test")]
 
+mod accounts;
 mod agents;
 mod catalog;
 mod contract;
@@ -41,7 +42,6 @@ macro_rules! contract {
 contract! {
     contract:
     the_default_account_is_made_once,
-    a_key_is_found_by_its_prefix_until_it_is_revoked_for_good,
     a_call_comes_back_as_it_was_kept,
     a_call_is_joined_once_and_ends_once,
     a_call_that_ended_cannot_be_joined,
@@ -55,6 +55,13 @@ contract! {
     a_tool_comes_back_as_it_was_kept_and_only_to_its_account,
     tools_are_kept_up_to_a_number_all_or_none,
     a_tools_history_knows_its_calls_and_its_failures;
+    accounts:
+    accounts_are_made_once_and_found_by_their_names,
+    a_key_is_found_by_its_prefix_until_it_is_revoked_for_good,
+    a_key_expires,
+    keys_are_walked_newest_first_and_only_by_their_account,
+    the_last_valid_key_stays_unless_there_is_another_way_in,
+    keys_for_providers_are_set_and_removed_one_by_one;
     agents:
     an_agent_comes_back_as_it_was_kept_and_only_to_its_account,
     agents_are_searched_by_name_and_walked_in_every_order,

@@ -45,6 +45,8 @@ impl From<CreateError> for ApiError {
             CreateError::Capacity { retry_after } => {
                 busy("the server has as many calls as it may; try again when some have ended", retry_after)
             }
+            CreateError::Limited(limited) => Self::new(StatusCode::TOO_MANY_REQUESTS, limited.to_string())
+                .retry_after(limited.retry_after()),
             CreateError::Stopping => busy("the server is stopping; try again", Duration::from_secs(5)),
             CreateError::Storage(error) => error.into(),
         }
