@@ -1,9 +1,10 @@
 //! `antiphon account`: the account of the API key, and what it has used.
 
 use antiphon_api::endpoint::NoBody;
-use antiphon_api::rest::accounts::{ReadAccount, ReadCallUsage, ReadConcurrency};
+use antiphon_api::rest::accounts::{ReadAccount, ReadCallUsage, ReadConcurrency, ReadTtsKeys, UpdateTtsKeys};
 use clap::Subcommand;
 
+use super::body::Body;
 use super::columns;
 use super::query::Query;
 use super::session::{Common, Session};
@@ -25,6 +26,11 @@ pub(crate) struct Args {
 enum Command {
     /// Show the account: how many calls it has, and how many it may have.
     Show,
+    /// Show how its keys for providers of voices begin, or set them: --set lmnt=@key.txt; null removes one.
+    TtsKeys {
+        #[command(flatten)]
+        body: Body,
+    },
     /// Sum up its calls, by the day.
     Usage {
         /// Only calls created then or later, such as 2026-11-20.
@@ -52,6 +58,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let session = Session::new(&args.common)?;
     match args.command {
         Command::Show => session.read(ReadAccount, &()).await,
+        Command::TtsKeys { body } if body.is_given() => session.write(UpdateTtsKeys, &(), &body).await,
+        Command::TtsKeys { .. } => session.read(ReadTtsKeys, &()).await,
         Command::Usage { from, to } => {
             let query = Query::new().with("fromDate", from).with("toDate", to).read()?;
             let usage = session.client.send(ReadCallUsage, &(), &query, &NoBody).await?;

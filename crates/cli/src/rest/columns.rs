@@ -4,7 +4,7 @@ use antiphon_api::{Timestamp, WireDuration};
 use serde_json::Value;
 
 use super::moments::{Clock, duration};
-use super::table::Room;
+use crate::table::Room;
 
 /// A column: its title, how it takes a lack of room, and what stands in it.
 pub(super) struct Column {
@@ -218,6 +218,15 @@ pub(super) const DELIVERIES: &[Column] = &[
     moment("HAPPENED", "created"),
     count("ATTEMPTS", "attempts"),
     moment("NEXT", "nextAttempt"),
+];
+
+pub(super) const KEYS: &[Column] = &[
+    id("PREFIX", "prefix"),
+    text("NAME", "name"),
+    moment("CREATED", "created"),
+    moment("EXPIRES", "expiryDate"),
+    count("REVOKED", "revoked"),
+    text("MADE WITH", "creator"),
 ];
 
 #[cfg(test)]

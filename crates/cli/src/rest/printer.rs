@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::columns::Column;
 use super::details;
 use super::moments::Clock;
-use super::table::Table;
 use crate::screen::USUAL_WIDTH;
+use crate::table::Table;
 
 /// The form of what is printed.
 pub(super) struct Printer {

@@ -40,3 +40,31 @@ fn the_account_says_what_it_has_and_has_used() {
     assert!(concurrency.iter().any(|point| point["maxTotalCalls"] == 1), "{concurrency:?}");
     assert!(server.fail(2, &["account", "concurrency", "--bucket", "week"]).contains("bucket: "));
 }
+
+#[test]
+fn a_key_is_made_once_used_and_revoked_for_good() {
+    let server = Server::start("keys");
+    let key = server.one(&["keys", "create", "night shift", "--expires", "2999-01-01T00:00:00Z"]);
+    let (secret, prefix) = (id(&key, "secret"), id(&key, "prefix"));
+    let with_it = || {
+        let mut command = server.command(&["keys", "get", prefix, "--json"]);
+        command.env("ANTIPHON_API_KEY", secret).output().unwrap()
+    };
+    let seen = with_it();
+    assert!(seen.status.success());
+    assert!(!String::from_utf8(seen.stdout).unwrap().contains(secret));
+    let table = server.run(&["keys", "list"]);
+    assert!(
+        table.contains("night shift") && table.contains("2999-01-01") && !table.contains(secret),
+        "{table}"
+    );
+    assert_eq!(server.one(&["keys", "revoke", prefix])["revoked"], true);
+    assert_eq!(with_it().status.code(), Some(1));
+    assert!(server.run(&["keys", "list"]).contains("yes"), "it is listed as revoked");
+
+    std::fs::write(server.directory.join("lmnt.txt"), "0123456789abcdef").unwrap();
+    let keys = server.one(&["account", "tts-keys", "--set", "lmnt=@lmnt.txt"]);
+    assert!("0123456789abcdef".starts_with(id(&keys["lmnt"], "prefix")));
+    assert_eq!(server.one(&["account", "tts-keys"]), keys);
+    assert_eq!(server.one(&["account", "tts-keys", "--set", "lmnt=null"]), json!({}));
+}
