@@ -28,6 +28,7 @@ use std::path::{Path, PathBuf};
 
 use antiphon_backends::registry::config::{
     BackendsConfig, ModelConfig, TranscriptionConfig, TurnDetectionConfig, VoiceActivityConfig, VoiceConfig,
+    VoiceProvidersConfig,
 };
 use antiphon_backends::registry::{BackendError, Backends, Listeners};
 use serde::{Deserialize, Serialize};
@@ -87,6 +88,9 @@ pub struct Config {
     /// `[voices.NAME]`: voices by the name that calls choose them by. `kal`, the built-in voice, is always there.
     #[serde(skip_serializing)]
     pub voices: BTreeMap<String, VoiceConfig>,
+    /// `[voice_providers]`: whose voices calls may name by definition, and the keys for them.
+    #[serde(skip_serializing)]
+    pub voice_providers: VoiceProvidersConfig,
     /// `[transcription]`: what makes transcripts of the user's speech.
     #[serde(skip_serializing)]
     pub transcription: TranscriptionConfig,
@@ -117,7 +121,8 @@ pub struct Loaded {
 }
 
 /// The sections that the backends define.
-const BACKEND_SECTIONS: [&str; 5] = ["models", "voices", "transcription", "voice_activity", "turn_detection"];
+const BACKEND_SECTIONS: [&str; 6] =
+    ["models", "voices", "voice_providers", "transcription", "voice_activity", "turn_detection"];
 
 /// Everything that is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
@@ -207,6 +212,7 @@ impl Config {
             default_voice: self.calls.default_voice.clone(),
             models: self.models.clone(),
             voices: self.voices.clone(),
+            voice_providers: self.voice_providers.clone(),
             transcription: self.transcription.clone(),
             voice_activity: self.voice_activity,
             turn_detection: self.turn_detection.clone(),

@@ -7,6 +7,7 @@
 
 mod connect;
 mod error;
+mod exchange;
 mod policy;
 mod resolver;
 mod web_socket;
@@ -124,7 +125,8 @@ impl Outbound {
     /// See [`OutboundError`]. An answer that is no success is none.
     pub async fn send(&self, request: Request, bounds: Bounds) -> Result<Response, OutboundError> {
         let by = Instant::now() + bounds.time;
-        match timeout_at(by, self.follow(request, bounds.bytes)).await {
+        let whole = async { read(self.follow(request).await?, bounds.bytes).await };
+        match timeout_at(by, whole).await {
             Ok(result) => result,
             Err(_) => Err(OutboundError::Timeout { after: bounds.time }),
         }
@@ -178,10 +180,11 @@ impl Outbound {
         self.check(&url).map_err(|error| error.to_string())
     }
 
-    async fn follow(&self, mut request: Request, most: usize) -> Result<Response, OutboundError> {
+    /// Sends a request and follows redirects, up to the head of the answer.
+    async fn follow(&self, mut request: Request) -> Result<reqwest::Response, OutboundError> {
         for _ in 0..=REDIRECTS {
             let response = self.once(&request).await?;
-            let Some(next) = redirected(&request, &response)? else { return read(response, most).await };
+            let Some(next) = redirected(&request, &response)? else { return Ok(response) };
             request = next;
         }
         Err(OutboundError::TooManyRedirects(REDIRECTS))

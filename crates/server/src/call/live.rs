@@ -172,7 +172,13 @@ impl Calls {
         storage: Storage,
     ) -> Self {
         Self(Arc::new(Inner {
-            means: Arc::new(Means { settings, turn_taking, backends, samples: files.samples.clone() }),
+            means: Arc::new(Means {
+                settings,
+                turn_taking,
+                backends,
+                samples: files.samples.clone(),
+                outbound: outbound.clone(),
+            }),
             files,
             outbound,
             storage,
@@ -465,7 +471,7 @@ impl Calls {
         greeting_prompt: bool,
         own_voice: Option<OwnVoice>,
     ) -> Result<Setup, SetupError> {
-        let Means { settings, turn_taking, backends, samples: _ } = &*self.0.means;
+        let Means { settings, turn_taking, backends, samples: _, outbound: _ } = &*self.0.means;
         setup::prepare(request, greeting_prompt, settings, turn_taking, backends, own_voice)
     }
 

@@ -26,3 +26,4 @@ mod stand;
 mod threads;
 mod tool_definitions;
 mod traces;
+mod voices;

@@ -194,6 +194,8 @@ pub(crate) fn backends(words: &[&str]) -> Backends {
         default_model: Arc::from("script"),
         voices: BTreeMap::from([(Arc::from("hum"), voice)]),
         default_voice: Arc::from("hum"),
+        voice_definitions: BTreeMap::new(),
+        voice_providers: Arc::default(),
         speech_to_text: Some(transcriber),
         voice_activity: Arc::new(Earshot),
         turn_detector: None,
