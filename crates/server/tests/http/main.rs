@@ -9,6 +9,7 @@ mod agents;
 mod api_keys;
 mod bad_input;
 mod calls;
+mod document;
 #[path = "../outbound/endpoint.rs"]
 mod endpoint;
 mod lifecycle;
