@@ -123,7 +123,7 @@ fn voices_are_registered_cloned_and_heard() {
     let piped = server.command(&["voices", "preview", me_id, "--output", "-"]).output().unwrap();
     assert_eq!(piped.stdout, heard);
     let mute = server.fail(1, &["voices", "preview", id(&lily, "voiceId"), "--output", "lily.wav"]);
-    assert!(mute.contains("no backend for lmnt voices"), "{mute}");
+    assert!(mute.contains("there is no key for LMNT"), "{mute}");
     assert!(!server.directory.join("lily.wav").exists());
 
     server.run(&["voices", "delete", me_id, id(&lily, "voiceId")]);
