@@ -13,6 +13,7 @@ mod screen;
 mod serve;
 mod simulate;
 mod stop;
+mod table;
 mod talk;
 
 use std::io;
@@ -31,6 +32,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// The account of the API key on a server: its limits, and what it has used.
+    Account(rest::account::Args),
     /// Make and list the accounts of a server: whose calls, agents and keys are whose.
     Accounts(accounts::Args),
     /// Agents on a server: list, create, change, start calls of them.
@@ -51,6 +54,8 @@ enum Command {
     Demo(demo::Args),
     /// Say where the time of each turn of a call went.
     Explain(explain::Args),
+    /// API keys of the account on a server: list, make, revoke.
+    Keys(rest::keys::Args),
     /// List the models of a server.
     Models(rest::models::Args),
     /// Run recorded calls through the engine again: exactly, or with other settings.
@@ -65,6 +70,8 @@ enum Command {
     Tools(rest::tools::Args),
     /// Voices on a server: list, hear, register, clone.
     Voices(rest::voices::Args),
+    /// Webhooks on a server: who is told what happens to calls, and how that went.
+    Webhooks(rest::webhooks::Args),
 }
 
 fn main() -> ExitCode {
@@ -83,6 +90,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
+        Command::Account(args) => block_on(rest::account::run(args)),
         Command::Accounts(args) => block_on(accounts::run(args)),
         Command::Agents(args) => block_on(rest::agents::run(args)),
         Command::Calls(args) => block_on(rest::calls::run(args)),
@@ -93,6 +101,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Config(args) => config::run(args),
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Explain(args) => explain::run(&args),
+        Command::Keys(args) => block_on(rest::keys::run(args)),
         Command::Models(args) => block_on(rest::models::run(args)),
         Command::Replay(args) => replay::run(&args),
         Command::Serve(args) => block_on(serve::run(args)),
@@ -100,6 +109,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Talk(args) => block_on(talk::run(*args)),
         Command::Tools(args) => block_on(rest::tools::run(args)),
         Command::Voices(args) => block_on(rest::voices::run(args)),
+        Command::Webhooks(args) => block_on(rest::webhooks::run(args)),
     }
 }
 

@@ -150,6 +150,7 @@ impl App {
         let recordings = Recordings::new(recordings.directory(&storage), recordings.rate());
         let hashes = hashes(&auth)?;
         let samples = Samples::new(storage.voice_samples());
+        samples.forget_uploads();
         let traces = Traces::start(&telemetry)?;
         // Before anything is written: a key that is made is shown only by a server that starts.
         let unbound = |source| StartError::Listen { address: server.listen, source };

@@ -4,7 +4,7 @@ use antiphon_api::{Timestamp, WireDuration};
 use serde_json::Value;
 
 use super::moments::{Clock, duration};
-use super::table::Room;
+use crate::table::Room;
 
 /// A column: its title, how it takes a lack of room, and what stands in it.
 pub(super) struct Column {
@@ -113,6 +113,15 @@ pub(super) const AGENT_USAGE: &[Column] = &[
     count("MINUTES", "day.billedMinutes"),
 ];
 
+pub(super) const CALL_USAGE: &[Column] = &[
+    id("DAY", "date"),
+    count("CALLS", "totalCount"),
+    count("JOINED", "joinedCount"),
+    count("ERRORS", "errorCount"),
+    span("DURATION", "duration"),
+    count("MINUTES", "billedMinutes"),
+];
+
 pub(super) const CALLS: &[Column] = &[
     id("CALL", "callId"),
     moment("CREATED", "created"),
@@ -121,6 +130,13 @@ pub(super) const CALLS: &[Column] = &[
     text("AGENT", "agent.name"),
     key("MEDIUM", "medium"),
     text("SUMMARY", "shortSummary"),
+];
+
+pub(super) const CONCURRENCY: &[Column] = &[
+    id("FROM", "timestamp"),
+    count("MOST", "maxTotalCalls"),
+    count("MOST JOINED", "maxJoinedCalls"),
+    count("AVERAGE", "avgTotalCalls"),
 ];
 
 pub(super) const DELETED_CALLS: &[Column] = &[
@@ -184,6 +200,33 @@ pub(super) const VOICES: &[Column] = &[
     text("LANGUAGE", "primaryLanguage"),
     text("PROVIDER", "provider"),
     text("DESCRIPTION", "description"),
+];
+
+pub(super) const WEBHOOKS: &[Column] = &[
+    id("WEBHOOK", "webhookId"),
+    word("STATUS", "status", ""),
+    text("EVENTS", "events"),
+    text("AGENT", "agentId"),
+    moment("CREATED", "created"),
+    text("URL", "url"),
+];
+
+pub(super) const DELIVERIES: &[Column] = &[
+    id("CALL", "callId"),
+    text("EVENT", "event"),
+    word("STATE", "state", ""),
+    moment("HAPPENED", "created"),
+    count("ATTEMPTS", "attempts"),
+    moment("NEXT", "nextAttempt"),
+];
+
+pub(super) const KEYS: &[Column] = &[
+    id("PREFIX", "prefix"),
+    text("NAME", "name"),
+    moment("CREATED", "created"),
+    moment("EXPIRES", "expiryDate"),
+    count("REVOKED", "revoked"),
+    text("MADE WITH", "creator"),
 ];
 
 #[cfg(test)]
