@@ -97,6 +97,8 @@ fn look_after(
         default_model: Arc::from("writer"),
         voices: BTreeMap::from([(Arc::from("hum"), voice)]),
         default_voice: Arc::from("hum"),
+        voice_definitions: BTreeMap::new(),
+        voice_providers: Arc::default(),
         speech_to_text: None,
         voice_activity: Arc::new(Loudness::default()),
         turn_detector: None,
