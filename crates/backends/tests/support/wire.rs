@@ -15,6 +15,16 @@ pub(crate) enum Body {
     Breaks(Vec<Vec<u8>>),
 }
 
+/// What a request is answered with.
+#[derive(Clone)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static str,
+    /// Further lines of the head, each with its end.
+    pub(crate) headers: &'static str,
+    pub(crate) body: Body,
+}
+
 /// A request as it arrived.
 pub(crate) struct Seen {
     pub(crate) head: String,
@@ -30,14 +40,24 @@ pub(crate) struct Wire {
 impl Wire {
     /// Answers every request the same.
     pub(crate) async fn answering(status: u16, content_type: &'static str, body: Body) -> Self {
+        Self::replying(vec![Reply { status, content_type, headers: "", body }]).await
+    }
+
+    /// Answers each request with the next of these, and all further ones with the last.
+    pub(crate) async fn replying(replies: Vec<Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}/v1", listener.local_addr().unwrap());
         let (see, seen) = mpsc::unbounded_channel();
         let (leave, left) = mpsc::unbounded_channel();
         tokio::spawn(async move {
+            let mut replies = replies.into_iter();
+            let mut last = None;
             while let Ok((stream, _)) = listener.accept().await {
-                let (see, leave, body) = (see.clone(), leave.clone(), body.clone());
-                tokio::spawn(async move { serve(stream, status, content_type, body, see, leave).await });
+                if let Some(reply) = replies.next() {
+                    last = Some(reply);
+                }
+                let (see, leave, reply) = (see.clone(), leave.clone(), last.clone().expect("a reply"));
+                tokio::spawn(async move { serve(stream, reply, see, leave).await });
             }
         });
         Self { base, seen, left }
@@ -55,18 +75,17 @@ impl Wire {
 
 async fn serve(
     mut stream: TcpStream,
-    status: u16,
-    content_type: &str,
-    body: Body,
+    reply: Reply,
     see: mpsc::UnboundedSender<Seen>,
     leave: mpsc::UnboundedSender<()>,
 ) {
+    let Reply { status, content_type, headers, body } = reply;
     stream.set_nodelay(true).unwrap();
     let Some(seen) = read_request(&mut stream).await else { return };
     // The test may be over.
     let _ = see.send(seen);
     let head = format!(
-        "HTTP/1.1 {status} X\r\ncontent-type: {content_type}\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+        "HTTP/1.1 {status} X\r\ncontent-type: {content_type}\r\n{headers}transfer-encoding: chunked\r\nconnection: close\r\n\r\n"
     );
     if stream.write_all(head.as_bytes()).await.is_err() {
         return;

@@ -9,6 +9,7 @@ mod footprint;
 mod interruption;
 mod keep_alive;
 mod media;
+mod models;
 mod pacing;
 mod pauses;
 mod record;

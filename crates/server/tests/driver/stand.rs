@@ -59,13 +59,18 @@ impl Drop for Stand {
 
 impl Stand {
     pub(crate) fn new() -> Self {
+        Self::journaling(backends())
+    }
+
+    /// A stand with other backends, whose calls are replayed.
+    pub(crate) fn journaling(backends: Backends) -> Self {
         let journals = Journals {
             directory: std::env::temp_dir().join(format!("antiphon-driver-{}", Uuid::new_v4())),
             flush_interval: Duration::from_secs(1),
             user_text: UserText::Keep,
         };
         let files = Files { journals: Some(journals.clone()), ..Files::default() };
-        let mut stand = Self::with_files(backends(), files, Storage::in_memory());
+        let mut stand = Self::with_files(backends, files, Storage::in_memory());
         stand.journals = Some(journals);
         stand
     }
