@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its user")]
 
 mod ci;
+mod generate;
 mod tidy;
 
 use std::env;
@@ -16,6 +17,8 @@ Usage: cargo xtask <TASK>
 
 Tasks:
   ci      Check everything but the tests: formatting, lints, documentation, tidy
+  generate
+          Write the documents that are made of the code: docs/openapi.json, docs/asyncapi.json
   tidy    Check the rules that the compiler does not know: who may depend on whom, what
           the engine must not touch, head comments, file sizes, and the like
   help    Print this text
@@ -26,6 +29,7 @@ fn main() -> ExitCode {
     let tasks: Vec<&str> = tasks.iter().map(String::as_str).collect();
     let outcome = match tasks[..] {
         ["ci"] => ci::run(root()),
+        ["generate"] => generate::run(root()),
         ["tidy"] => tidy::run(root()),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");

@@ -4,6 +4,7 @@ mod code;
 mod crates;
 mod engine;
 mod files;
+mod generated;
 mod head;
 mod length;
 mod licence;
@@ -42,6 +43,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     let mut findings = crates::check(&crates::Graph::of_workspace(root)?);
     for check in [
         engine::check,
+        generated::check,
         head::check,
         length::check,
         licence::check,

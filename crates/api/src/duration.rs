@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::json::{FromJson, Reader, deserialize, quoted};
+use crate::schema::{Describe, Schema, Schemas};
 
 const NANOS_PER_SECOND: i128 = 1_000_000_000;
 /// Digits that the format allows before the point.
@@ -115,6 +116,14 @@ impl fmt::Display for WireDuration {
         }
         let fraction = format!("{fraction:09}");
         write!(f, "{sign}{seconds}.{}s", fraction.trim_end_matches('0'))
+    }
+}
+
+impl Describe for WireDuration {
+    fn describe(_: &mut Schemas) -> Schema {
+        Schema::of("string")
+            .with("pattern", r"^(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,9})?s$")
+            .with("example", "30s")
     }
 }
 

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use crate::json::{self, FromJson, Invalid, JsonObject, Parsed, Reader, words};
+use crate::schema::{Describe, DescribeFields, Object, Schema, Schemas};
 
 words! {
     /// An HTTP method.
@@ -49,22 +50,29 @@ pub trait Endpoint {
     /// The arguments in the path.
     type Path: PathArguments;
     /// The parameters of the query.
-    type Query: FromJson + Serialize;
+    type Query: FromJson + Serialize + DescribeFields;
     /// The request's body.
     type Body: Payload;
+    /// The form that may come in the place of the body.
+    type Form: Form;
     /// The answer's body.
     type Response: Payload;
+    /// The statuses of failure that are the operation's own, beyond those that follow from what it takes.
+    const FAILURES: &'static [u16];
+    /// The doc comment of the operation.
+    const DOC: &'static str;
 }
 
-/// Defines an endpoint: `Name: Method "/path" path P, query Q, body B, -> status Response`, where each of path,
-/// query and body may be left out.
+/// Defines an endpoint: `Name: Method "/path" path P, query Q, body B, form F, -> status Response | failure | failure`, where
+/// each of path, query, body and form may be left out. Failures that follow from these, such as 400 for a body, go without
+/// saying.
 macro_rules! endpoint {
     (
-        $(#[$meta:meta])*
+        $(#[$($meta:tt)*])*
         pub $name:ident: $method:ident $path:literal $(path $arguments:ty,)?
-        $(query $query:ty,)? $(body $body:ty,)? -> $status:literal $response:ty
+        $(query $query:ty,)? $(body $body:ty,)? $(form $form:ty,)? -> $status:literal $response:ty $(| $failure:literal)*
     ) => {
-        $(#[$meta])*
+        $(#[$($meta)*])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub struct $name;
 
@@ -75,7 +83,10 @@ macro_rules! endpoint {
             type Path = $crate::endpoint::or_else!($($arguments)?, ());
             type Query = $crate::endpoint::or_else!($($query)?, $crate::endpoint::NoQuery);
             type Body = $crate::endpoint::or_else!($($body)?, $crate::endpoint::NoBody);
+            type Form = $crate::endpoint::or_else!($($form)?, ());
             type Response = $response;
+            const FAILURES: &'static [u16] = &[$($failure),*];
+            const DOC: &'static str = $crate::schema::comment!($(#[$($meta)*])*);
         }
     };
 }
@@ -110,6 +121,9 @@ pub trait Payload: Sized {
 
     /// The bytes, mostly JSON text, or nothing if there is no body.
     fn to_body(&self) -> Option<Vec<u8>>;
+
+    /// What the body may look like, by its media type; nothing if there is no body.
+    fn contents(schemas: &mut Schemas) -> Vec<(&'static str, Schema)>;
 }
 
 impl<T: FromJson + Serialize> Payload for T {
@@ -123,6 +137,10 @@ impl<T: FromJson + Serialize> Payload for T {
 
     fn to_body(&self) -> Option<Vec<u8>> {
         Some(serde_json::to_vec(self).expect("wire types have string keys"))
+    }
+
+    fn contents(schemas: &mut Schemas) -> Vec<(&'static str, Schema)> {
+        vec![(JSON, T::describe(schemas))]
     }
 }
 
@@ -141,6 +159,10 @@ impl Payload for NoBody {
 
     fn to_body(&self) -> Option<Vec<u8>> {
         None
+    }
+
+    fn contents(_: &mut Schemas) -> Vec<(&'static str, Schema)> {
+        Vec::new()
     }
 }
 
@@ -165,11 +187,69 @@ impl Payload for WavFile {
     fn to_body(&self) -> Option<Vec<u8>> {
         Some(self.0.clone())
     }
+
+    fn contents(_: &mut Schemas) -> Vec<(&'static str, Schema)> {
+        vec![(Self::CONTENT_TYPE, Schema::text("binary"))]
+    }
 }
+
+/// Whatever somebody else's server has answered, passed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassedOn(pub Vec<u8>);
+
+impl Payload for PassedOn {
+    fn from_request(body: &[u8]) -> Result<Parsed<Self>, Invalid> {
+        Self::from_response(body)
+    }
+
+    fn from_response(body: &[u8]) -> Result<Parsed<Self>, Invalid> {
+        Ok(Parsed { value: Self(body.to_vec()), ignored: Vec::new() })
+    }
+
+    fn to_body(&self) -> Option<Vec<u8>> {
+        Some(self.0.clone())
+    }
+
+    fn contents(_: &mut Schemas) -> Vec<(&'static str, Schema)> {
+        vec![(ANY_KIND, Schema::any())]
+    }
+}
+
+/// A form that may come in the place of a JSON body: what HTML and file uploads send. How its fields are read is the HTTP side's.
+pub trait Form {
+    /// What the form looks like, and its media type; nothing if there is none.
+    fn form(schemas: &mut Schemas) -> Option<(&'static str, Schema)>;
+}
+
+/// No form.
+impl Form for () {
+    fn form(_: &mut Schemas) -> Option<(&'static str, Schema)> {
+        None
+    }
+}
+
+/// The media type of forms with files in them.
+pub const MULTIPART: &str = "multipart/form-data";
+/// The media type of what may have any.
+pub const ANY_KIND: &str = "*/*";
+/// The media type of all bodies that are nothing else.
+pub const JSON: &str = "application/json";
 
 /// No parameters. Those that come nevertheless are ignored, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct NoQuery;
+
+impl DescribeFields for NoQuery {
+    fn describe_fields(_: &mut Schemas) -> Object {
+        Object::default()
+    }
+}
+
+impl Describe for NoQuery {
+    fn describe(_: &mut Schemas) -> Schema {
+        Schema::of("object")
+    }
+}
 
 impl FromJson for NoQuery {
     fn from_json(value: &serde_json::Value, reader: &mut Reader) -> Option<Self> {
@@ -195,6 +275,9 @@ pub trait PathArguments: Sized {
 
     /// The path with the arguments in their places.
     fn fill(&self, template: &str) -> String;
+
+    /// What each argument looks like.
+    fn describe_arguments(schemas: &mut Schemas) -> Vec<Schema>;
 }
 
 /// A path that no resource can have.
@@ -216,6 +299,10 @@ impl PathArguments for () {
     fn fill(&self, template: &str) -> String {
         template.into()
     }
+
+    fn describe_arguments(_: &mut Schemas) -> Vec<Schema> {
+        Vec::new()
+    }
 }
 
 /// One argument. Ids need no percent-encoding.
@@ -226,6 +313,10 @@ impl<T: PathArgument> PathArguments for T {
 
     fn fill(&self, template: &str) -> String {
         put(template, self)
+    }
+
+    fn describe_arguments(schemas: &mut Schemas) -> Vec<Schema> {
+        vec![T::describe(schemas)]
     }
 }
 
@@ -239,6 +330,10 @@ impl<T: PathArgument, U: PathArgument> PathArguments for (T, U) {
     fn fill(&self, template: &str) -> String {
         put(&put(template, &self.0), &self.1)
     }
+
+    fn describe_arguments(schemas: &mut Schemas) -> Vec<Schema> {
+        vec![T::describe(schemas), U::describe(schemas)]
+    }
 }
 
 /// Three arguments.
@@ -251,10 +346,14 @@ impl<T: PathArgument, U: PathArgument, V: PathArgument> PathArguments for (T, U,
     fn fill(&self, template: &str) -> String {
         put(&put(&put(template, &self.0), &self.1), &self.2)
     }
+
+    fn describe_arguments(schemas: &mut Schemas) -> Vec<Schema> {
+        vec![T::describe(schemas), U::describe(schemas), V::describe(schemas)]
+    }
 }
 
 /// An id that stands in a path.
-pub trait PathArgument: fmt::Display + FromStr<Err: fmt::Display> {}
+pub trait PathArgument: fmt::Display + FromStr<Err: fmt::Display> + Describe {}
 
 /// A place in a list, counted from 0.
 impl PathArgument for u32 {}

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::json::{Fields, FromJson, Invalid, JsonObject, Reader, name};
+use crate::schema::{Describe, Object, Schema, Schemas};
 
 /// `{"detail": "...", "errors": {"field": ["message"]}}`; `errors` only where fields of the request are at fault.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -30,6 +31,18 @@ impl From<&Invalid> for ErrorBody {
             errors.entry(problem.path.clone()).or_default().push(problem.message.clone());
         }
         Self { detail: invalid.to_string(), errors }
+    }
+}
+
+impl Describe for ErrorBody {
+    fn describe(schemas: &mut Schemas) -> Schema {
+        schemas.named::<Self>("Error", |_| {
+            let messages = Schema::map(Schema::list(Schema::of("string")));
+            Object::default()
+                .required("detail", Schema::of("string"), "What went wrong, and who does what about it.")
+                .optional("errors", messages, "What is wrong with each field, by its dotted path.")
+                .into_schema("Why a request failed.")
+        })
     }
 }
 

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use uuid::Uuid;
 
 use crate::json::{FromJson, Reader, deserialize, quoted};
+use crate::schema::{Describe, Schema, Schemas};
 
 /// A text that is not an id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +58,12 @@ macro_rules! id {
 
             fn from_str(text: &str) -> Result<Self, IdError> {
                 parse(text).map(Self)
+            }
+        }
+
+        impl Describe for $name {
+            fn describe(_: &mut Schemas) -> Schema {
+                Schema::text("uuid")
             }
         }
 

@@ -28,6 +28,8 @@ use serde::Deserialize;
 use serde::de::Error as _;
 use serde_json::Value;
 
+use crate::schema::Describe;
+
 pub(crate) use check::Check;
 pub(crate) use choice::choice;
 pub(crate) use fields::Fields;
@@ -41,8 +43,8 @@ pub(crate) use words::words;
 /// A JSON object with free contents, in the order in which it was written.
 pub type JsonObject = serde_json::Map<String, Value>;
 
-/// A type that can be read from JSON, with every problem reported to a [`Reader`].
-pub trait FromJson: Sized {
+/// A type that can be read from JSON, with every problem reported to a [`Reader`], and that says how it is written.
+pub trait FromJson: Describe + Sized {
     /// Reads `value`. `None` means that there is no value; if that is a problem, the reader has been told.
     fn from_json(value: &Value, reader: &mut Reader) -> Option<Self>;
 

@@ -41,15 +41,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod asyncapi;
 pub mod endpoint;
 pub mod json;
+pub mod openapi;
 pub mod realtime;
 pub mod rest;
+pub mod schema;
 
 mod duration;
 mod error;
 mod ids;
 mod page;
+mod patch;
 mod sample_rate;
 mod secret;
 mod timestamp;
@@ -60,6 +64,7 @@ pub use ids::{
     AccountId, AgentId, AgentRevisionId, CallId, CallStageId, CallToolId, IdError, ToolId, VoiceId,
 };
 pub use page::Page;
+pub use patch::Patch;
 pub use sample_rate::SampleRate;
 pub use secret::{HIDDEN, Secret};
 pub use timestamp::{Timestamp, TimestampError};

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::json::{Fields, FromJson, Reader, name};
+use crate::schema::{Describe, Object, Schema, Schemas};
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -16,6 +17,26 @@ pub struct Page<T> {
     /// How many items the whole list has; some lists do not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
+}
+
+impl<T: Describe> Describe for Page<T> {
+    fn describe(schemas: &mut Schemas) -> Schema {
+        let item = T::describe(schemas);
+        let name = format!("{}Page", item.name().unwrap_or_default());
+        schemas.named::<Self>(&name, |_| {
+            let link = || Schema::text("uri").nullable(true);
+            Object::default()
+                .required("next", link(), "The URL of the next page; follow it as it is.")
+                .required("previous", link(), "The URL of the page before.")
+                .required("results", Schema::list(item), "The items of this page.")
+                .optional(
+                    "total",
+                    u64::describe(&mut Schemas::default()),
+                    "How many items the whole list has; some lists do not say.",
+                )
+                .into_schema("One page of a list.")
+        })
+    }
 }
 
 impl<T: FromJson> FromJson for Page<T> {

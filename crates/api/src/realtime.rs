@@ -21,7 +21,7 @@ pub use server_message::{
     AgentState, CallEventMessage, CallStarted, Debug, ErrorMessage, InvokingTool, Pong, RoomInfo,
     ServerMessage, State, ToolInvocation, ToolUsed, UserSpeaking,
 };
-pub use tagged::UnknownMessage;
+pub use tagged::{MessageKind, Messages, UnknownMessage};
 pub use thread::{
     IfThreadExists, SideGenerationCompleted, SideGenerationDelta, SpawnThread, ThreadLimits, ThreadMessage,
     ThreadRejected, ThreadSpawned, ThreadTerminated, ToolFilter,

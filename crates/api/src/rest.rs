@@ -5,5 +5,7 @@ pub mod agents;
 pub mod calls;
 pub mod deleted_calls;
 pub mod models;
+pub mod operations;
+pub mod schema;
 pub mod tools;
 pub mod voices;

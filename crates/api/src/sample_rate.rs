@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::json::{FromJson, Reader, deserialize};
+use crate::schema::{Describe, Schema, Schemas};
 
 /// Samples per second. In a request it is one of [`SampleRate::SUPPORTED`]; a response may hold any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +31,12 @@ impl SampleRate {
 impl fmt::Display for SampleRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} Hz", self.0)
+    }
+}
+
+impl Describe for SampleRate {
+    fn describe(_: &mut Schemas) -> Schema {
+        Schema::of("integer").with("enum", Self::SUPPORTED.as_slice())
     }
 }
 

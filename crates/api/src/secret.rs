@@ -6,6 +6,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::json::{FromJson, Reader, deserialize};
+use crate::schema::{Describe, Schema, Schemas};
 
 /// A text that only its receiver should see. It is written where a request needs it, and never shown: not by `Debug`, not in
 /// an error.
@@ -36,6 +37,12 @@ pub(crate) fn hidden(secrets: &BTreeMap<String, Secret>) -> BTreeMap<String, Sec
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[secret]")
+    }
+}
+
+impl Describe for Secret {
+    fn describe(_: &mut Schemas) -> Schema {
+        Schema::of("string")
     }
 }
 

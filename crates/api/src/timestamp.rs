@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde_json::Value;
 
 use crate::json::{FromJson, Reader, deserialize, quoted};
+use crate::schema::{Describe, Schema, Schemas};
 
 /// A moment, to the microsecond: `2026-11-20T08:45:00.000000Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,6 +70,12 @@ impl FromStr for Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.6}", jiff::Timestamp::from(*self))
+    }
+}
+
+impl Describe for Timestamp {
+    fn describe(_: &mut Schemas) -> Schema {
+        Schema::text("date-time")
     }
 }
 

@@ -56,7 +56,7 @@ async fn speak(voice: &Flite) -> (Duration, Duration, Vec<i16>) {
     let begin = Instant::now();
     let mut first = None;
     let mut samples = Vec::new();
-    let mut stream = voice.speak(Request { text: TEXT.into(), language: None });
+    let mut stream = voice.speak(Request { text: TEXT.into(), language: None, sample: None });
     while let Some(event) = stream.next().await {
         if let SpeechEvent::Audio(audio) = event {
             first.get_or_insert_with(|| begin.elapsed());

@@ -139,6 +139,7 @@ fn text_to_speech(field: &str, config: &VoiceConfig) -> Result<Arc<dyn TextToSpe
         VoiceConfig::Scripted(config) => Arc::new(Humming {
             ms_per_character: config.ms_per_character,
             word_times: config.word_times,
+            clones: config.clones,
             ..Humming::default()
         }),
     })

@@ -115,7 +115,10 @@ fn an_error_names_the_field_and_the_remedy() {
         &["models.m.fallbacks", "once"],
     );
     refused(&model("base_url = \"http://h\"\naudio_history = \"some\""), &["some", "last_k"]);
-    refused("[models.c]\ntype = \"anthropic\"\nmodel = \"claude-x\"", &["models.c.api_key_env", "api_key_file"]);
+    refused(
+        "[models.c]\ntype = \"anthropic\"\nmodel = \"claude-x\"",
+        &["models.c.api_key_env", "api_key_file"],
+    );
     refused("[transcription]\ntype = \"deepgram\"", &["transcription.api_key_env", "api_key_file"]);
     refused(
         "[transcription]\ntype = \"openai\"\nbase_url = \"http://h\"\nmodel = \"m\"\n[transcription.fallback]\ntype = \"deepgram\"",

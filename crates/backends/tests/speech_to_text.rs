@@ -37,7 +37,8 @@ fn words(words: &str) -> Transcription {
 
 async fn spoken(text: &str) -> Vec<i16> {
     let mut samples = Vec::new();
-    let mut stream = Flite::new().speak(text_to_speech::Request { text: text.into(), language: None });
+    let mut stream =
+        Flite::new().speak(text_to_speech::Request { text: text.into(), language: None, sample: None });
     while let Some(event) = stream.next().await {
         if let SpeechEvent::Audio(audio) = event {
             samples.extend(audio);

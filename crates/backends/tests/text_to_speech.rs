@@ -13,7 +13,7 @@ use antiphon_backends::http::{ApiKey, Endpoint};
 use antiphon_backends::text_to_speech::flite::Flite;
 use antiphon_backends::text_to_speech::openai::{OpenAiVoice, Settings};
 use antiphon_backends::text_to_speech::scripted::Humming;
-use antiphon_backends::text_to_speech::{Request, SpeechEvent, TextToSpeech};
+use antiphon_backends::text_to_speech::{Request, SampleFormat, SpeechEvent, TextToSpeech, VoiceSample};
 use antiphon_engine::input::WordEnd;
 use futures::StreamExt;
 use wire::{Body, Wire};
@@ -28,7 +28,7 @@ struct Said {
 
 async fn say(voice: &dyn TextToSpeech, text: &str) -> Said {
     let mut said = Said { samples: Vec::new(), words: Vec::new(), failure: None };
-    let mut stream = voice.speak(Request { text: text.into(), language: None });
+    let mut stream = voice.speak(Request { text: text.into(), language: None, sample: None });
     loop {
         match stream.next().await.expect("a stream ends with Finished or Failed") {
             SpeechEvent::Audio(samples) => {
@@ -68,7 +68,7 @@ async fn keeps_the_contract(voice: &dyn TextToSpeech) {
     let again = say(voice, TEXT).await;
     assert_eq!(again.samples, said.samples, "a second run is not disturbed by the first");
 
-    let mut dropped = voice.speak(Request { text: TEXT.repeat(20).into(), language: None });
+    let mut dropped = voice.speak(Request { text: TEXT.repeat(20).into(), language: None, sample: None });
     assert!(dropped.next().await.is_some());
 }
 
@@ -98,6 +98,24 @@ async fn every_voice_keeps_the_contract() {
     let parts = square_wave(5_000).chunks(333).map(<[u8]>::to_vec).collect();
     let wire = Wire::answering(200, "audio/pcm", Body::Parts(parts)).await;
     keeps_the_contract(&openai(&wire)).await;
+}
+
+#[tokio::test]
+async fn a_voice_that_clones_sounds_like_the_recording_and_another_one_like_itself() {
+    let like = async |voice: &Humming, file: &'static [u8]| {
+        let sample = VoiceSample { file: file.into(), format: SampleFormat::Wav };
+        let request = Request { text: "Hello.".into(), language: None, sample: Some(Arc::new(sample)) };
+        voice.speak(request).collect::<Vec<_>>().await
+    };
+    let (plain, clones) = (Humming::default(), Humming { clones: true, ..Humming::default() });
+    let first = like(&clones, b"a recording").await;
+    assert_eq!(like(&clones, b"a recording").await, first);
+    assert_ne!(like(&clones, b"a Recording").await, first);
+    assert_eq!(like(&plain, b"a recording").await, like(&plain, b"a Recording").await);
+    keeps_the_contract(&clones).await;
+    assert!(clones.capabilities().clones && !plain.capabilities().clones);
+    let sample = VoiceSample { file: b"private"[..].into(), format: SampleFormat::Mp3 };
+    assert_eq!(format!("{sample:?}"), "VoiceSample { bytes: 7, format: Mp3 }");
 }
 
 #[tokio::test]
@@ -277,7 +295,7 @@ async fn an_openai_voice_that_fails_says_why() {
 #[tokio::test]
 async fn dropping_an_openai_voice_closes_the_connection() {
     let mut wire = Wire::answering(200, "audio/pcm", Body::Hangs(vec![square_wave(100)])).await;
-    let mut stream = openai(&wire).speak(Request { text: "Hi.".into(), language: None });
+    let mut stream = openai(&wire).speak(Request { text: "Hi.".into(), language: None, sample: None });
     assert!(matches!(stream.next().await, Some(SpeechEvent::Audio(_))));
     drop(stream);
     wire.client_left().await;

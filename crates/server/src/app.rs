@@ -18,8 +18,9 @@ use crate::api_key::{ApiKey, NoRandomness};
 use crate::call::journal::{Journals, UserText};
 use crate::call::live::{Calls, Files};
 use crate::call::recording::Recordings;
+use crate::call::voices::samples::Samples;
 use crate::config::{self, Config, KeyError, PublicUrl};
-use crate::http::{Http, Shared, router};
+use crate::http::{Documents, Http, Shared, router};
 use crate::jobs::retention::{self, Keeping, Kind};
 use crate::outbound::Outbound;
 use crate::storage::{AccountId, OpenError, Storage, StorageError, StoredKey};
@@ -119,6 +120,7 @@ impl App {
         ];
         let journals = journals(&journal, &storage);
         let recordings = Recordings::new(recordings.directory(&storage), recordings.rate());
+        let samples = Samples::new(storage.voice_samples());
         let mut configured_keys = Vec::with_capacity(auth.api_keys.len());
         for key in auth.api_keys {
             match key.hash() {
@@ -142,7 +144,12 @@ impl App {
 
         let public_url = server.public_url.clone().unwrap_or_else(|| PublicUrl::listening_on(local_addr));
         let drain_deadline = server.drain_deadline;
-        let files = Files { journals, recordings: Some(recordings.clone()), traces: traces.clone() };
+        let files = Files {
+            journals,
+            recordings: Some(recordings.clone()),
+            traces: traces.clone(),
+            samples: Some(samples.clone()),
+        };
         let outbound = Outbound::new(&outbound);
         let backends = Arc::new(backends);
         let running_calls =
@@ -155,10 +162,12 @@ impl App {
             outbound,
             storage,
             recordings,
+            samples,
             configured_keys,
             default_account,
             public_url: public_url.clone(),
             server,
+            documents: Documents::default(),
             ready: AtomicBool::new(true),
         });
         // Audio comes in small pieces, and each should leave at once.

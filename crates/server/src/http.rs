@@ -12,13 +12,16 @@ mod deleted_calls;
 mod error;
 mod health;
 mod join;
+mod merge;
 mod models;
 mod page;
 mod range;
 mod request;
 mod router;
+mod schema;
 mod tools;
 mod trace;
+mod voice_preview;
 mod voices;
 
 use std::sync::Arc;
@@ -29,11 +32,13 @@ use antiphon_backends::registry::Backends;
 use crate::api_key::KeyHash;
 use crate::call::live::Calls;
 use crate::call::recording::Recordings;
+use crate::call::voices::samples::Samples;
 use crate::config::{PublicUrl, Server};
 use crate::outbound::Outbound;
 use crate::storage::{AccountId, Storage};
 
 pub(crate) use router::router;
+pub(crate) use schema::Documents;
 
 /// What every handler may use. Cheap to clone.
 #[derive(Clone)]
@@ -47,6 +52,8 @@ pub(crate) struct Shared {
     pub(crate) outbound: Outbound,
     /// What calls sounded like.
     pub(crate) recordings: Recordings,
+    /// What cloned voices were cloned from.
+    pub(crate) samples: Samples,
     /// What thinks and speaks.
     pub(crate) backends: Arc<Backends>,
     /// The calls in progress.
@@ -59,6 +66,8 @@ pub(crate) struct Shared {
     pub(crate) public_url: PublicUrl,
     /// The configuration's `[server]` section.
     pub(crate) server: Server,
+    /// The API's description of itself, once somebody has asked for it.
+    pub(crate) documents: Documents,
     /// Whether the server takes new calls: false once it was told to stop.
     pub(crate) ready: AtomicBool,
 }

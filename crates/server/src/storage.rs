@@ -12,6 +12,7 @@ pub mod catalog;
 mod memory;
 mod sqlite;
 pub mod tools;
+pub mod voices;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub use catalog::{
     SortPlace, Tombstone,
 };
 pub use tools::{StoredTool, ToolStore, ToolUse};
+pub use voices::{MostVoices, StoredVoice, VoiceKeeping, VoiceSource, VoiceStore};
 
 /// An operation under way.
 pub type Pending<'a, T> = BoxFuture<'a, Result<T, StorageError>>;
@@ -49,6 +51,8 @@ pub struct Storage {
     pub agents: Arc<dyn AgentStore>,
     /// Tools that last, and which calls had them.
     pub tools: Arc<dyn ToolStore>,
+    /// Voices of accounts' own.
+    pub voices: Arc<dyn VoiceStore>,
     database: Arc<dyn Database>,
 }
 
@@ -69,6 +73,7 @@ impl Storage {
             catalog: database.clone(),
             agents: database.clone(),
             tools: database.clone(),
+            voices: database.clone(),
             database,
         })
     }
@@ -84,6 +89,7 @@ impl Storage {
             catalog: memory.clone(),
             agents: memory.clone(),
             tools: memory.clone(),
+            voices: memory.clone(),
             database: memory,
         }
     }

@@ -58,7 +58,7 @@ const RULES: [Rule; 8] = [
         only: None,
         never: &[],
     },
-    Rule { name: "xtask", ours: &[], only: None, never: &[RUNTIME, SERVER, INFERENCE] },
+    Rule { name: "xtask", ours: &["antiphon-api"], only: None, never: &[RUNTIME, SERVER, INFERENCE] },
 ];
 
 const CLOCK_AND_CHANCE: &[&str] =

@@ -2,16 +2,26 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::{Reader, quoted};
 use crate::duration::WireDuration;
+use crate::schema::Schema;
 use crate::secret::Secret;
 
 /// Something a value is held to. What is unset is held to nothing.
 pub(crate) trait Check<T> {
     fn check(&self, value: &T, reader: &mut Reader);
+
+    /// Adds what the check insists on to the schema of a `T`, as far as a schema can say it.
+    fn bound(&self, schema: Schema) -> Schema;
 }
 
 impl<T, C: Check<T>> Check<Option<T>> for C {
+    fn bound(&self, schema: Schema) -> Schema {
+        Check::<T>::bound(self, schema)
+    }
+
     fn check(&self, value: &Option<T>, reader: &mut Reader) {
         if let Some(value) = value {
             self.check(value, reader);
@@ -23,6 +33,10 @@ impl<T, C: Check<T>> Check<Option<T>> for C {
 pub(crate) struct Each<C>(pub(crate) C);
 
 impl<T, C: Check<T>> Check<Vec<T>> for Each<C> {
+    fn bound(&self, schema: Schema) -> Schema {
+        schema.map_items(|items| Check::<T>::bound(&self.0, items))
+    }
+
     fn check(&self, value: &Vec<T>, reader: &mut Reader) {
         for (index, item) in value.iter().enumerate() {
             reader.at(index, |reader| self.0.check(item, reader));
@@ -36,6 +50,10 @@ pub(crate) struct Within<N>(pub(crate) N, pub(crate) N);
 macro_rules! within {
     ($($number:ty),*) => {$(
         impl Check<$number> for Within<$number> {
+            fn bound(&self, schema: Schema) -> Schema {
+                schema.with("minimum", plain(self.0.into())).with("maximum", plain(self.1.into()))
+            }
+
             fn check(&self, value: &$number, reader: &mut Reader) {
                 if !(self.0..=self.1).contains(value) {
                     reader.refuse(format!("{value} is out of range; choose from {} to {}", self.0, self.1));
@@ -46,10 +64,20 @@ macro_rules! within {
 }
 within!(f64, u32);
 
+/// A bound as one writes it: `1`, not `1.0`.
+fn plain(bound: f64) -> Value {
+    #[expect(clippy::cast_possible_truncation, reason = "whole, and bounds are small")]
+    if bound.fract() == 0.0 { Value::from(bound as i64) } else { Value::from(bound) }
+}
+
 /// A number of at least this much.
 pub(crate) struct AtLeast(pub(crate) f64);
 
 impl Check<f64> for AtLeast {
+    fn bound(&self, schema: Schema) -> Schema {
+        schema.with("minimum", plain(self.0))
+    }
+
     fn check(&self, value: &f64, reader: &mut Reader) {
         if *value < self.0 {
             reader.refuse(format!("{value} is out of range; choose {} or more", self.0));
@@ -61,6 +89,11 @@ impl Check<f64> for AtLeast {
 pub(crate) struct Chars(pub(crate) usize, pub(crate) usize);
 
 impl Chars {
+    fn bound_text(&self, schema: Schema) -> Schema {
+        let schema = if self.0 == 0 { schema } else { schema.with("minLength", self.0) };
+        schema.with("maxLength", self.1)
+    }
+
     fn check_text(&self, text: &str, reader: &mut Reader) {
         // Counting stops one past the bound, however long the text is.
         let chars = text.chars().take(self.1 + 1).count();
@@ -74,12 +107,20 @@ impl Chars {
 }
 
 impl Check<String> for Chars {
+    fn bound(&self, schema: Schema) -> Schema {
+        self.bound_text(schema)
+    }
+
     fn check(&self, value: &String, reader: &mut Reader) {
         self.check_text(value, reader);
     }
 }
 
 impl Check<Secret> for Chars {
+    fn bound(&self, schema: Schema) -> Schema {
+        self.bound_text(schema)
+    }
+
     fn check(&self, value: &Secret, reader: &mut Reader) {
         self.check_text(value.expose(), reader);
     }
@@ -89,6 +130,10 @@ impl Check<Secret> for Chars {
 pub(crate) struct Positive;
 
 impl Check<WireDuration> for Positive {
+    fn bound(&self, schema: Schema) -> Schema {
+        schema.with("pattern", "^(?:0\\.[0-9]{0,8}[1-9]|[1-9][0-9]{0,11}(?:\\.[0-9]{1,9})?)s$")
+    }
+
     fn check(&self, value: &WireDuration, reader: &mut Reader) {
         if *value == WireDuration::ZERO {
             reader.refuse("must be longer than 0s");
@@ -100,6 +145,10 @@ impl Check<WireDuration> for Positive {
 pub(crate) struct UpToSeconds(pub(crate) u32);
 
 impl Check<WireDuration> for UpToSeconds {
+    fn bound(&self, schema: Schema) -> Schema {
+        Check::<WireDuration>::bound(&Positive, schema)
+    }
+
     fn check(&self, value: &WireDuration, reader: &mut Reader) {
         if *value == WireDuration::ZERO || *value > WireDuration::from_secs(self.0) {
             reader.refuse(format!("{value} is out of range; choose more than 0s and at most {}s", self.0));
@@ -116,6 +165,11 @@ pub(crate) const HTTP_URL: Url = Url(&["https://", "http://"]);
 pub(crate) const WEBSOCKET_URL: Url = Url(&["wss://", "ws://"]);
 
 impl Check<String> for Url {
+    fn bound(&self, schema: Schema) -> Schema {
+        let schemes: Vec<&str> = self.0.iter().map(|scheme| scheme.trim_end_matches("://")).collect();
+        schema.with("format", "uri").with("pattern", format!("^({})://.+", schemes.join("|")))
+    }
+
     fn check(&self, value: &String, reader: &mut Reader) {
         let has_scheme = |scheme: &&str| {
             value.len() > scheme.len()
@@ -132,6 +186,10 @@ impl Check<String> for Url {
 pub(crate) struct ModelToolName;
 
 impl Check<String> for ModelToolName {
+    fn bound(&self, schema: Schema) -> Schema {
+        schema.with("pattern", "^[a-zA-Z0-9_-]{1,64}$")
+    }
+
     fn check(&self, value: &String, reader: &mut Reader) {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
         if value.is_empty() || value.len() > 64 || !value.bytes().all(fits) {
@@ -147,6 +205,11 @@ impl Check<String> for ModelToolName {
 pub(crate) struct NoReservedKeys;
 
 impl Check<BTreeMap<String, String>> for NoReservedKeys {
+    fn bound(&self, schema: Schema) -> Schema {
+        // The dialect has nothing to say about keys; the descriptions say it.
+        schema
+    }
+
     fn check(&self, value: &BTreeMap<String, String>, reader: &mut Reader) {
         for key in value.keys().filter(|key| key.starts_with("ultravox.")) {
             reader.at_key(key, |reader| {

@@ -6,11 +6,13 @@ use super::{Fields, Name, Reader};
 ///
 /// `pub enum` insists on one key; `pub optional enum` takes an object without any for an unset field.
 macro_rules! choice {
-    ($(#[$meta:meta])* pub enum $name:ident { $($branches:tt)* }) => {
-        $crate::json::choice::choice_body! { [|value| value.is_null()] $(#[$meta])* $name { $($branches)* } }
+    ($(#[$($meta:tt)*])* pub enum $name:ident { $($branches:tt)* }) => {
+        $crate::json::choice::choice_body! { [|value| value.is_null()] $(#[$($meta)*])* $name { $($branches)* } }
     };
-    ($(#[$meta:meta])* pub optional enum $name:ident { $($branches:tt)* }) => {
-        $crate::json::choice::choice_body! { [$crate::json::choice::sets_nothing] $(#[$meta])* $name { $($branches)* } }
+    ($(#[$($meta:tt)*])* pub optional enum $name:ident { $($branches:tt)* }) => {
+        $crate::json::choice::choice_body! {
+            [$crate::json::choice::sets_nothing] $(#[$($meta)*])* $name { $($branches)* }
+        }
     };
 }
 pub(crate) use choice;
@@ -18,15 +20,38 @@ pub(crate) use choice;
 macro_rules! choice_body {
     (
         [$unset:expr]
-        $(#[$meta:meta])*
+        $(#[$($meta:tt)*])*
         $name:ident {
-            $( $(#[$branch_meta:meta])* $key:ident: $variant:ident($payload:ty) ),* $(,)?
+            $( $(#[$($branch_meta:tt)*])* $key:ident: $variant:ident($payload:ty) ),* $(,)?
         }
     ) => {
-        $(#[$meta])*
+        $(#[$($meta)*])*
         #[derive(Debug, Clone, PartialEq)]
         pub enum $name {
-            $( $(#[$branch_meta])* $variant($payload), )*
+            $( $(#[$($branch_meta)*])* $variant($payload), )*
+        }
+
+        impl $crate::schema::DescribeFields for $name {
+            fn describe_fields(schemas: &mut $crate::schema::Schemas) -> $crate::schema::Object {
+                let branches = vec![$( (
+                    $crate::json::name!($key).camel,
+                    <$payload as $crate::schema::Describe>::describe(schemas),
+                    $crate::schema::comment!($(#[$($branch_meta)*])*),
+                ) ),*];
+                let none = <Self as $crate::json::FromJson>::is_unset(&serde_json::json!({}));
+                let mut object = $crate::schema::Object::default();
+                object.choose(branches, none && schemas.side() == $crate::schema::Side::Request);
+                object
+            }
+        }
+
+        impl $crate::schema::Describe for $name {
+            fn describe(schemas: &mut $crate::schema::Schemas) -> $crate::schema::Schema {
+                let text = $crate::schema::description($crate::schema::comment!($(#[$($meta)*])*));
+                schemas.named::<Self>(stringify!($name), |schemas| {
+                    <Self as $crate::schema::DescribeFields>::describe_fields(schemas).into_schema(&text)
+                })
+            }
         }
 
         impl $name {

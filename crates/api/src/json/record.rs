@@ -1,4 +1,4 @@
-//! The macro that defines an object on the wire once: the struct, how it is written, how it is read.
+//! The macro that defines an object on the wire once: the struct, how it is written, how it is read, and what it looks like.
 
 /// Defines a struct that is a JSON object.
 ///
@@ -9,11 +9,13 @@
 ///
 /// `pub struct` leaves out what is unset when written; `pub resource struct` writes every key, with null where it is unset.
 macro_rules! record {
-    ($(#[$meta:meta])* pub struct $name:ident { $($fields:tt)* } $($rest:tt)*) => {
-        $crate::json::record::record_body! { [$crate::json::FromJson::is_left_out] $(#[$meta])* $name { $($fields)* } $($rest)* }
+    ($(#[$($meta:tt)*])* pub struct $name:ident { $($fields:tt)* } $($rest:tt)*) => {
+        $crate::json::record::record_body! {
+            [$crate::json::FromJson::is_left_out] $(#[$($meta)*])* $name { $($fields)* } $($rest)*
+        }
     };
-    ($(#[$meta:meta])* pub resource struct $name:ident { $($fields:tt)* } $($rest:tt)*) => {
-        $crate::json::record::record_body! { [|_| false] $(#[$meta])* $name { $($fields)* } $($rest)* }
+    ($(#[$($meta:tt)*])* pub resource struct $name:ident { $($fields:tt)* } $($rest:tt)*) => {
+        $crate::json::record::record_body! { [|_| false] $(#[$($meta)*])* $name { $($fields)* } $($rest)* }
     };
 }
 pub(crate) use record;
@@ -21,21 +23,52 @@ pub(crate) use record;
 macro_rules! record_body {
     (
         [$left_out:expr]
-        $(#[$meta:meta])*
+        $(#[$($meta:tt)*])*
         $name:ident {
             $(
-                $(#[$field_meta:meta])*
+                $(#[$($field_meta:tt)*])*
                 $field:ident $(as $wire:literal)? $(| $alias:ident)* : $type:ty $(where $check:expr)? $(=> $default:expr)?
             ),* $(,)?
         }
-        $(with one of { $(#[$choice_meta:meta])* $choice:ident: $choice_type:ty $(,)? })?
+        $(with one of { $(#[$($choice_meta:tt)*])* $choice:ident: $choice_type:ty $(,)? })?
         $(where $rule:expr)?
     ) => {
-        $(#[$meta])*
+        $(#[$($meta)*])*
         #[derive(Debug, Clone, PartialEq)]
         pub struct $name {
-            $( $(#[$field_meta])* pub $field: $type, )*
-            $( $(#[$choice_meta])* pub $choice: $choice_type, )?
+            $( $(#[$($field_meta)*])* pub $field: $type, )*
+            $( $(#[$($choice_meta)*])* pub $choice: $choice_type, )?
+        }
+
+        impl $crate::schema::DescribeFields for $name {
+            fn describe_fields(schemas: &mut $crate::schema::Schemas) -> $crate::schema::Object {
+                let mut object = $crate::schema::Object::default();
+                $(
+                    let schema = <$type as $crate::schema::Describe>::describe(schemas);
+                    $( let schema = $crate::json::Check::<$type>::bound(&$check, schema); )?
+                    object.field::<$type>(
+                        schemas.side(),
+                        $crate::json::name!($field $($wire)?).camel,
+                        schema,
+                        $crate::schema::comment!($(#[$($field_meta)*])*),
+                        $crate::json::record::absent!($($default)?),
+                        |value: &$type| $crate::json::record::decide(value, $left_out),
+                    );
+                )*
+                $( object.merge(<$choice_type as $crate::schema::DescribeFields>::describe_fields(schemas)); )?
+                // An object may have no fields, and then nothing above would need either.
+                let _ = (&mut object, schemas);
+                object
+            }
+        }
+
+        impl $crate::schema::Describe for $name {
+            fn describe(schemas: &mut $crate::schema::Schemas) -> $crate::schema::Schema {
+                let text = $crate::schema::description($crate::schema::comment!($(#[$($meta)*])*));
+                schemas.named::<Self>(stringify!($name), |schemas| {
+                    <Self as $crate::schema::DescribeFields>::describe_fields(schemas).into_schema(&text)
+                })
+            }
         }
 
         impl $crate::json::fields::FromFields for $name {

@@ -6,14 +6,14 @@
 /// does not know, which only a response can contain: in a request it is a problem.
 macro_rules! words {
     (
-        $(#[$meta:meta])*
-        pub enum $name:ident { $( $(#[$word_meta:meta])* $variant:ident = $word:literal $(| $alias:literal)* ),* $(,)? }
+        $(#[$($meta:tt)*])*
+        pub enum $name:ident { $( $(#[$($word_meta:tt)*])* $variant:ident = $word:literal $(| $alias:literal)* ),* $(,)? }
         $(unset $unset:literal)?
     ) => {
-        $(#[$meta])*
+        $(#[$($meta)*])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum $name {
-            $( $(#[$word_meta])* $variant, )*
+            $( $(#[$($word_meta)*])* $variant, )*
         }
 
         impl $name {
@@ -28,7 +28,8 @@ macro_rules! words {
         }
 
         $crate::json::words::words_common! {
-            $name { $( $variant = $word $(| $alias)* ),* } $(unset $unset)?
+            [$(#[$($meta)*])*]
+            $name { $( $(#[$($word_meta)*])* $variant = $word $(| $alias)* ),* } $(unset $unset)?
         }
 
         impl $crate::json::words::Words for $name {
@@ -38,14 +39,14 @@ macro_rules! words {
         }
     };
     (
-        $(#[$meta:meta])*
-        pub open enum $name:ident { $( $(#[$word_meta:meta])* $variant:ident = $word:literal $(| $alias:literal)* ),* $(,)? }
+        $(#[$($meta:tt)*])*
+        pub open enum $name:ident { $( $(#[$($word_meta:tt)*])* $variant:ident = $word:literal $(| $alias:literal)* ),* $(,)? }
         $(unset $unset:literal)?
     ) => {
-        $(#[$meta])*
+        $(#[$($meta)*])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub enum $name {
-            $( $(#[$word_meta])* $variant, )*
+            $( $(#[$($word_meta)*])* $variant, )*
             /// A word that this version does not know. Only found in what a server sent.
             Other(Box<str>),
         }
@@ -62,7 +63,8 @@ macro_rules! words {
         }
 
         $crate::json::words::words_common! {
-            $name { $( $variant = $word $(| $alias)* ),* } $(unset $unset)?
+            [$(#[$($meta)*])*]
+            $name { $( $(#[$($word_meta)*])* $variant = $word $(| $alias)* ),* } $(unset $unset)?
         }
 
         impl $crate::json::words::Words for $name {
@@ -75,7 +77,11 @@ macro_rules! words {
 pub(crate) use words;
 
 macro_rules! words_common {
-    ($name:ident { $( $variant:ident = $word:literal $(| $alias:literal)* ),* } $(unset $unset:literal)?) => {
+    (
+        [$(#[$($meta:tt)*])*]
+        $name:ident { $( $(#[$($word_meta:tt)*])* $variant:ident = $word:literal $(| $alias:literal)* ),* }
+        $(unset $unset:literal)?
+    ) => {
         impl $name {
             /// The value that a word stands for, if it is a known one.
             #[must_use]
@@ -92,6 +98,19 @@ macro_rules! words_common {
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
+            }
+        }
+
+        impl $crate::schema::Describe for $name {
+            fn describe(schemas: &mut $crate::schema::Schemas) -> $crate::schema::Schema {
+                schemas.named::<Self>(stringify!($name), |schemas| {
+                    $crate::json::words::describe(
+                        $crate::schema::comment!($(#[$($meta)*])*),
+                        &[$( ($word, $crate::schema::comment!($(#[$($word_meta)*])*)) ),*],
+                        [$($unset,)?].first().copied(),
+                        schemas.side(),
+                    )
+                })
             }
         }
 
@@ -124,6 +143,7 @@ use serde_json::Value;
 
 use super::values::mismatch;
 use super::{Reader, quoted};
+use crate::schema::{Schema, Side, description};
 
 /// An enum of words.
 pub(crate) trait Words: Sized {
@@ -154,4 +174,15 @@ pub(crate) fn read<T: Words>(
         reader.ignore();
     }
     other
+}
+
+/// The words with what each means. The one that means unset is only written in requests.
+pub(crate) fn describe(doc: &str, words: &[(&str, &str)], unset: Option<&str>, side: Side) -> Schema {
+    let unset = match side {
+        Side::Request => unset,
+        Side::Response => None,
+    };
+    let meanings = words.iter().map(|(word, doc)| format!("- `{word}`: {}", description(doc)));
+    let text: Vec<String> = [format!("{}\n", description(doc))].into_iter().chain(meanings).collect();
+    Schema::words(unset.into_iter().chain(words.iter().map(|(word, _)| *word))).described(&text.join("\n"))
 }

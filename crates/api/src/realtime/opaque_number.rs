@@ -7,6 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::json::{FromJson, Reader};
+use crate::schema::{Describe, Schema, Schemas};
 
 /// Longest number text that is echoed; an f64 needs at most 24 characters.
 const LONGEST: usize = 64;
@@ -52,6 +53,12 @@ impl From<u64> for OpaqueNumber {
 impl fmt::Debug for OpaqueNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl Describe for OpaqueNumber {
+    fn describe(_: &mut Schemas) -> Schema {
+        Schema::of("number")
     }
 }
 

@@ -1,9 +1,10 @@
 //! The macro that defines a set of messages told apart by their `type`.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::json::{JsonObject, Reader, name, quoted};
+use crate::schema::{Describe, DescribeFields, Schema, Schemas, description};
 
 /// A message of a type that this version does not know, as it came.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,16 +22,86 @@ impl UnknownMessage {
     }
 }
 
+/// A set of messages that are told apart by their `type`.
+pub trait Messages {
+    /// What kinds there are, in the order of their types.
+    fn messages(schemas: &mut Schemas) -> Vec<MessageKind>;
+}
+
+/// A kind of messages.
+#[derive(Debug, Clone)]
+pub struct MessageKind {
+    /// The `type`.
+    pub word: &'static str,
+    /// What such a message means.
+    pub description: String,
+    /// What it looks like: a reference.
+    pub schema: Schema,
+}
+
+/// What a message says besides its type.
+pub(crate) trait Payload {
+    fn describe(schemas: &mut Schemas) -> Option<Schema>;
+}
+
+/// Nothing.
+impl Payload for () {
+    fn describe(_: &mut Schemas) -> Option<Schema> {
+        None
+    }
+}
+
+impl<T: DescribeFields + Describe> Payload for T {
+    fn describe(schemas: &mut Schemas) -> Option<Schema> {
+        Some(<T as Describe>::describe(schemas))
+    }
+}
+
+/// The kind of the messages with this type. It is called by it, too, since a type has one meaning wherever it stands.
+pub(crate) fn kind(
+    word: &'static str,
+    doc: &str,
+    payload: Option<Schema>,
+    schemas: &mut Schemas,
+) -> MessageKind {
+    let description = description(doc);
+    let schema = schemas.named::<str>(word, |_| {
+        let kind = Schema::of("object")
+            .with("properties", json!({ "type": Schema::words([word]).into_json() }))
+            .with("required", json!(["type"]));
+        match payload {
+            None => kind.described(&description),
+            Some(payload) => {
+                let parts: Vec<Value> =
+                    [kind, payload].into_iter().map(|part| Value::Object(part.into_json())).collect();
+                Schema::any().with("allOf", parts).described(&description)
+            }
+        }
+    });
+    MessageKind { word, description, schema }
+}
+
+/// The schema of a message of one of these kinds.
+pub(crate) fn one_of(kinds: Vec<MessageKind>, doc: &str) -> Schema {
+    let mapping: JsonObject =
+        kinds.iter().map(|kind| (kind.word.to_owned(), kind.schema.json()["$ref"].clone())).collect();
+    let kinds: Vec<Value> = kinds.into_iter().map(|kind| Value::Object(kind.schema.into_json())).collect();
+    Schema::any()
+        .with("oneOf", kinds)
+        .with("discriminator", json!({ "propertyName": "type", "mapping": mapping }))
+        .described(&description(doc))
+}
+
 /// Defines an enum of messages: `Variant(Payload) = "type"`, or `Variant = "type"` for one that says nothing else.
 ///
 /// `pub enum` refuses other types; `pub open enum` keeps them as `Unknown`.
 macro_rules! messages {
-    ($(#[$meta:meta])* pub enum $name:ident { $($variants:tt)* }) => {
+    ($(#[$($meta:tt)*])* pub enum $name:ident { $($variants:tt)* }) => {
         $crate::realtime::tagged::messages_body! {
-            { $crate::realtime::tagged::refuse_type } {} $(#[$meta])* $name { $($variants)* }
+            { $crate::realtime::tagged::refuse_type } {} $(#[$($meta)*])* $name { $($variants)* }
         }
     };
-    ($(#[$meta:meta])* pub open enum $name:ident { $($variants:tt)* }) => {
+    ($(#[$($meta:tt)*])* pub open enum $name:ident { $($variants:tt)* }) => {
         $crate::realtime::tagged::messages_body! {
             { |_, object: &$crate::json::JsonObject, _: &mut $crate::json::Reader| {
                 Some($name::Unknown($crate::realtime::UnknownMessage { json: object.clone() }))
@@ -40,7 +111,7 @@ macro_rules! messages {
                 #[serde(untagged)]
                 Unknown($crate::realtime::UnknownMessage),
             }
-            $(#[$meta])* $name { $($variants)* }
+            $(#[$($meta)*])* $name { $($variants)* }
         }
     };
 }
@@ -49,15 +120,35 @@ pub(crate) use messages;
 macro_rules! messages_body {
     (
         { $unknown:expr } { $($unknown_variant:tt)* }
-        $(#[$meta:meta])*
-        $name:ident { $( $(#[$variant_meta:meta])* $variant:ident $(($payload:ty))? = $word:literal ),* $(,)? }
+        $(#[$($meta:tt)*])*
+        $name:ident { $( $(#[$($variant_meta:tt)*])* $variant:ident $(($payload:ty))? = $word:literal ),* $(,)? }
     ) => {
-        $(#[$meta])*
+        $(#[$($meta)*])*
         #[derive(Debug, Clone, PartialEq, serde::Serialize)]
         #[serde(tag = "type")]
         pub enum $name {
-            $( $(#[$variant_meta])* #[serde(rename = $word)] $variant $(($payload))?, )*
+            $( $(#[$($variant_meta)*])* #[serde(rename = $word)] $variant $(($payload))?, )*
             $($unknown_variant)*
+        }
+
+        impl $crate::realtime::Messages for $name {
+            fn messages(schemas: &mut $crate::schema::Schemas) -> Vec<$crate::realtime::MessageKind> {
+                vec![$( $crate::realtime::tagged::kind(
+                    $word,
+                    $crate::schema::comment!($(#[$($variant_meta)*])*),
+                    <$crate::endpoint::or_else!($($payload)?, ()) as $crate::realtime::tagged::Payload>::describe(schemas),
+                    schemas,
+                ) ),*]
+            }
+        }
+
+        impl $crate::schema::Describe for $name {
+            fn describe(schemas: &mut $crate::schema::Schemas) -> $crate::schema::Schema {
+                schemas.named::<Self>(stringify!($name), |schemas| {
+                    let kinds = <Self as $crate::realtime::Messages>::messages(schemas);
+                    $crate::realtime::tagged::one_of(kinds, $crate::schema::comment!($(#[$($meta)*])*))
+                })
+            }
         }
 
         impl $crate::json::FromJson for $name {

@@ -9,6 +9,7 @@ use super::tagged::messages;
 use super::thread::SpawnThread;
 use super::user_text::{ForcedAgentMessage, UserTextMessage};
 use crate::json::{FromJson, JsonObject, Reader, deserialize, record, words};
+use crate::schema::{Describe, Schema, Schemas};
 
 record! {
     /// What a tool came to: of `client_tool_result`, of `data_connection_tool_result` and of known results.
@@ -61,6 +62,12 @@ impl ToolResult {
 #[serde(transparent)]
 pub struct ResultText(pub String);
 
+impl Describe for ResultText {
+    fn describe(_: &mut Schemas) -> Schema {
+        Schema::of("string")
+    }
+}
+
 impl FromJson for ResultText {
     fn from_json(value: &Value, _: &mut Reader) -> Option<Self> {
         Some(Self(match value {
@@ -84,6 +91,12 @@ fn joined(parts: &[Value]) -> Option<String> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct StateUpdate(pub JsonObject);
+
+impl Describe for StateUpdate {
+    fn describe(_: &mut Schemas) -> Schema {
+        Schema::of("object")
+    }
+}
 
 impl FromJson for StateUpdate {
     fn from_json(value: &Value, reader: &mut Reader) -> Option<Self> {
@@ -140,6 +153,14 @@ impl fmt::Display for ToolErrorType {
             Self::Undefined => "undefined",
             Self::Other(word) => word,
         })
+    }
+}
+
+impl Describe for ToolErrorType {
+    fn describe(_: &mut Schemas) -> Schema {
+        Schema::of("string").described(
+            "`undefined` if there is no such tool, `implementation-error` or any other word if it broke.",
+        )
     }
 }
 

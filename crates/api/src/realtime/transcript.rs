@@ -6,6 +6,7 @@ use serde::ser::SerializeMap as _;
 use super::Medium;
 use crate::json::fields::FromFields;
 use crate::json::{Fields, FromJson, Reader, name, words};
+use crate::schema::{Describe, DescribeFields, Object, Schema, Schemas};
 
 /// A piece of transcript. The ten rules of protocol.md 3.3 say which pieces are sent when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,38 @@ words! {
         Agent = "agent",
         /// The user.
         User = "user",
+    }
+}
+
+impl DescribeFields for Transcript {
+    fn describe_fields(schemas: &mut Schemas) -> Object {
+        let mut object = Object::default()
+            .required("role", Speaker::describe(schemas), "Who says it.")
+            .required("medium", Medium::describe(schemas), "How it is said.")
+            .required("final", Schema::of("boolean"), "Whether this is the last piece with this ordinal.")
+            .required(
+                "ordinal",
+                u32::describe(schemas),
+                "The utterance's place in the conversation: counts up over both speakers, from 0.",
+            );
+        let text = || Schema::of("string");
+        object.choose(
+            vec![
+                ("delta", text(), "What is added to the pieces before."),
+                ("text", text(), "All that was said so far."),
+            ],
+            false,
+        );
+        object
+    }
+}
+
+impl Describe for Transcript {
+    fn describe(schemas: &mut Schemas) -> Schema {
+        schemas.named::<Self>("Transcript", |schemas| {
+            Self::describe_fields(schemas)
+                .into_schema("A piece of what was said, as it is shown while it is said.")
+        })
     }
 }
 

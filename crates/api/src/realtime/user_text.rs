@@ -4,6 +4,7 @@ use super::MAIN_THREAD;
 use super::tool_result::ToolResult;
 use crate::json::fields::FromFields;
 use crate::json::{Fields, FromJson, JsonObject, Reader, name, record, words};
+use crate::schema::{Describe, DescribeFields, Object, Schema, Schemas};
 
 /// The user says something in writing.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -34,6 +35,28 @@ impl UserTextMessage {
     /// Text for the main thread, answered at the next opportunity.
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), urgency: Urgency::Soon, thread_id: MAIN_THREAD.into() }
+    }
+}
+
+impl DescribeFields for UserTextMessage {
+    fn describe_fields(schemas: &mut Schemas) -> Object {
+        let urgency = Urgency::describe(schemas);
+        Object::default()
+            .required("text", Schema::of("string"), "What the user says.")
+            .optional("urgency", urgency.with("default", Urgency::Soon.as_str()), "How urgent it is.")
+            .optional(
+                "threadId",
+                Schema::of("string").with("default", MAIN_THREAD),
+                "The thread that it is said in.",
+            )
+    }
+}
+
+impl Describe for UserTextMessage {
+    fn describe(schemas: &mut Schemas) -> Schema {
+        schemas.named::<Self>("UserTextMessage", |schemas| {
+            Self::describe_fields(schemas).into_schema("The user says something in writing.")
+        })
     }
 }
 

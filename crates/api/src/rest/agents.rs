@@ -9,8 +9,9 @@ mod usage;
 use crate::endpoint::{NoBody, endpoint};
 use crate::ids::{AgentId, AgentRevisionId};
 use crate::json::check::{Chars, Within};
-use crate::json::{JsonObject, record, words};
+use crate::json::{record, words};
 use crate::page::Page;
+use crate::patch::Patch;
 use crate::rest::calls::{Call, ListCallsQuery};
 use crate::timestamp::Timestamp;
 
@@ -34,9 +35,8 @@ endpoint! {
 }
 
 endpoint! {
-    /// Changes what the body says and leaves the rest: objects are merged, all else is replaced, and null clears. The body
-    /// has the shape of an [`AgentRequest`]. Calls that there are keep what they have.
-    pub UpdateAgent: Patch "/api/agents/{agent_id}" path AgentId, body JsonObject, -> 200 Agent
+    /// Changes what the body says and leaves the rest. Calls that there are keep what they have.
+    pub UpdateAgent: Patch "/api/agents/{agent_id}" path AgentId, body Patch<AgentRequest>, -> 200 Agent | 409
 }
 
 endpoint! {

@@ -1,17 +1,18 @@
 //! Tools that last: creating them, reading them, trying them out (protocol.md 6.2).
 
-use crate::endpoint::{NoBody, endpoint};
+use crate::endpoint::{Form, MULTIPART, NoBody, PassedOn, endpoint};
 use crate::ids::ToolId;
 use crate::json::check::{Chars, Within};
 use crate::json::{JsonObject, record, words};
 use crate::page::Page;
 use crate::rest::calls::{BaseToolDefinition, Call};
+use crate::schema::{Object, Schema, Schemas};
 use crate::timestamp::Timestamp;
 
 endpoint! {
     /// Creates a tool. A `multipart/form-data` body with an OpenAPI document as its `file` creates one for each operation, and is
     /// answered with a page of them.
-    pub CreateTool: Post "/api/tools" body ToolRequest, -> 201 Tool
+    pub CreateTool: Post "/api/tools" body ToolRequest, form ToolUpload, -> 201 Tool
 }
 
 endpoint! {
@@ -41,7 +42,24 @@ endpoint! {
 
 endpoint! {
     /// Runs a tool with these parameters; its answer is the tool's own.
-    pub TestTool: Post "/api/tools/{tool_id}/test" path ToolId, body JsonObject, -> 200 NoBody
+    pub TestTool: Post "/api/tools/{tool_id}/test" path ToolId, body JsonObject, -> 200 PassedOn | 502 | 504
+}
+
+/// What tools are created from as a form: an OpenAPI document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ToolUpload;
+
+impl ToolUpload {
+    /// The field with the document, in JSON or YAML.
+    pub const FILE: &'static str = "file";
+}
+
+impl Form for ToolUpload {
+    fn form(_: &mut Schemas) -> Option<(&'static str, Schema)> {
+        let file = Schema::text("binary");
+        let form = Object::default().required(Self::FILE, file, "An OpenAPI document, in JSON or YAML.");
+        Some((MULTIPART, form.into_schema("")))
+    }
 }
 
 record! {

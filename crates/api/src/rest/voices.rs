@@ -1,11 +1,14 @@
 //! The voices that agents can speak with (protocol.md 7.4).
 
-use crate::endpoint::{WavFile, endpoint};
+use crate::endpoint::{Form, MULTIPART, NoBody, WavFile, endpoint};
 use crate::ids::VoiceId;
 use crate::json::check::{Chars, Within};
 use crate::json::{JsonObject, record, words};
 use crate::page::Page;
+use crate::patch::Patch;
+use crate::rest::calls::ExternalVoice;
 use crate::rest::tools::Ownership;
+use crate::schema::{Object, Schema, Schemas};
 
 endpoint! {
     /// Lists the voices that the account may use.
@@ -15,6 +18,31 @@ endpoint! {
 endpoint! {
     /// Reads one voice.
     pub ReadVoice: Get "/api/voices/{voice_id}" path VoiceId, -> 200 Voice
+}
+
+endpoint! {
+    /// Registers a voice of a provider, or of any HTTP endpoint that speaks; or, as a form, clones one from a recording.
+    pub CreateVoice: Post "/api/voices" body VoiceRequest, form VoiceUpload, -> 201 Voice
+}
+
+endpoint! {
+    /// Replaces what the account says of its voice. What a cloned voice sounds like stays.
+    pub ReplaceVoice: Put "/api/voices/{voice_id}" path VoiceId, body VoiceRequest, -> 200 Voice
+}
+
+endpoint! {
+    /// Changes what the body says and leaves the rest.
+    pub UpdateVoice: Patch "/api/voices/{voice_id}" path VoiceId, body Patch<VoiceRequest>, -> 200 Voice
+}
+
+endpoint! {
+    /// Removes a voice of the account's, and its recording with it.
+    pub DeleteVoice: Delete "/api/voices/{voice_id}" path VoiceId, -> 204 NoBody
+}
+
+endpoint! {
+    /// Lets a voice be heard that is not registered.
+    pub PreviewVoice: Post "/api/voice_preview" body VoiceRequest, -> 200 WavFile
 }
 
 endpoint! {
@@ -40,6 +68,40 @@ record! {
         provider: Vec<VoiceProvider>,
         /// Only voices with this in their name or description, in any letter case.
         search: Option<String> where Chars(1, 1000),
+    }
+}
+
+/// What a voice is cloned from: a form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VoiceUpload;
+
+impl Form for VoiceUpload {
+    fn form(_: &mut Schemas) -> Option<(&'static str, Schema)> {
+        let text = |most: u32| Schema::of("string").with("maxLength", most);
+        let form = Object::default()
+            .required("file", Schema::text("binary"), "A recording of the voice: MP3 or WAV, at most 10 MiB.")
+            .required(
+                "name",
+                text(40).with("minLength", 1),
+                "Its name, unlike those of the account's other voices.",
+            )
+            .optional("description", text(240), "What it is like.")
+            .optional("language", text(10), "BCP-47 language that is spoken in the recording.");
+        Some((MULTIPART, form.into_schema("")))
+    }
+}
+
+record! {
+    /// What a voice is registered from.
+    pub struct VoiceRequest {
+        /// Its name, unlike those of the account's other voices; 1 to 40 characters.
+        name: String where Chars(1, 40),
+        /// What it is like, at most 240 characters.
+        description: Option<String> where Chars(0, 240),
+        /// BCP-47 language that it speaks best, at most 10 characters.
+        primary_language: Option<String> where Chars(0, 10),
+        /// What it is, for its provider. Nothing, or an empty object, for a voice that is cloned from a recording.
+        definition: Option<ExternalVoice>,
     }
 }
 

@@ -107,7 +107,7 @@ pub(crate) fn flite(text: &'static str) -> Vec<i16> {
     runtime.block_on(async {
         let voice = Flite::new();
         let mut samples = Vec::new();
-        let mut events = voice.speak(Request { text: text.into(), language: None });
+        let mut events = voice.speak(Request { text: text.into(), language: None, sample: None });
         while let Some(event) = events.next().await {
             if let SpeechEvent::Audio(audio) = event {
                 samples.extend(audio);

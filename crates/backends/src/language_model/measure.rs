@@ -14,8 +14,10 @@ use super::{Failure, LanguageModel, Note, Request, RunEvent, Usage};
 
 const SYSTEM: &str = "You answer with one short sentence.";
 /// What a conversation is made of.
-const QUESTION: &str = "Could you tell me once more what I have to bring along when I come to the counter tomorrow?";
-const ANSWER: &str = "Of course: your letter, the card that came with it, and a pen of your own, since ours get lost.";
+const QUESTION: &str =
+    "Could you tell me once more what I have to bring along when I come to the counter tomorrow?";
+const ANSWER: &str =
+    "Of course: your letter, the card that came with it, and a pen of your own, since ours get lost.";
 const SENTENCE: &str = "I would like to know when my order will be there, and whether I can still change it.";
 /// Seconds of audio that are asked about.
 const AUDIO: [u64; 3] = [1, 5, 20];
@@ -65,7 +67,10 @@ impl Measurements {
     /// The time of a usual turn: a few seconds of audio or a line of text, behind a few exchanges.
     #[must_use]
     pub fn usual(&self) -> Option<Measured> {
-        self.audio.get(1).map(|(_, measured)| *measured).or(self.history.get(1).map(|(_, measured)| *measured))
+        self.audio
+            .get(1)
+            .map(|(_, measured)| *measured)
+            .or(self.history.get(1).map(|(_, measured)| *measured))
     }
 }
 
@@ -75,8 +80,12 @@ pub async fn measure(model: &dyn LanguageModel) -> Result<Measurements, Failure>
     if model.capabilities().audio {
         let sentence = speech(SENTENCE).await;
         for seconds in AUDIO {
-            let samples: Arc<[i16]> =
-                sentence.iter().copied().cycle().take(usize::try_from(seconds * 16_000).unwrap_or(0)).collect();
+            let samples: Arc<[i16]> = sentence
+                .iter()
+                .copied()
+                .cycle()
+                .take(usize::try_from(seconds * 16_000).unwrap_or(0))
+                .collect();
             let mut asked = request(SYSTEM, vec![spoken(0)]);
             asked.clips.insert(TurnId(0), samples);
             audio.push((seconds, first_token(model, asked).await?));

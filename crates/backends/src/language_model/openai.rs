@@ -64,7 +64,12 @@ impl OpenAiModel {
 impl LanguageModel for OpenAiModel {
     fn capabilities(&self) -> Capabilities {
         let Settings { audio, warm_up, .. } = *self.settings;
-        Capabilities { audio: audio.is_some(), clips: audio.map_or(0, AudioHistory::most), found_deaf: false, warm_up }
+        Capabilities {
+            audio: audio.is_some(),
+            clips: audio.map_or(0, AudioHistory::most),
+            found_deaf: false,
+            warm_up,
+        }
     }
 
     fn generate(&self, request: Request) -> BoxStream<'static, RunEvent> {

@@ -244,7 +244,7 @@ async fn answer(model: &dyn LanguageModel, request: Request) -> Answer {
 pub(super) async fn speech(text: &str) -> Arc<[i16]> {
     let voice = Flite::new();
     let mut samples = Vec::new();
-    let mut events = voice.speak(text_to_speech::Request { text: text.into(), language: None });
+    let mut events = voice.speak(text_to_speech::Request { text: text.into(), language: None, sample: None });
     while let Some(event) = events.next().await {
         if let SpeechEvent::Audio(audio) = event {
             samples.extend(audio);
@@ -352,6 +352,10 @@ impl LanguageModel for Probed {
 
 impl Probed {
     fn given(&self, request: Request) -> Request {
-        if self.deaf.load(Ordering::Relaxed) { Request { clips: Clips::default(), ..request } } else { request }
+        if self.deaf.load(Ordering::Relaxed) {
+            Request { clips: Clips::default(), ..request }
+        } else {
+            request
+        }
     }
 }

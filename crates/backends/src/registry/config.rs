@@ -134,11 +134,13 @@ pub struct ScriptedVoiceConfig {
     pub ms_per_character: u32,
     /// Whether it says where words end. Default: yes.
     pub word_times: bool,
+    /// Whether it speaks like recordings: hums at another pitch for each. Default: no.
+    pub clones: bool,
 }
 
 impl Default for ScriptedVoiceConfig {
     fn default() -> Self {
-        Self { ms_per_character: 60, word_times: true }
+        Self { ms_per_character: 60, word_times: true, clones: false }
     }
 }
 

@@ -61,7 +61,7 @@ impl Default for Flite {
 
 impl TextToSpeech for Flite {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { sample_rate: SampleRate::EAR, word_times: true }
+        Capabilities { sample_rate: SampleRate::EAR, word_times: true, clones: false }
     }
 
     /// Text without a single speakable character gives no audio and finishes.

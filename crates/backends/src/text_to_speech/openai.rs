@@ -58,7 +58,7 @@ struct Body<'a> {
 
 impl TextToSpeech for OpenAiVoice {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { sample_rate: self.settings.sample_rate, word_times: false }
+        Capabilities { sample_rate: self.settings.sample_rate, word_times: false, clones: false }
     }
 
     fn speak(&self, request: Request) -> BoxStream<'static, SpeechEvent> {

@@ -10,7 +10,10 @@ use antiphon_engine::input::WordEnd;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 
-use super::{Capabilities, Request, SpeechEvent, TextToSpeech};
+use super::{Capabilities, Request, SpeechEvent, TextToSpeech, VoiceSample};
+
+/// The pitch of a voice that speaks like nobody, in hertz.
+const PITCH: f32 = 220.0;
 
 /// A voice that hums for a fixed time per character.
 #[derive(Debug, Clone)]
@@ -21,6 +24,8 @@ pub struct Humming {
     pub ms_per_character: u32,
     /// Whether it says where words end.
     pub word_times: bool,
+    /// Whether it hums at another pitch for each recording that it is to speak like.
+    pub clones: bool,
     /// How long it takes to begin, and for each further 100 ms of audio: zero gives everything at once.
     pub delay: Duration,
     /// Fails, instead of going on, when this many samples were given.
@@ -34,6 +39,7 @@ impl Default for Humming {
             sample_rate: SampleRate::EAR,
             ms_per_character: 60,
             word_times: true,
+            clones: false,
             delay: Duration::ZERO,
             fails_after: None,
         }
@@ -66,7 +72,7 @@ impl Humming {
 
 impl TextToSpeech for Humming {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { sample_rate: self.sample_rate, word_times: self.word_times }
+        Capabilities { sample_rate: self.sample_rate, word_times: self.word_times, clones: self.clones }
     }
 
     fn speak(&self, request: Request) -> BoxStream<'static, SpeechEvent> {
@@ -74,12 +80,13 @@ impl TextToSpeech for Humming {
         let given = self.fails_after.map_or(total, |limit| limit.min(total));
         let chunk = (self.sample_rate.hz() / 10) as usize;
         let hz = self.sample_rate.hz() as f32;
+        let pitch = request.sample.filter(|_| self.clones).map_or(PITCH, |sample| pitch_of(&sample));
 
         let words = self.word_times.then(|| SpeechEvent::Words(self.words(&request.text)));
         let audio = (0..given).step_by(chunk).map(move |from| {
             let to = (from + chunk).min(given);
             SpeechEvent::Audio(
-                (from..to).map(|n| (6_000.0 * (TAU * 220.0 * n as f32 / hz).sin()) as i16).collect(),
+                (from..to).map(|n| (6_000.0 * (TAU * pitch * n as f32 / hz).sin()) as i16).collect(),
             )
         });
         let end = match self.fails_after {
@@ -96,4 +103,10 @@ impl TextToSpeech for Humming {
             })
             .boxed()
     }
+}
+
+/// A pitch that follows from every byte of the recording, from 300 Hz up.
+fn pitch_of(sample: &VoiceSample) -> f32 {
+    let sum = sample.file.iter().fold(0_u32, |sum, byte| (sum * 31 + u32::from(*byte)) % 400);
+    300.0 + sum as f32
 }

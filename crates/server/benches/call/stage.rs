@@ -44,7 +44,7 @@ struct Tape;
 
 impl TextToSpeech for Tape {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { sample_rate: SampleRate::new(24_000).unwrap(), word_times: true }
+        Capabilities { sample_rate: SampleRate::new(24_000).unwrap(), word_times: true, clones: false }
     }
 
     fn speak(&self, request: Request) -> BoxStream<'static, SpeechEvent> {
@@ -69,7 +69,7 @@ pub(crate) fn silence() -> Vec<i16> {
 /// Some seconds of synthesized speech at 16 kHz.
 pub(crate) fn speech() -> Vec<i16> {
     let text = Arc::from(SENTENCE.repeat(3));
-    let events = Flite::new().speak(Request { text, language: None });
+    let events = Flite::new().speak(Request { text, language: None, sample: None });
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let pieces = runtime.block_on(events.collect::<Vec<_>>());
     let mut samples = Vec::new();

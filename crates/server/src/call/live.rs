@@ -28,6 +28,8 @@ use super::run::{Command, Driver, Join, Subject};
 use super::setup::{self, Remark, Setup, SetupError};
 use super::spans::Spans;
 use super::stages::{Means, first_stage, last_stage_of};
+use super::voices::own::OwnVoice;
+use super::voices::samples::Samples;
 use super::wire::{Meaning, Wire};
 use super::witness::Witness;
 use super::{lasting_tools, record};
@@ -63,7 +65,7 @@ struct Handle {
     joined: bool,
 }
 
-/// What calls leave behind, besides their record in the store.
+/// What lies in files and not in the store: what calls leave behind, and what their voices are made from.
 #[derive(Debug, Clone, Default)]
 pub struct Files {
     /// Of every call, if there is a place for it: what went into the engine.
@@ -72,6 +74,8 @@ pub struct Files {
     pub recordings: Option<Recordings>,
     /// Of every call, if somebody collects them: spans.
     pub traces: Option<Traces>,
+    /// What cloned voices were cloned from, if there is a place for it.
+    pub samples: Option<Samples>,
 }
 
 /// How a call is created, beside its request.
@@ -150,7 +154,7 @@ impl Calls {
         storage: Storage,
     ) -> Self {
         Self(Arc::new(Inner {
-            means: Arc::new(Means { settings, turn_taking, backends }),
+            means: Arc::new(Means { settings, turn_taking, backends, samples: files.samples.clone() }),
             files,
             outbound,
             storage,
@@ -179,7 +183,8 @@ impl Calls {
             None => lasting_tools::resolve(&self.0.storage, account, &mut request).await?,
             Some(agent) => agent.complete(&self.0.storage, account, &mut request).await?,
         };
-        let mut setup = self.prepare(&request, options.greeting_prompt)?;
+        let own_voice = self.0.means.own_voice(&self.0.storage, account, &request).await?;
+        let mut setup = self.prepare(&request, options.greeting_prompt, own_voice)?;
         if !options.ignored_fields.is_empty() {
             let fields = options.ignored_fields.join(", ");
             setup.remarks.push(Remark {
@@ -220,7 +225,8 @@ impl Calls {
     pub async fn recover(&self) -> Result<(), StorageError> {
         let now = Timestamp::from(jiff::Timestamp::now());
         for call in self.0.storage.calls.unfinished().await? {
-            let prepared = self.prepare(&call.request, call.greeting_prompt);
+            let own_voice = self.0.means.own_voice(&self.0.storage, call.account, &call.request).await?;
+            let prepared = self.prepare(&call.request, call.greeting_prompt, own_voice);
             match prepared {
                 Ok(setup) if call.joined.is_none() => {
                     let age = now.unix_micros().saturating_sub(call.created.unix_micros());
@@ -388,9 +394,14 @@ impl Calls {
         receiver
     }
 
-    fn prepare(&self, request: &StartCallRequest, greeting_prompt: bool) -> Result<Setup, SetupError> {
-        let Means { settings, turn_taking, backends } = &*self.0.means;
-        setup::prepare(request, greeting_prompt, settings, turn_taking, backends)
+    fn prepare(
+        &self,
+        request: &StartCallRequest,
+        greeting_prompt: bool,
+        own_voice: Option<OwnVoice>,
+    ) -> Result<Setup, SetupError> {
+        let Means { settings, turn_taking, backends, samples: _ } = &*self.0.means;
+        setup::prepare(request, greeting_prompt, settings, turn_taking, backends, own_voice)
     }
 
     fn start(&self, call: &StoredCall, setup: Setup, commands: mpsc::Receiver<Command>, age: Duration) {

@@ -519,7 +519,7 @@ impl Driver {
             Effect::StartSpeech { utterance, text } => {
                 self.mouth.open(utterance);
                 let language = self.setup.engine.language.clone();
-                let request = text_to_speech::Request { text, language };
+                let request = text_to_speech::Request { text, language, sample: None };
                 self.works.start_speech(utterance, &self.setup.voice, request, self.setup.output_rate);
             }
             Effect::StartTones { utterance, tones } => {

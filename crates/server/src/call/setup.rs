@@ -24,6 +24,7 @@ use antiphon_engine::ids::InvocationId;
 use antiphon_engine::message::{self, Medium, MessageBody};
 
 use super::data_connection;
+use super::voices::own::{self, OwnVoice};
 use crate::config::{Calls as Settings, TurnTaking};
 use crate::tools::{self, CallToken, CallTool, ToolError};
 
@@ -36,7 +37,7 @@ const PUBLISHED_MODELS: [&str; 4] =
 const PUBLISHED_NAMESPACE: &str = "fixie-ai/";
 /// The one that the hosted service refuses since 2025-12-22 (protocol.md 7.17).
 const RETIRED_MODEL: &str = "fixie-ai/ultravox-qwen3-32b-preview";
-/// What is told of a voice that this server does not have.
+/// What is told of a voice that this server does not have, or that cannot speak here.
 pub(super) const UNKNOWN_VOICE: &str = "voice.unknown";
 /// The published default of `frameActivationThreshold` (protocol.md 5.2).
 const DEFAULT_THRESHOLD: f64 = 0.1;
@@ -92,18 +93,19 @@ impl SetupError {
     }
 }
 
-/// Works out what a call of this request runs with.
+/// Works out what a call of this request runs with. `own_voice` is the account's own voice that it asks for, if it does.
 pub(crate) fn prepare(
     request: &StartCallRequest,
     greeting_prompt: bool,
     settings: &Settings,
     usual: &TurnTaking,
     backends: &Backends,
+    own_voice: Option<OwnVoice>,
 ) -> Result<Setup, SetupError> {
     let mut remarks = Vec::new();
     let socket = socket(request.medium.as_ref(), settings)?;
     let (model_name, model) = model(request.model.as_deref(), backends)?;
-    let voice = voice(request, backends, &mut remarks)?;
+    let voice = voice(request, backends, own_voice, &mut remarks)?;
     let selected = request.selected_tools.as_deref().unwrap_or_default();
     let (tools, engine_tools) = tools::prepare(selected, &CallToken::mint())?;
     let data_connection = data_connection::plan(request, &tools)?.map(Arc::new);
@@ -243,28 +245,27 @@ pub fn model_names(backends: &Backends) -> Vec<&str> {
     own.chain(published).collect()
 }
 
-/// Clients hard-code voices of the hosted service, so an unknown voice is a remark, not an error.
+/// Clients hard-code voices of the hosted service, so a voice that cannot be had is a remark, not an error.
 fn voice(
     request: &StartCallRequest,
     backends: &Backends,
+    own_voice: Option<OwnVoice>,
     remarks: &mut Vec<Remark>,
 ) -> Result<Arc<dyn TextToSpeech>, SetupError> {
-    if request.external_voice.is_some() {
-        return Err(SetupError::new(
-            "externalVoice",
-            "no voice provider is configured on this server; name one of its voices in \"voice\"",
-        ));
+    if let Some(external) = &request.external_voice {
+        return own::of_provider(external).map_err(|mute| SetupError::new("externalVoice", mute.to_string()));
     }
     let wanted = request.voice.as_deref().unwrap_or(&backends.default_voice);
-    if let Some(voice) = super::voices::find(backends, wanted) {
-        return Ok(Arc::clone(voice));
-    }
+    let why = match (own_voice, super::voices::find(backends, wanted)) {
+        (Some(OwnVoice::Speaks(voice)), _) => return Ok(voice),
+        (Some(OwnVoice::Mute(why)), _) => format!("cannot speak: {why}"),
+        (None, Some(voice)) => return Ok(Arc::clone(voice)),
+        (None, None) => "is not on this server".to_owned(),
+    };
     let default = &backends.default_voice;
     remarks.push(Remark {
         kind: UNKNOWN_VOICE,
-        text: format!(
-            "the voice {wanted:?} is not on this server; the default voice {default:?} speaks instead"
-        ),
+        text: format!("the voice {wanted:?} {why}; the default voice {default:?} speaks instead"),
     });
     backends.voices.get(default).cloned().ok_or_else(|| SetupError::new("voice", "no voice is configured"))
 }

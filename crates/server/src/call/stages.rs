@@ -21,8 +21,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::inheritance::overlay;
 use super::setup::{self, Remark, Setup, SetupError};
+use super::voices::own::{self, OwnVoice};
+use super::voices::samples::Samples;
 use crate::config::{Calls as Settings, TurnTaking};
-use crate::storage::{Storage, StorageError, StoredCall, StoredStage, ToolUse};
+use crate::storage::{AccountId, Storage, StorageError, StoredCall, StoredStage, ToolUse};
 use crate::tools::CallTool;
 use crate::tools::outcome::{StageWish, Wished, impossible};
 
@@ -50,6 +52,21 @@ pub(crate) struct Means {
     pub(crate) settings: Settings,
     pub(crate) turn_taking: TurnTaking,
     pub(crate) backends: Arc<Backends>,
+    /// What voices were cloned from.
+    pub(crate) samples: Option<Samples>,
+}
+
+impl Means {
+    /// The account's own voice that a request asks for, if it asks for one of those.
+    pub(crate) async fn own_voice(
+        &self,
+        storage: &Storage,
+        account: AccountId,
+        request: &StartCallRequest,
+    ) -> Result<Option<OwnVoice>, StorageError> {
+        let wanted = request.voice.as_deref();
+        own::resolve(storage, &self.backends, self.samples.as_ref(), account, wanted).await
+    }
 }
 
 /// The stage that a new one would follow.
@@ -134,12 +151,14 @@ impl fmt::Debug for Prepared {
     }
 }
 
-/// Works out a stage whose lasting tools have been replaced by their definitions.
+/// Works out a stage whose lasting tools have been replaced by their definitions. `own_voice` is the account's own voice that it goes
+/// on with, if it does.
 pub(crate) fn prepare(
     asked: Asked,
     uses: Vec<ToolUse>,
     present: &Present,
     means: &Means,
+    own_voice: Option<OwnVoice>,
 ) -> Result<Prepared, SetupError> {
     if present.number + 1 >= MOST_STAGES {
         return Err(SetupError::new("stage", format!("a call has at most {MOST_STAGES} of them")));
@@ -147,9 +166,9 @@ pub(crate) fn prepare(
     let Asked { request: own, result, mut remarks } = asked;
     let mut request = overlay(&own, &present.request);
     request.initial_messages = own.initial_messages.clone();
-    let Means { settings, turn_taking, backends } = means;
+    let Means { settings, turn_taking, backends, samples: _ } = means;
     let Setup { engine, model, voice, threshold, tools, remarks: more, .. } =
-        setup::prepare(&request, false, settings, turn_taking, backends)?;
+        setup::prepare(&request, false, settings, turn_taking, backends, own_voice)?;
     request.initial_messages = None;
     let voice_differs = own.voice.is_some() || own.voice_overrides.is_some();
     // What was remarked of what goes on as it was has been told.

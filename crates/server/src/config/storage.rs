@@ -21,6 +21,12 @@ impl Default for Storage {
 }
 
 impl Storage {
+    /// Where the recordings lie that voices were cloned from: a directory beside the database.
+    #[must_use]
+    pub fn voice_samples(&self) -> PathBuf {
+        self.path.with_file_name("voices")
+    }
+
     pub(super) fn validate(&self, checks: &mut Checks) {
         let directory = match self.path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,

@@ -4,7 +4,6 @@ pub(super) mod calls;
 pub(super) mod create;
 pub(super) mod delete;
 pub(super) mod list;
-mod merge;
 pub(super) mod read;
 pub(super) mod update;
 pub(super) mod usage;
@@ -14,9 +13,9 @@ use antiphon_api::{AgentId, AgentRevisionId, Timestamp};
 use axum::http::StatusCode;
 use uuid::Uuid;
 
-use super::Http;
 use super::auth::Account;
 use super::error::ApiError;
+use super::{Http, merge};
 use crate::call::{SetupError, agents};
 use crate::storage::{StoredAgent, StoredRevision};
 

@@ -15,10 +15,14 @@ use antiphon_api::rest::calls::{
 };
 use antiphon_api::rest::deleted_calls::{ListDeletedCalls, ReadDeletedCall};
 use antiphon_api::rest::models::ListModels;
+use antiphon_api::rest::schema::ReadSchema;
 use antiphon_api::rest::tools::{
     CreateTool, DeleteTool, ListToolHistory, ListTools, ReadTool, TestTool, UpdateTool,
 };
-use antiphon_api::rest::voices::{ListVoices, ReadVoice, ReadVoicePreview};
+use antiphon_api::rest::voices::{
+    CreateVoice, DeleteVoice, ListVoices, PreviewVoice, ReadVoice, ReadVoicePreview, ReplaceVoice,
+    UpdateVoice,
+};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
@@ -29,16 +33,25 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
 
 use super::error::ApiError;
-use super::{Http, accounts, agents, auth, calls, deleted_calls, health, join, models, tools, trace, voices};
+use super::{
+    Http, accounts, agents, auth, calls, deleted_calls, health, join, models, schema, tools, trace,
+    voice_preview, voices,
+};
 
 /// All routes, and what surrounds them.
 pub(crate) fn router(http: Http) -> Router {
-    let routes = Router::new()
+    surround(routes().router, &http).with_state(http)
+}
+
+/// All routes.
+fn routes() -> Routes {
+    let router = Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/calls/{call_id}", get(join::join))
         .route("/calls/{call_id}/server_web_socket", get(join::join))
         .route("/calls/{call_id}/telephony", get(join::join));
+    let routes = Routes { router, served: Vec::new() };
     let routes = endpoint::<CreateCall, _>(routes, calls::create::create);
     let routes = endpoint::<ListCalls, _>(routes, calls::list::list);
     let routes = endpoint::<ReadCall, _>(routes, calls::read::read);
@@ -71,8 +84,13 @@ pub(crate) fn router(http: Http) -> Router {
     let routes = endpoint::<ListDeletedCalls, _>(routes, deleted_calls::list::list);
     let routes = endpoint::<ReadDeletedCall, _>(routes, deleted_calls::read::read);
     let routes = endpoint::<ListModels, _>(routes, models::list::list);
+    let routes = endpoint::<CreateVoice, _>(routes, voices::create::create);
     let routes = endpoint::<ListVoices, _>(routes, voices::list::list);
     let routes = endpoint::<ReadVoice, _>(routes, voices::read::read);
+    let routes = endpoint::<ReplaceVoice, _>(routes, voices::replace::replace);
+    let routes = endpoint::<UpdateVoice, _>(routes, voices::update::update);
+    let routes = endpoint::<DeleteVoice, _>(routes, voices::delete::delete);
+    let routes = endpoint::<PreviewVoice, _>(routes, voice_preview::preview);
     let routes = endpoint::<ReadVoicePreview, _>(routes, voices::preview::preview);
     let routes = endpoint::<ListAccounts, _>(routes, accounts::list::list);
     let routes = endpoint::<ReadAccount, _>(routes, accounts::read::read);
@@ -80,7 +98,13 @@ pub(crate) fn router(http: Http) -> Router {
     let routes = endpoint::<ReadBillingUsage, _>(routes, accounts::billing::usage::usage);
     let routes = endpoint::<ReadCallUsage, _>(routes, accounts::usage::calls::calls);
     let routes = endpoint::<ReadConcurrency, _>(routes, accounts::usage::concurrency::concurrency);
-    surround(routes, &http).with_state(http)
+    endpoint::<ReadSchema, _>(routes, schema::read)
+}
+
+/// Routes, and which endpoints they serve.
+struct Routes {
+    router: Router<Http>,
+    served: Vec<(Method, &'static str)>,
 }
 
 /// What holds for all routes: ids and spans around everything, then CORS, then panics, then limits.
@@ -100,7 +124,7 @@ fn surround(routes: Router<Http>, http: &Http) -> Router<Http> {
 }
 
 /// Adds an endpoint at its own path and method.
-fn endpoint<E: Endpoint, T: 'static>(routes: Router<Http>, handler: impl Handler<T, Http>) -> Router<Http> {
+fn endpoint<E: Endpoint, T: 'static>(mut routes: Routes, handler: impl Handler<T, Http>) -> Routes {
     let method = match E::METHOD {
         Method::Delete => MethodFilter::DELETE,
         Method::Get => MethodFilter::GET,
@@ -110,7 +134,9 @@ fn endpoint<E: Endpoint, T: 'static>(routes: Router<Http>, handler: impl Handler
         Method::Post => MethodFilter::POST,
         Method::Put => MethodFilter::PUT,
     };
-    routes.route(E::PATH, on(method, handler))
+    routes.router = routes.router.route(E::PATH, on(method, handler));
+    routes.served.push((E::METHOD, E::PATH));
+    routes
 }
 
 /// Browsers of any origin may use the API with the header that says it is unsafe; with the other one only if the operator wants
@@ -131,4 +157,22 @@ fn cors(api_key: bool) -> CorsLayer {
         ])
         .allow_headers(headers)
         .expose_headers([trace::REQUEST_ID])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use antiphon_api::rest::operations::operations;
+
+    use super::routes;
+
+    #[test]
+    fn what_is_served_is_what_is_documented() {
+        let named = |(method, path): (antiphon_api::endpoint::Method, &str)| format!("{method} {path}");
+        let served: BTreeSet<String> = routes().served.into_iter().map(named).collect();
+        let documented: BTreeSet<String> =
+            operations().iter().map(|operation| named((operation.method, operation.path))).collect();
+        assert_eq!(served, documented, "an endpoint has its line here and in antiphon_api::rest::operations");
+    }
 }

@@ -1,44 +1,233 @@
-//! `/api/voices`: the voices of this server (protocol.md 7.4).
+//! `/api/voices`: the voices of this server and the account's own (protocol.md 7.4). What the operations share: finding a voice that
+//! the asker may use, checking one of their own, and showing either.
 
+mod clone;
+pub(super) mod create;
+pub(super) mod delete;
 pub(super) mod list;
 pub(super) mod preview;
 pub(super) mod read;
+pub(super) mod replace;
+pub(super) mod update;
 
-use antiphon_api::VoiceId;
 use antiphon_api::json::JsonObject;
+use antiphon_api::rest::calls::ExternalVoice;
 use antiphon_api::rest::tools::Ownership;
-use antiphon_api::rest::voices::{Voice, VoiceBillingStyle};
+use antiphon_api::rest::voices::{Voice, VoiceBillingStyle, VoiceProvider, VoiceRequest};
+use antiphon_api::{HIDDEN, VoiceId};
+use axum::http::{HeaderValue, StatusCode};
+use serde_json::Value;
 
-use axum::http::StatusCode;
-
-use super::Http;
+use super::auth::Account;
 use super::error::ApiError;
-use crate::call::voices;
+use super::{Http, merge};
+use crate::call::voices::{self, PublicVoice};
+use crate::storage::{MostVoices, StoredVoice, VoiceKeeping, VoiceSource};
+use crate::tools::header_name;
 
-/// The name of the voice with this id.
-fn name_of(http: &Http, wanted: VoiceId) -> Result<&str, ApiError> {
-    let mut names = http.backends.voices.keys();
-    let name = names.find(|name| voices::id(name) == wanted);
-    name.map(|name| &**name).ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, "there is no such voice"))
+/// How many voices an account may have: a list of them is looked at as a whole, and recordings take their place on the disk.
+const MOST: MostVoices = MostVoices { all: 1_000, recordings: 100 };
+/// How often a change is tried that another one keeps getting ahead of.
+const ATTEMPTS: usize = 8;
+/// What stands for the text to speak in the body of a generic voice (protocol.md 2.7).
+const TEXT: &str = "{text}";
+
+/// A voice that an account may use.
+enum Usable<'h> {
+    Own(StoredVoice),
+    Public(PublicVoice<'h>),
 }
 
-/// All voices there are, by name.
-fn all(http: &Http) -> Vec<Voice> {
-    http.backends.voices.keys().map(|name| voice_resource(http, name)).collect()
+/// The voice with this id. Another account's voice is no voice.
+async fn usable<'h>(http: &'h Http, account: &Account, id: VoiceId) -> Result<Usable<'h>, ApiError> {
+    if let Some(own) = http.storage.voices.find_voice(account.0, id).await? {
+        return Ok(Usable::Own(own));
+    }
+    let public = voices::public(&http.backends).find(|voice| voices::id(voice.name) == id);
+    public.map(Usable::Public).ok_or_else(|| no_voice("there is no such voice"))
 }
 
-fn voice_resource(http: &Http, name: &str) -> Voice {
-    let id = voices::id(name);
+/// The account's own voice with this id: one that may be changed.
+async fn own_voice(http: &Http, account: &Account, id: VoiceId) -> Result<StoredVoice, ApiError> {
+    match usable(http, account, id).await? {
+        Usable::Own(voice) => Ok(voice),
+        Usable::Public(_) => Err(no_voice("this voice is public, and only those of your own can be changed")),
+    }
+}
+
+fn no_voice(detail: &str) -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, detail)
+}
+
+/// Changes the account's voice to what `change` makes of the words that it is registered with.
+async fn change(
+    http: &Http,
+    account: &Account,
+    id: VoiceId,
+    change: impl Fn(Value) -> Result<VoiceRequest, ApiError>,
+) -> Result<Voice, ApiError> {
+    for _ in 0..ATTEMPTS {
+        let known = own_voice(http, account, id).await?;
+        let definition = match &known.source {
+            VoiceSource::Provider(definition) => Some((**definition).clone()),
+            VoiceSource::Recording(_) => None,
+        };
+        let before = VoiceRequest {
+            name: known.name,
+            description: known.description,
+            primary_language: known.language,
+            definition,
+        };
+        let request = change(serde_json::to_value(&before).expect("wire types have string keys"))?;
+        let VoiceRequest { name, description, primary_language: language, .. } = request.clone();
+        let source = match (known.source, &request.definition) {
+            (VoiceSource::Provider(_), _) => VoiceSource::Provider(definition_of(request)?),
+            (VoiceSource::Recording(format), None) => VoiceSource::Recording(format),
+            (VoiceSource::Recording(_), Some(_)) => {
+                let message = "is for voices of a provider, and this one was cloned; leave it out";
+                return Err(ApiError::field("definition", message));
+            }
+        };
+        let voice = StoredVoice { name, description, language, source, ..known };
+        match http.storage.voices.update_voice(&voice).await? {
+            VoiceKeeping::Kept => return Ok(own_resource(http, &voice)),
+            VoiceKeeping::NameTaken => return Err(name_taken(&voice.name)),
+            VoiceKeeping::Outrun | VoiceKeeping::TooMany => {}
+        }
+    }
+    Err(ApiError::new(StatusCode::CONFLICT, "others keep changing this voice at the same time; try again"))
+}
+
+/// Keeps a new voice.
+async fn keep(http: &Http, voice: &StoredVoice) -> Result<(), ApiError> {
+    match http.storage.voices.insert_voice(voice, MOST).await? {
+        VoiceKeeping::Kept => Ok(()),
+        VoiceKeeping::NameTaken => Err(name_taken(&voice.name)),
+        VoiceKeeping::Outrun | VoiceKeeping::TooMany => {
+            let MostVoices { all, recordings } = MOST;
+            let detail = format!(
+                "an account has at most {all} voices, {recordings} of them cloned; delete some first"
+            );
+            Err(ApiError::new(StatusCode::BAD_REQUEST, detail))
+        }
+    }
+}
+
+fn name_taken(name: &str) -> ApiError {
+    ApiError::field("name", format!("another voice of yours is called {name:?}; choose another name"))
+}
+
+/// What a voice of a provider is, if that makes sense.
+pub(super) fn definition_of(request: VoiceRequest) -> Result<Box<ExternalVoice>, ApiError> {
+    if let Some(field) = merge::hidden(&request) {
+        let message = format!("is {HIDDEN:?}, which stands for a secret; send the secret itself");
+        return Err(ApiError::field(&field, message));
+    }
+    let Some(definition) = request.definition else {
+        let message =
+            "is missing; say which provider's voice it is, or send a form with a recording in \"file\"";
+        return Err(ApiError::field("definition", message));
+    };
+    let voice_id = match &definition {
+        ExternalVoice::Generic(generic) => {
+            for (name, value) in &generic.headers {
+                let problem = header_name(name).err();
+                let problem = problem.or_else(|| {
+                    let fits = HeaderValue::from_str(value.expose()).is_ok();
+                    (!fits).then(|| "holds characters that no header may have".to_owned())
+                });
+                if let Some(problem) = problem {
+                    return Err(ApiError::field(&format!("definition.generic.headers.{name}"), problem));
+                }
+            }
+            if !generic.body.values().any(speaks) {
+                let message = format!("says nowhere what to speak; put {TEXT:?} into one of its texts");
+                return Err(ApiError::field("definition.generic.body", message));
+            }
+            return Ok(Box::new(definition));
+        }
+        ExternalVoice::ElevenLabs(voice) => &voice.voice_id,
+        ExternalVoice::Cartesia(voice) => &voice.voice_id,
+        ExternalVoice::Lmnt(voice) => &voice.voice_id,
+        ExternalVoice::Google(voice) => &voice.voice_id,
+        ExternalVoice::Inworld(voice) => &voice.voice_id,
+        ExternalVoice::Respeecher(voice) => &voice.voice_id,
+    };
+    if voice_id.as_ref().is_none_or(String::is_empty) {
+        let field = format!("definition.{}.voiceId", definition.key());
+        return Err(ApiError::field(&field, "is missing; it is the provider's id of the voice"));
+    }
+    Ok(Box::new(definition))
+}
+
+/// Whether the text to speak has a place in this value.
+fn speaks(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains(TEXT),
+        Value::Array(items) => items.iter().any(speaks),
+        Value::Object(fields) => fields.values().any(speaks),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// A public voice as clients see it.
+fn public_resource(http: &Http, voice: &PublicVoice<'_>) -> Voice {
+    let id = voices::id(voice.name);
+    let default = &http.backends.default_voice;
+    let description = voice.stands_in.then(|| {
+        format!("A name of the hosted service, by which this server's default voice {default:?} goes.")
+    });
     Voice {
         voice_id: id,
-        name: name.to_owned(),
-        description: None,
+        name: voice.name.to_owned(),
+        description,
         primary_language: None,
         language_label: None,
-        preview_url: http.public_url.rest(&format!("/api/voices/{id}/preview")),
+        preview_url: preview_url(http, id),
         ownership: Ownership::Public,
         billing_style: VoiceBillingStyle::Included,
         provider: None,
         definition: JsonObject::new(),
+    }
+}
+
+/// An account's own voice as its owner sees it. Secrets stay behind here.
+fn own_resource(http: &Http, voice: &StoredVoice) -> Voice {
+    let (billing_style, provider, definition) = match &voice.source {
+        VoiceSource::Recording(_) => (VoiceBillingStyle::Included, None, JsonObject::new()),
+        VoiceSource::Provider(definition) => {
+            let shown = serde_json::to_value(definition.without_secrets());
+            let Ok(Value::Object(shown)) = shown else { unreachable!("a definition is an object") };
+            (VoiceBillingStyle::External, provider_of(definition), shown)
+        }
+    };
+    Voice {
+        voice_id: voice.id,
+        name: voice.name.clone(),
+        description: voice.description.clone(),
+        primary_language: voice.language.clone(),
+        language_label: None,
+        preview_url: preview_url(http, voice.id),
+        ownership: Ownership::Private,
+        billing_style,
+        provider,
+        definition,
+    }
+}
+
+fn preview_url(http: &Http, id: VoiceId) -> String {
+    http.public_url.rest(&format!("/api/voices/{id}/preview"))
+}
+
+/// Whose voice it is. An endpoint of somebody's own is no provider.
+fn provider_of(definition: &ExternalVoice) -> Option<VoiceProvider> {
+    match definition {
+        ExternalVoice::ElevenLabs(_) => Some(VoiceProvider::ElevenLabs),
+        ExternalVoice::Cartesia(_) => Some(VoiceProvider::Cartesia),
+        ExternalVoice::Lmnt(_) => Some(VoiceProvider::Lmnt),
+        ExternalVoice::Google(_) => Some(VoiceProvider::Google),
+        ExternalVoice::Inworld(_) => Some(VoiceProvider::Inworld),
+        ExternalVoice::Respeecher(_) => Some(VoiceProvider::Respeecher),
+        ExternalVoice::Generic(_) => None,
     }
 }

@@ -474,7 +474,7 @@ impl<'s> World<'s> {
         let results = staging.bodies().map(|body| {
             let mut asked = Asked::read(body)?;
             make_fit(&mut asked.request);
-            prepare(asked, Vec::new(), &present, &self.scenario.means)
+            prepare(asked, Vec::new(), &present, &self.scenario.means, None)
         });
         let results = results.collect();
         let (input, prepared) = staging.worked_out(results);

@@ -6,6 +6,7 @@
 mod agents;
 mod catalog;
 mod tools;
+mod voices;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,7 +19,7 @@ use futures::future::{BoxFuture, ready};
 use super::{
     AccountId, AccountStore, CallStore, Database, Deletion, Direction, KeyStore, MessageChoice, MessagePlace,
     Pending, Severity, Slice, StorageError, StoredAgent, StoredCall, StoredEvent, StoredKey, StoredMessage,
-    StoredStage, StoredTool, Tombstone, ToolUse, Window,
+    StoredStage, StoredTool, StoredVoice, Tombstone, ToolUse, Window,
 };
 
 #[derive(Default)]
@@ -34,6 +35,8 @@ struct Contents {
     tombstones: Vec<(Tombstone, Option<AgentId>)>,
     /// By age.
     tools: Vec<StoredTool>,
+    /// By age.
+    voices: Vec<StoredVoice>,
     closed: bool,
 }
 

@@ -11,6 +11,7 @@ mod catalog;
 mod messages;
 mod stages;
 mod tools;
+mod voices;
 
 use std::fs::OpenOptions;
 use std::io;
@@ -87,6 +88,7 @@ fn migrations() -> Migrator {
         one(3, "stages", include_str!("../../migrations/sqlite/0003_stages.sql")),
         one(4, "agents", include_str!("../../migrations/sqlite/0004_agents.sql")),
         one(5, "call lists", include_str!("../../migrations/sqlite/0005_call_lists.sql")),
+        one(19, "voices", include_str!("../../migrations/sqlite/0019_voices.sql")),
     ])
 }
 

@@ -15,7 +15,7 @@ pub(crate) async fn spoken(text: &str) -> Vec<i16> {
 /// The text as 16 kHz speech and nothing else.
 pub(crate) async fn words(text: &str) -> Vec<i16> {
     let mut samples = Vec::new();
-    let mut events = Flite::new().speak(Request { text: text.into(), language: None });
+    let mut events = Flite::new().speak(Request { text: text.into(), language: None, sample: None });
     while let Some(event) = events.next().await {
         match event {
             SpeechEvent::Audio(audio) => samples.extend(audio),

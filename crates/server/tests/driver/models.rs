@@ -195,15 +195,17 @@ async fn a_model_that_breaks_off_is_heard_as_far_as_it_came() {
 
 #[tokio::test(start_paused = true)]
 async fn how_an_answer_came_about_is_told_to_whoever_looks_closely() {
-    let stand =
-        Stand::journaling(with(Actor::new(Capabilities { audio: true, clips: 4, ..Capabilities::TEXT }, |_| {
+    let stand = Stand::journaling(with(Actor::new(
+        Capabilities { audio: true, clips: 4, ..Capabilities::TEXT },
+        |_| {
             let turns = vec![(antiphon_engine::ids::TurnId(0), GivenAs::Audio)];
             let asked = Note::Asked(Asked { model: "qwen-omni".into(), turns });
             let usage = Note::Usage(Usage { input: 120, cached: Some(90), output: 7 });
             let mut events = vec![now(RunEvent::Note(asked)), now(RunEvent::Text("Fine.".into()))];
             events.extend([now(RunEvent::Note(usage)), now(RunEvent::Finished)]);
             events
-        })));
+        },
+    )));
     let (call, mut client) = stand.call(json!({})).await;
     client.speak(&tone(Duration::from_secs(1))).await;
     client.speak(&silence(Duration::from_secs(1))).await;
@@ -227,7 +229,10 @@ async fn how_an_answer_came_about_is_told_to_whoever_looks_closely() {
 
 #[tokio::test(start_paused = true)]
 async fn a_model_reads_the_conversation_when_the_call_is_created_and_when_the_user_begins_to_speak() {
-    let model = Actor::new(Capabilities { audio: true, clips: 4, warm_up: true, ..Capabilities::TEXT }, |_| says("Fine."));
+    let model =
+        Actor::new(Capabilities { audio: true, clips: 4, warm_up: true, ..Capabilities::TEXT }, |_| {
+            says("Fine.")
+        });
     let stand = Stand::journaling(with(Arc::clone(&model) as Arc<dyn LanguageModel>));
     let (call, mut client) = stand.call(json!({"systemPrompt": "Be kind."})).await;
     settle().await;

@@ -13,6 +13,8 @@ mod endpoint;
 mod lifecycle;
 mod lists;
 mod recording;
+mod schema;
 mod server;
 mod surroundings;
 mod tools;
+mod voices;

@@ -5,6 +5,7 @@
 mod agents;
 mod catalog;
 mod contract;
+mod voices;
 
 use std::path::{Path, PathBuf};
 
@@ -66,6 +67,11 @@ contract! {
     a_deleted_call_leaves_a_tombstone_and_nothing_of_what_was_in_it,
     calls_are_summed_up_by_hour_and_by_agent,
     spans_are_those_that_touch_a_period;
+    voices:
+    a_voice_comes_back_as_it_was_kept_and_only_to_its_account,
+    a_voices_name_is_its_own_within_the_account,
+    of_two_changes_of_a_voice_the_second_is_told_that_it_comes_too_late,
+    an_account_has_a_bounded_number_of_voices_and_of_recordings;
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use crate::secret::{Secret, hidden};
 
 choice! {
     /// A voice of one of these providers.
-    pub enum ExternalVoice {
+    pub optional enum ExternalVoice {
         /// ElevenLabs.
         eleven_labs: ElevenLabs(ElevenLabsVoice),
         /// Cartesia.

@@ -10,6 +10,7 @@ use crate::duration::WireDuration;
 use crate::ids::{AgentId, CallId, VoiceId};
 use crate::json::check::{Chars, Within};
 use crate::json::{FromJson, Reader, quoted, record, words};
+use crate::schema::{Describe, Schema, Schemas};
 use crate::timestamp::Timestamp;
 
 record! {
@@ -94,6 +95,13 @@ pub enum DateOrTime {
     Time(Timestamp),
 }
 
+impl Describe for DateOrTime {
+    fn describe(_: &mut Schemas) -> Schema {
+        Schema::of("string")
+            .with("oneOf", serde_json::json!([{ "format": "date" }, { "format": "date-time" }]))
+    }
+}
+
 impl FromJson for DateOrTime {
     fn from_json(value: &Value, reader: &mut Reader) -> Option<Self> {
         let text = String::from_json(value, reader)?;
@@ -126,6 +134,12 @@ impl Serialize for DateOrTime {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Day(pub jiff::civil::Date);
 
+impl Describe for Day {
+    fn describe(_: &mut Schemas) -> Schema {
+        Schema::text("date")
+    }
+}
+
 impl FromJson for Day {
     fn from_json(value: &Value, reader: &mut Reader) -> Option<Self> {
         let text = String::from_json(value, reader)?;
@@ -147,6 +161,12 @@ impl Serialize for Day {
 /// A time of day, in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TimeOfDay(pub jiff::civil::Time);
+
+impl Describe for TimeOfDay {
+    fn describe(_: &mut Schemas) -> Schema {
+        Schema::text("time")
+    }
+}
 
 impl FromJson for TimeOfDay {
     fn from_json(value: &Value, reader: &mut Reader) -> Option<Self> {

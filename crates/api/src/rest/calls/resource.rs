@@ -19,8 +19,7 @@ use crate::json::{JsonObject, record, words};
 use crate::timestamp::Timestamp;
 
 record! {
-    /// A call. Every key is written every time, with null where there is nothing. Secrets are left out by whoever makes one:
-    /// see `without_secrets` of the parts that can hold them.
+    /// A call. Every key is written every time, with null where there is nothing, and without secrets.
     pub resource struct Call {
         /// The call's id.
         call_id: CallId,

@@ -16,8 +16,7 @@ use crate::json::{JsonObject, record};
 use crate::timestamp::Timestamp;
 
 record! {
-    /// A stage of a call. Every key is written every time, with null where there is nothing. Secrets are left out by whoever
-    /// makes one.
+    /// A stage of a call. Every key is written every time, with null where there is nothing, and without secrets.
     pub resource struct CallStage {
         /// The call's id.
         call_id: CallId,

@@ -271,8 +271,7 @@ mod tests {
 
     fn expected() -> Vec<Told> {
         let (thinking, working) = (Told::Thinking, Told::Working);
-        let mut told =
-            vec![thinking, Told::Text("Über ".to_owned()), Told::Text("den 🍞".to_owned())];
+        let mut told = vec![thinking, Told::Text("Über ".to_owned()), Told::Text("den 🍞".to_owned())];
         told.extend(vec![working; 4]);
         told.push(Told::Usage(Usage { input: 9, cached: None, output: 0 }));
         told.push(Told::Done { calls: vec![call("look", "{\"a\":1}"), call("end", "{}")] });

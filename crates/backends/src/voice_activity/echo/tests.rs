@@ -18,7 +18,7 @@ fn spoken(text: &str) -> Vec<i16> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let mut samples = Vec::new();
-        let mut events = Flite::new().speak(Request { text: text.into(), language: None });
+        let mut events = Flite::new().speak(Request { text: text.into(), language: None, sample: None });
         while let Some(event) = events.next().await {
             match event {
                 SpeechEvent::Audio(audio) => samples.extend(audio),

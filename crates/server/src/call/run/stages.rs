@@ -11,14 +11,15 @@ use antiphon_engine::message::{Message, MessageBody};
 use antiphon_engine::output::Severity;
 use tracing::error;
 
+use super::super::inheritance::overlay;
 use super::super::lasting_tools;
 use super::super::live::CreateError;
 use super::super::messages;
 use super::super::setup::{Remark, SetupError};
-use super::super::stages::{Asked, Prepared, Present, Staging, prepare};
+use super::super::stages::{Asked, Means, Prepared, Present, Staging, prepare};
 use super::super::work::WorkResult;
 use super::Driver;
-use crate::storage::{StoredMessage, StoredStage};
+use crate::storage::{AccountId, Storage, StoredMessage, StoredStage};
 
 /// Answers that may be worked out at a time.
 pub(super) const AT_ONCE: usize = 8;
@@ -40,14 +41,10 @@ impl Driver {
         self.works.start_staging(staging.tool(), async move {
             let mut results = Vec::with_capacity(asked.len());
             for asked in asked {
-                let found = match asked {
+                results.push(match asked {
                     Err(error) => Err(error),
-                    Ok(mut asked) => {
-                        let uses = lasting_tools::resolve(&storage, account, &mut asked.request).await;
-                        uses.map(|uses| (asked, uses)).map_err(unresolved)
-                    }
-                };
-                results.push(found.and_then(|(asked, uses)| prepare(asked, uses, &present, &means)));
+                    Ok(asked) => worked_out(asked, &storage, account, &present, &means).await,
+                });
             }
             drop(permit);
             WorkResult::Staged(Box::new(staging.worked_out(results)))
@@ -122,6 +119,22 @@ impl Driver {
             self.inputs.push_back(Input::LegClosed(LegClosed::OurFault));
         }
     }
+}
+
+/// Looks up what a stage refers to, and works it out.
+async fn worked_out(
+    mut asked: Asked,
+    storage: &Storage,
+    account: AccountId,
+    present: &Present,
+    means: &Means,
+) -> Result<Prepared, SetupError> {
+    let uses = lasting_tools::resolve(storage, account, &mut asked.request).await.map_err(unresolved)?;
+    let request = overlay(&asked.request, &present.request);
+    let own_voice = means.own_voice(storage, account, &request).await;
+    let own_voice =
+        own_voice.map_err(|_| SetupError::new("voice", "the server could not look it up; try again"))?;
+    prepare(asked, uses, present, means, own_voice)
 }
 
 /// Why a stage's tools were not found.

@@ -11,8 +11,9 @@ use super::super::Http;
 use super::super::answer::{Answer, Answered};
 use super::super::auth::Account;
 use super::super::error::ApiError;
+use super::super::merge;
 use super::super::request::Requested;
-use super::{agent_resource, merge, own_agent, revision};
+use super::{agent_resource, own_agent, revision};
 use crate::storage::StoredAgent;
 
 /// How often a change is tried that another one keeps getting ahead of.
@@ -30,7 +31,7 @@ pub(in crate::http) async fn update(
             call_template: Some(known.revision.template.clone()),
         };
         let whole = serde_json::to_value(&whole).expect("wire types have string keys");
-        let merged = merge::merged(whole, &Value::Object(request.body.clone()));
+        let merged = merge::merged(whole, &Value::Object(request.body.changes.clone()));
         let parsed = from_value::<AgentRequest>(&merged, Source::RequestBody)?;
         if http.server.strict_fields && !parsed.ignored.is_empty() {
             return Err(ApiError::fields(parsed.ignored, "does not exist; leave it out"));

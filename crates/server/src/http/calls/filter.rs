@@ -6,12 +6,17 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
 use super::super::Http;
+use super::super::auth::Account;
 use super::super::error::ApiError;
 use crate::call::voices;
 use crate::storage::CallFilter;
 
 /// The calls that `query` means. A voice goes by any of the names that a call may have asked for it by.
-pub(in crate::http) fn filter(query: &ListCallsQuery, http: &Http) -> Result<CallFilter, ApiError> {
+pub(in crate::http) async fn filter(
+    query: &ListCallsQuery,
+    http: &Http,
+    account: &Account,
+) -> Result<CallFilter, ApiError> {
     let bound = |field, duration: Option<WireDuration>| match duration.map(WireDuration::to_std) {
         None => Ok(None),
         Some(Some(duration)) => Ok(Some(duration)),
@@ -24,6 +29,13 @@ pub(in crate::http) fn filter(query: &ListCallsQuery, http: &Http) -> Result<Cal
             end.map_or(since_midnight(TimeOfDay(LAST)), since_midnight),
         )),
     };
+    let voices = match query.voice_id {
+        None => None,
+        Some(id) => {
+            let own = http.storage.voices.find_voice(account.0, id).await?;
+            Some(voices::spellings(&http.backends, id, own.as_ref().map(|voice| &*voice.name)))
+        }
+    };
     Ok(CallFilter {
         agents: query.agent_ids.clone(),
         created_from: query.from_date.map(|from| moment(from, Time::midnight(), "fromDate")).transpose()?,
@@ -33,7 +45,7 @@ pub(in crate::http) fn filter(query: &ListCallsQuery, http: &Http) -> Result<Cal
         metadata: query.metadata.clone(),
         search: query.search.clone(),
         time_of_day,
-        voices: query.voice_id.map(|id| voices::spellings(&http.backends, id)),
+        voices,
     })
 }
 

@@ -28,7 +28,7 @@ pub(in crate::http) async fn list(
     account: Account,
     request: Requested<ListCalls>,
 ) -> Answered<ListCalls> {
-    let (filter, sort) = (filter(&request.query, &http)?, order(request.query.sort));
+    let (filter, sort) = (filter(&request.query, &http, &account).await?, order(request.query.sort));
     let window = window(request.query.cursor.as_deref(), request.query.page_size)?;
     let catalog = &http.storage.catalog;
     let slice = catalog.list(account.0, &filter, sort, window).await?;

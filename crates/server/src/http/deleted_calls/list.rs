@@ -17,7 +17,7 @@ pub(in crate::http) async fn list(
     account: Account,
     request: Requested<ListDeletedCalls>,
 ) -> Answered<ListDeletedCalls> {
-    let filter = filter(&request.query, &http)?;
+    let filter = filter(&request.query, &http, &account).await?;
     let window = window(request.query.cursor.as_deref(), request.query.page_size)?;
     let catalog = &http.storage.catalog;
     let slice = catalog.tombstones(account.0, &filter, window).await?;

@@ -1,6 +1,6 @@
 //! `POST /api/tools`: creates a tool, or one for each operation of an OpenAPI document (protocol.md 6.1, 6.2).
 
-use antiphon_api::rest::tools::{CreateTool, Tool};
+use antiphon_api::rest::tools::{CreateTool, Tool, ToolUpload};
 use antiphon_api::{Page, Timestamp, ToolId};
 use axum::extract::{FromRequest as _, Multipart, Request, State};
 use axum::http::{StatusCode, header};
@@ -45,13 +45,13 @@ async fn upload(http: &Http, account: &Account, request: Request) -> Result<Resp
         Multipart::from_request(request, http).await.map_err(|error| unreadable(error.body_text()))?;
     let mut document = None;
     while let Some(field) = form.next_field().await.map_err(|error| unreadable(error.body_text()))? {
-        if field.name() == Some("file") {
+        if field.name() == Some(ToolUpload::FILE) {
             document = Some(field.bytes().await.map_err(|error| unreadable(error.body_text()))?);
         }
     }
-    let document =
-        document.ok_or_else(|| ApiError::field("file", "is missing; send an OpenAPI document in it"))?;
-    let requests = open_api::tools(&document).map_err(|why| ApiError::field("file", why))?;
+    let document = document
+        .ok_or_else(|| ApiError::field(ToolUpload::FILE, "is missing; send an OpenAPI document in it"))?;
+    let requests = open_api::tools(&document).map_err(|why| ApiError::field(ToolUpload::FILE, why))?;
     let created = now();
     let checked = |request| checked(request, new_id(), account.0, created);
     let tools = requests.into_iter().map(checked).collect::<Result<Vec<StoredTool>, ApiError>>()?;

@@ -1,4 +1,4 @@
-//! `GET /api/voices`: lists the voices that a call can have.
+//! `GET /api/voices`: lists the voices that a call can have, the account's own first.
 
 use antiphon_api::rest::voices::{ListVoices, ListVoicesQuery, Voice};
 use axum::extract::State;
@@ -8,16 +8,29 @@ use super::super::answer::{Answer, Answered};
 use super::super::auth::Account;
 use super::super::page::{numbered, page, part, window};
 use super::super::request::Requested;
-use super::all;
+use super::{own_resource, public_resource};
+use crate::call::voices;
 
 pub(in crate::http) async fn list(
     State(http): State<Http>,
-    _account: Account,
+    account: Account,
     request: Requested<ListVoices>,
 ) -> Answered<ListVoices> {
     let window = window(request.query.cursor.as_deref(), request.query.page_size)?;
-    let mut voices = all(&http);
+    // An account has a bounded number of voices, so that all of them can be looked at.
+    let own = http.storage.voices.voices(account.0).await?;
+    let own = own.iter().map(|voice| own_resource(&http, voice));
+    let mut voices: Vec<Voice> =
+        own.chain(voices::public(&http.backends).map(|voice| public_resource(&http, &voice))).collect();
     voices.retain(|voice| is_wanted(voice, &request.query));
+    if let Some(wanted) = &request.query.primary_language {
+        // Stable: those of another region come behind, those that do not say last.
+        voices.sort_by_key(|voice| match &voice.primary_language {
+            Some(spoken) if spoken.eq_ignore_ascii_case(wanted) => 0,
+            Some(_) => 1,
+            None => 2,
+        });
+    }
     let total = voices.len() as u64;
     Ok(Answer(page(&http.public_url, &request.uri, &window, part(numbered(voices), &window), total)))
 }

@@ -17,7 +17,8 @@ use super::super::Http;
 use super::super::auth::Account;
 use super::super::error::ApiError;
 use super::super::request::Requested;
-use super::name_of;
+use super::{Usable, usable};
+use crate::call::voices::own::{self, Mute};
 
 /// What is said.
 const TEXT: &str = "Hello! This is how I sound. How can I help you today?";
@@ -28,13 +29,25 @@ const LONGEST: usize = 60;
 
 pub(in crate::http) async fn preview(
     State(http): State<Http>,
-    _account: Account,
+    account: Account,
     request: Requested<ReadVoicePreview>,
 ) -> Result<Response, ApiError> {
-    let voice = &http.backends.voices[name_of(&http, request.path)?];
-    let failed = |why: &str| ApiError::new(StatusCode::BAD_REQUEST, format!("the voice said nothing: {why}"));
-    let audio = timeout(PATIENCE, speak(&**voice)).await.map_err(|_| failed("it took too long"))?;
-    let audio = audio.map_err(|why| failed(&why))?;
+    match usable(&http, &account, request.path).await? {
+        Usable::Public(voice) => heard(&**voice.voice, None).await,
+        Usable::Own(voice) => {
+            let speaker = own::speaker(&http.backends, Some(&http.samples), &voice).await;
+            heard(&*speaker.map_err(|why| mute(&why))?, voice.language.as_deref()).await
+        }
+    }
+}
+
+/// What a voice sounds like, as a WAV file.
+pub(in crate::http) async fn heard(
+    voice: &dyn TextToSpeech,
+    language: Option<&str>,
+) -> Result<Response, ApiError> {
+    let audio = timeout(PATIENCE, speak(voice, language)).await.map_err(|_| silent("it took too long"))?;
+    let audio = audio.map_err(|why| silent(&why))?;
     let bytes = 2 * audio.len();
     let rate = voice.capabilities().sample_rate;
     let head = WavHeader { rate, channels: Channels::Mono, audio: bytes as u64 }.to_bytes();
@@ -44,9 +57,19 @@ pub(in crate::http) async fn preview(
     Ok(([(header::CONTENT_TYPE, WavFile::CONTENT_TYPE)], file).into_response())
 }
 
-async fn speak(voice: &dyn TextToSpeech) -> Result<Vec<i16>, String> {
+/// A voice that cannot be heard here.
+pub(in crate::http) fn mute(why: &Mute) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, format!("the voice cannot speak: {why}"))
+}
+
+fn silent(why: &str) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, format!("the voice said nothing: {why}"))
+}
+
+async fn speak(voice: &dyn TextToSpeech, language: Option<&str>) -> Result<Vec<i16>, String> {
     let most = LONGEST * voice.capabilities().sample_rate.hz() as usize;
-    let mut events = voice.speak(Request { text: Arc::from(TEXT), language: None });
+    let language = language.map(Arc::from);
+    let mut events = voice.speak(Request { text: Arc::from(TEXT), language, sample: None });
     let mut audio: Vec<i16> = Vec::new();
     while let Some(event) = events.next().await {
         match event {

@@ -7,12 +7,15 @@ use super::super::Http;
 use super::super::answer::{Answer, Answered};
 use super::super::auth::Account;
 use super::super::request::Requested;
-use super::{name_of, voice_resource};
+use super::{Usable, own_resource, public_resource, usable};
 
 pub(in crate::http) async fn read(
     State(http): State<Http>,
-    _account: Account,
+    account: Account,
     request: Requested<ReadVoice>,
 ) -> Answered<ReadVoice> {
-    Ok(Answer(voice_resource(&http, name_of(&http, request.path)?)))
+    Ok(Answer(match usable(&http, &account, request.path).await? {
+        Usable::Own(voice) => own_resource(&http, &voice),
+        Usable::Public(voice) => public_resource(&http, &voice),
+    }))
 }

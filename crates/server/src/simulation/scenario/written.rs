@@ -99,9 +99,10 @@ pub(super) fn read(path: &Path, text: &str) -> Result<Scenario, Problem> {
         settings: Calls::default(),
         turn_taking: TurnTaking::default(),
         backends: Arc::new(stand_ins()),
+        samples: None,
     };
-    let Means { settings, turn_taking, backends } = &means;
-    let setup = setup::prepare(&agent.request, true, settings, turn_taking, backends)
+    let Means { settings, turn_taking, backends, samples: _ } = &means;
+    let setup = setup::prepare(&agent.request, true, settings, turn_taking, backends, None)
         .map_err(|error| in_agent(error.to_string()))?;
 
     let hang_up = setup.engine.tools.iter().find(|tool| matches!(tool.runs, ToolRuns::HangUp { .. }));

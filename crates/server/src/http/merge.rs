@@ -7,13 +7,14 @@
 
 use antiphon_api::HIDDEN;
 use antiphon_api::json::JsonObject;
-use antiphon_api::rest::agents::CallTemplate;
+use serde::Serialize;
 use serde_json::Value;
 
 /// Objects with keys of somebody's own, in which two spellings are two keys.
 const FREE: [&str; 5] = ["additionalParams", "authTokens", "body", "contextSchema", "headers"];
 /// Objects of which one key is set.
-const CHOICES: [&str; 5] = ["externalVoice", "firstSpeakerSettings", "medium", "sip", "voiceOverrides"];
+const CHOICES: [&str; 6] =
+    ["definition", "externalVoice", "firstSpeakerSettings", "medium", "sip", "voiceOverrides"];
 /// Fields that exclude others.
 const EXCLUSIONS: [(&str, &[&str]); 3] = [
     ("voice", &["externalVoice"]),
@@ -107,10 +108,25 @@ fn is_same_tool(known: &Value, tool: &Value) -> bool {
         && temporary(known) == temporary(tool)
 }
 
+/// `new`, which takes the place of `before`: where a secret comes back as it was shown, it stays what it was.
+pub(super) fn replacing(before: &Value, new: &Value) -> Value {
+    match (before, new) {
+        (Value::Object(before), Value::Object(new)) => {
+            let kept = |(key, value): (&String, &Value)| {
+                let value = before.get(key).map_or_else(|| value.clone(), |before| replacing(before, value));
+                (key.clone(), value)
+            };
+            Value::Object(new.iter().map(kept).collect())
+        }
+        (Value::String(secret), Value::String(shown)) if shown == HIDDEN => Value::String(secret.clone()),
+        (_, new) => new.clone(),
+    }
+}
+
 /// The field that holds what is shown instead of a secret, if one does: that secret is lost.
-pub(super) fn hidden(template: &CallTemplate) -> Option<String> {
-    let template = serde_json::to_value(template).expect("wire types have string keys");
-    hidden_within(&template, "", false)
+pub(super) fn hidden(whole: &impl Serialize) -> Option<String> {
+    let whole = serde_json::to_value(whole).expect("wire types have string keys");
+    hidden_within(&whole, "", false)
 }
 
 fn hidden_within(value: &Value, path: &str, secret: bool) -> Option<String> {
@@ -133,6 +149,7 @@ fn hidden_in_fields(fields: &JsonObject, path: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use antiphon_api::rest::agents::CallTemplate;
     use serde_json::json;
 
     use super::*;

@@ -1,0 +1,188 @@
+//! The recordings that voices were cloned from: one file each in a directory of their own.
+//!
+//! A file that is being uploaded has another name until it is complete, and is removed if it never is. A recording in use is in
+//! memory once, however many calls speak like it.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use antiphon_api::VoiceId;
+use antiphon_backends::text_to_speech::{SampleFormat, VoiceSample};
+use tokio::fs::{File, OpenOptions};
+use tokio::io::AsyncWriteExt as _;
+
+/// Bytes that a recording may have (protocol.md 7.4).
+pub(crate) const LARGEST: u64 = 10 * 1024 * 1024;
+/// Bytes at the beginning of a file that tell its format.
+const HEAD: usize = 12;
+
+/// The directory of all recordings. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Samples(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    directory: PathBuf,
+    in_use: Mutex<HashMap<VoiceId, Weak<VoiceSample>>>,
+}
+
+/// A recording that is being uploaded. Dropping it removes what there is of it.
+pub(crate) struct Upload {
+    file: File,
+    partial: PathBuf,
+    complete: PathBuf,
+    head: Vec<u8>,
+    size: u64,
+}
+
+/// Why an upload is not kept.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UploadError {
+    /// The disk does not take it: the operator acts.
+    #[error("the recording cannot be written: {0}")]
+    Disk(#[from] io::Error),
+    /// It is no recording in a format that is taken.
+    #[error("is neither an MP3 nor a WAV file; convert it to one of them")]
+    Format,
+    /// It is too large.
+    #[error("is larger than {} MiB; 30 to 60 seconds of speech are enough", LARGEST / 1024 / 1024)]
+    TooLarge,
+}
+
+impl Samples {
+    /// Recordings in this directory, which is made with the first one.
+    #[must_use]
+    pub fn new(directory: PathBuf) -> Self {
+        Self(Arc::new(Inner { directory, in_use: Mutex::default() }))
+    }
+
+    /// Begins to receive the recording of a voice.
+    pub(crate) async fn receive(&self, voice: VoiceId) -> Result<Upload, UploadError> {
+        tokio::fs::create_dir_all(&self.0.directory).await?;
+        let complete = self.path(voice);
+        let partial = complete.with_extension("partial");
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        // Whom it sounds like is nobody's business but the owner's.
+        #[cfg(unix)]
+        options.mode(0o600);
+        let file = options.open(&partial).await?;
+        Ok(Upload { file, partial, complete, head: Vec::with_capacity(HEAD), size: 0 })
+    }
+
+    /// The recording of a voice.
+    pub(crate) async fn load(&self, voice: VoiceId, format: SampleFormat) -> io::Result<Arc<VoiceSample>> {
+        if let Some(sample) = self.in_use(|in_use| in_use.get(&voice).and_then(Weak::upgrade)) {
+            return Ok(sample);
+        }
+        let file = tokio::fs::read(self.path(voice)).await?.into();
+        let sample = Arc::new(VoiceSample { file, format });
+        self.in_use(|in_use| {
+            in_use.retain(|_, sample| sample.strong_count() > 0);
+            in_use.insert(voice, Arc::downgrade(&sample));
+        });
+        Ok(sample)
+    }
+
+    /// Removes the recording of a voice, if there is one.
+    pub(crate) async fn delete(&self, voice: VoiceId) -> io::Result<()> {
+        self.in_use(|in_use| in_use.remove(&voice));
+        match tokio::fs::remove_file(self.path(voice)).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    fn path(&self, voice: VoiceId) -> PathBuf {
+        self.0.directory.join(format!("{voice}.sample"))
+    }
+
+    fn in_use<T>(&self, look: impl FnOnce(&mut HashMap<VoiceId, Weak<VoiceSample>>) -> T) -> T {
+        look(&mut self.0.in_use.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Upload {
+    /// Takes more of the file.
+    pub(crate) async fn write(&mut self, piece: &[u8]) -> Result<(), UploadError> {
+        self.size += piece.len() as u64;
+        if self.size > LARGEST {
+            return Err(UploadError::TooLarge);
+        }
+        let missing = HEAD - self.head.len();
+        self.head.extend(piece.iter().take(missing));
+        // What is no recording is not written to its end.
+        if self.head.len() == HEAD && format(&self.head).is_none() {
+            return Err(UploadError::Format);
+        }
+        Ok(self.file.write_all(piece).await?)
+    }
+
+    /// The file is complete: it gets its name, and is kept.
+    pub(crate) async fn keep(mut self) -> Result<SampleFormat, UploadError> {
+        let format = format(&self.head).ok_or(UploadError::Format)?;
+        self.file.flush().await?;
+        self.file.sync_all().await?;
+        tokio::fs::rename(&self.partial, &self.complete).await?;
+        Ok(format)
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        // One that was kept has no file of this name any more.
+        remove(&self.partial);
+    }
+}
+
+fn remove(path: &Path) {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::error!(path = %path.display(), %error, "half an upload could not be removed; remove it by hand");
+        }
+        Ok(()) | Err(_) => {}
+    }
+}
+
+/// What a file is, by its first bytes.
+fn format(head: &[u8]) -> Option<SampleFormat> {
+    match head {
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E'] => Some(SampleFormat::Wav),
+        [b'I', b'D', b'3', ..] => Some(SampleFormat::Mp3),
+        // Eleven bits of sync, a version that exists, layer III, a bit rate and a sample rate that are none of the reserved ones.
+        [0xFF, second, third, ..]
+            if second & 0xE6 == 0xE2
+                && second & 0x18 != 0x08
+                && third & 0xF0 != 0xF0
+                && third & 0x0C != 0x0C =>
+        {
+            Some(SampleFormat::Mp3)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_what_its_first_bytes_say() {
+        for (head, is) in [
+            (&b"RIFF\x24\0\0\0WAVE"[..], Some(SampleFormat::Wav)),
+            (b"RIFF\x24\0\0\0AVI ", None),
+            (b"ID3\x04\0\0\0\0\0\0\0\0", Some(SampleFormat::Mp3)),
+            (b"\xFF\xFB\x90\x64\0\0\0\0\0\0\0\0", Some(SampleFormat::Mp3)),
+            (b"\xFF\xF3\x44\xC4\0\0\0\0\0\0\0\0", Some(SampleFormat::Mp3)),
+            // AAC, and a byte-order mark.
+            (b"\xFF\xF1\x50\x80\0\0\0\0\0\0\0\0", None),
+            (b"\xFF\xFEh\0i\0", None),
+            (b"OggS\0\x02\0\0\0\0\0\0", None),
+            (b"", None),
+        ] {
+            assert_eq!(format(head), is, "{head:?}");
+        }
+    }
+}

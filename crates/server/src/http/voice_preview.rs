@@ -1,0 +1,23 @@
+//! `POST /api/voice_preview`: lets a voice be heard that is not registered (protocol.md 7.4).
+
+use antiphon_api::rest::voices::PreviewVoice;
+use axum::extract::State;
+use axum::response::Response;
+
+use super::Http;
+use super::auth::Account;
+use super::error::ApiError;
+use super::request::Requested;
+use super::voices::definition_of;
+use super::voices::preview::{heard, mute};
+use crate::call::voices::own;
+
+pub(super) async fn preview(
+    State(_): State<Http>,
+    _account: Account,
+    request: Requested<PreviewVoice>,
+) -> Result<Response, ApiError> {
+    let language = request.body.primary_language.clone();
+    let voice = own::of_provider(&*definition_of(request.body)?).map_err(|why| mute(&why))?;
+    heard(&*voice, language.as_deref()).await
+}
