@@ -14,12 +14,14 @@ use std::time::Duration;
 
 use antiphon_audio::SampleRate;
 
+use self::models::Models;
 use self::config::{
     BackendsConfig, OpenAiVoiceConfig, ResponseFormat, ScriptedTurnDetectionConfig, SmartTurnConfig,
     TurnDetectionConfig, VoiceActivityConfig, VoiceConfig,
 };
 use crate::http::{ApiKey, Endpoint};
 use crate::language_model::LanguageModel;
+use crate::language_model::probe::Subject;
 use crate::speech_to_text::SpeechToText;
 use crate::text_to_speech::TextToSpeech;
 use crate::text_to_speech::flite::Flite;
@@ -36,6 +38,8 @@ use crate::voice_activity::scripted::Loudness;
 pub struct Backends {
     /// Language models by name.
     pub models: BTreeMap<Arc<str>, Arc<dyn LanguageModel>>,
+    /// Those of them that can be tried out.
+    pub subjects: Vec<Subject>,
     /// The model for calls that name none, and for the published aliases.
     pub default_model: Arc<str>,
     /// Voices by name.
@@ -71,7 +75,7 @@ impl Backends {
     /// begins to load its model.
     pub fn build(config: &BackendsConfig) -> Result<Self, BackendError> {
         let speech_to_text = recognizers::build("transcription", &config.transcription)?;
-        let models = models::build(&config.models, speech_to_text.as_ref())?;
+        let Models { models, subjects } = models::build(&config.models, speech_to_text.as_ref())?;
         let mut voices =
             BTreeMap::from([(Arc::from("kal"), Arc::new(Flite::new()) as Arc<dyn TextToSpeech>)]);
         for (name, voice) in &config.voices {
@@ -82,6 +86,7 @@ impl Backends {
         Ok(Self {
             default_model: known("default_model", &config.default_model, &models, "models")?,
             models,
+            subjects,
             default_voice: known("default_voice", &config.default_voice, &voices, "voices")?,
             voices,
             speech_to_text,

@@ -23,6 +23,7 @@ use crate::config::{self, Config, KeyError, PublicUrl};
 use crate::http::{Documents, Http, Shared, router};
 use crate::jobs::retention::{self, Keeping, Kind};
 use crate::outbound::Outbound;
+use crate::probes::{self, Book};
 use crate::storage::{AccountId, OpenError, Storage, StorageError, StoredKey};
 use crate::telemetry::traces::{Traces, TracesError};
 
@@ -43,6 +44,7 @@ pub struct Running {
     close: oneshot::Sender<()>,
     serving: JoinHandle<io::Result<()>>,
     sweeping: JoinHandle<()>,
+    probing: JoinHandle<()>,
 }
 
 /// Why a server does not start. All are the operator's to mend.
@@ -134,6 +136,7 @@ impl App {
         let listener = TcpListener::bind(server.listen).await.map_err(unbound)?;
         let local_addr = listener.local_addr().map_err(unbound)?;
 
+        let known = Book::beside(&storage.path);
         let storage = Storage::open_sqlite(&storage.path).await?;
         let now = now();
         let default_account = storage.accounts.default_account(AccountId(Uuid::new_v4()), now).await?;
@@ -155,6 +158,7 @@ impl App {
         let running_calls =
             Calls::with_files(calls, turn_taking, files, outbound.clone(), backends.clone(), storage.clone());
         running_calls.recover().await?;
+        let probing = tokio::spawn(probes::find_out(known, backends.subjects.clone()));
         let sweeping = tokio::spawn(retention::run(running_calls.clone(), storage.clone(), keeping));
         let http = Http::new(Shared {
             backends,
@@ -193,6 +197,7 @@ impl App {
             close,
             serving,
             sweeping,
+            probing,
         })
     }
 }
@@ -216,9 +221,10 @@ impl Running {
     /// Stops: first says that it is not ready and takes no new calls, then ends the calls there are, at the latest after the
     /// configured deadline, then finishes the requests in progress and closes the database.
     pub async fn stop(self) {
-        let Self { http, drain_deadline, traces, close, mut serving, sweeping, .. } = self;
+        let Self { http, drain_deadline, traces, close, mut serving, sweeping, probing, .. } = self;
         http.retire();
         sweeping.abort();
+        probing.abort();
         tracing::info!(deadline_s = drain_deadline.as_secs(), "stopping: no new calls");
         http.calls.shut_down(drain_deadline).await;
         let _ = close.send(());

@@ -305,6 +305,21 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// A model that can be probed.
+#[derive(Clone)]
+pub struct Subject {
+    /// Its configured name.
+    pub name: Arc<str>,
+    /// Where it is and what it is called there, without secrets: findings hold for that.
+    pub place: String,
+    /// The model.
+    pub model: Probed,
+    /// Whether it may be asked without anybody's wish.
+    pub allowed: bool,
+    /// Whether asking it may cost money.
+    pub paid: bool,
+}
+
 /// A model that heeds what was found out about it.
 #[derive(Clone)]
 pub struct Probed {

@@ -82,6 +82,17 @@ pub enum VoiceConfig {
     Scripted(ScriptedVoiceConfig),
 }
 
+impl VoiceConfig {
+    /// Whether asking it may cost money.
+    #[must_use]
+    pub fn has_key(&self) -> bool {
+        match self {
+            Self::Flite(_) | Self::Scripted(_) => false,
+            Self::Openai(config) => config.api_key_env.is_some() || config.api_key_file.is_some(),
+        }
+    }
+}
+
 /// The built-in voice: there is nothing to set.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::{
-    AnthropicModelConfig, AudioHistoryConfig, ModelConfig, OpenAiModelConfig, ScriptedModelConfig,
+    AnthropicModelConfig, AudioHistoryConfig, ModelConfig, OpenAiModelConfig, ScriptedModelConfig, Spending,
 };
 use super::{BackendError, api_key};
 use crate::health::Health;
@@ -13,6 +13,7 @@ use crate::http::Endpoint;
 use crate::language_model::anthropic::{self, AnthropicModel};
 use crate::language_model::fallback::{Fallbacks, Link, Settings};
 use crate::language_model::openai::{self, AudioHistory, OpenAiModel};
+use crate::language_model::probe::{Probed, Subject};
 use crate::language_model::scripted::Scripted;
 use crate::language_model::{LanguageModel, Waits};
 use crate::speech_to_text::SpeechToText;
@@ -22,14 +23,27 @@ const FIRST_TOKEN: Duration = Duration::from_secs(30);
 /// The same where somebody else could answer.
 const FIRST_TOKEN_WITH_FALLBACKS: Duration = Duration::from_secs(6);
 
-/// All models by name, each with those that stand behind it.
+/// All models by name, and those of them that can be tried out.
+pub(super) struct Models {
+    pub(super) models: BTreeMap<Arc<str>, Arc<dyn LanguageModel>>,
+    pub(super) subjects: Vec<Subject>,
+}
+
+/// Makes all models, each with those that stand behind it.
 pub(super) fn build(
     configs: &BTreeMap<String, ModelConfig>,
     recognizer: Option<&Arc<dyn SpeechToText>>,
-) -> Result<BTreeMap<Arc<str>, Arc<dyn LanguageModel>>, BackendError> {
+) -> Result<Models, BackendError> {
+    let mut subjects = Vec::new();
     let mut links = BTreeMap::from([("demo", link("demo", Arc::new(Scripted::demo()), Duration::ZERO))]);
     for (name, config) in configs {
-        let model = language_model(&format!("models.{name}"), config)?;
+        let mut model = language_model(&format!("models.{name}"), config)?;
+        if let Some((place, probe, paid)) = remote(config) {
+            let probed = Probed::new(model);
+            model = Arc::new(probed.clone());
+            let allowed = probe.allowed(paid);
+            subjects.push(Subject { name: name.as_str().into(), place, model: probed, allowed, paid });
+        }
         links.insert(name, link(name, model, config.standby().cool_down));
     }
     let mut models = BTreeMap::new();
@@ -50,7 +64,35 @@ pub(super) fn build(
         };
         models.insert(Arc::clone(&first.name), model);
     }
-    Ok(models)
+    Ok(Models { models, subjects })
+}
+
+/// Where a model is, whether it may be tried out, and whether there is a key; nothing for one that is in this process.
+fn remote(config: &ModelConfig) -> Option<(String, Spending, bool)> {
+    let (base, model, probe, paid) = match config {
+        ModelConfig::Anthropic(config) => {
+            let AnthropicModelConfig { base_url, model, api_key_env, api_key_file, .. } = config;
+            (base_url, model, Spending::Never, api_key_env.is_some() || api_key_file.is_some())
+        }
+        ModelConfig::Openai(config) => {
+            let OpenAiModelConfig { base_url, model, api_key_env, api_key_file, probe, .. } = config;
+            (base_url, model, *probe, api_key_env.is_some() || api_key_file.is_some())
+        }
+        ModelConfig::Scripted(_) => return None,
+    };
+    Some((format!("{} {model}", without_credentials(base)), probe, paid))
+}
+
+/// An address without what may be a password in it.
+fn without_credentials(address: &str) -> String {
+    match address.split_once("://") {
+        Some((scheme, rest)) => {
+            let authority = rest.find('/').unwrap_or(rest.len());
+            let host = rest[..authority].rfind('@').map_or(0, |at| at + 1);
+            format!("{scheme}://{}", &rest[host..])
+        }
+        None => address.to_owned(),
+    }
 }
 
 fn link(name: &str, model: Arc<dyn LanguageModel>, cool_down: Duration) -> Link {

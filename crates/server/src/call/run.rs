@@ -46,7 +46,7 @@ mod data_connection;
 /// How the driver runs tools.
 mod tools;
 
-/// What the driver does beside the model's answers: what it tells of them, and what the model reads in advance.
+/// What the driver tells of models and recognizers.
 mod models;
 
 /// How the driver takes a call from stage to stage.

@@ -188,6 +188,7 @@ pub(crate) fn backends() -> Backends {
     let hello = || Transcription::Words(Arc::from("hello"));
     Backends {
         models: BTreeMap::from([(Arc::from("script"), model)]),
+        subjects: Vec::new(),
         default_model: Arc::from("script"),
         voices: BTreeMap::from([(Arc::from("hum"), voice)]),
         default_voice: Arc::from("hum"),

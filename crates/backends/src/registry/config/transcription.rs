@@ -25,6 +25,19 @@ pub enum TranscriptionConfig {
     Pocketsphinx(PocketSphinxConfig),
 }
 
+impl TranscriptionConfig {
+    /// Whether asking it may cost money.
+    #[must_use]
+    pub fn has_key(&self) -> bool {
+        let (env, file, fallback) = match self {
+            Self::Auto | Self::None | Self::Pocketsphinx(_) => return false,
+            Self::Deepgram(config) => (&config.api_key_env, &config.api_key_file, &config.fallback),
+            Self::Openai(config) => (&config.api_key_env, &config.api_key_file, &config.fallback),
+        };
+        env.is_some() || file.is_some() || fallback.as_ref().is_some_and(|fallback| fallback.has_key())
+    }
+}
+
 /// A recognizer behind an OpenAI-compatible `/audio/transcriptions`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

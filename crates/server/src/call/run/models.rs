@@ -1,3 +1,6 @@
+//! What the driver does beside the answers of models and recognizers: what it tells of how they came about, and what a model reads
+//! in advance. The conversation hears nothing of it.
+
 use std::time::Duration;
 
 use antiphon_backends::language_model::{Asked, Fallback, Note, Request, Usage};
