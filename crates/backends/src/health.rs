@@ -141,14 +141,14 @@ mod tests {
     fn admitted(health: &Arc<Health>) -> Trial {
         match health.admit() {
             Admission::Admitted(trial) => trial,
-            other => panic!("{other:?}"),
+            other @ (Admission::Cooling { .. } | Admission::Busy) => panic!("{other:?}"),
         }
     }
 
     fn cools_for(health: &Arc<Health>) -> Duration {
         match health.admit() {
             Admission::Cooling { until, .. } => until - Instant::now(),
-            other => panic!("{other:?}"),
+            other @ (Admission::Admitted(_) | Admission::Busy) => panic!("{other:?}"),
         }
     }
 

@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use antiphon_audio::SampleRate;
 
-use self::models::Models;
 use self::config::{
     BackendsConfig, OpenAiVoiceConfig, ResponseFormat, ScriptedTurnDetectionConfig, SmartTurnConfig,
     TurnDetectionConfig, VoiceActivityConfig, VoiceConfig,
 };
+use self::models::Models;
 use crate::http::{ApiKey, Endpoint};
 use crate::language_model::LanguageModel;
 use crate::language_model::probe::Subject;

@@ -2,8 +2,8 @@
 
 use std::io::Write as _;
 
-use antiphon_server::doctor::{Level, Line, examine};
 use anstyle::{AnsiColor, Style};
+use antiphon_server::doctor::{Level, Line, examine};
 
 use crate::config::ConfigFile;
 use crate::exit::misuse;
@@ -70,7 +70,10 @@ fn sound() -> Line {
         (Level::Good, "there is a microphone and a loudspeaker for `antiphon talk`".to_owned())
     } else {
         let missing = missing.join(" and no ");
-        (Level::Warning, format!("there is no {missing}; `antiphon talk` needs --text, or --input and --output"))
+        (
+            Level::Warning,
+            format!("there is no {missing}; `antiphon talk` needs --text, or --input and --output"),
+        )
     };
     Line { level, about: "sound".to_owned(), text }
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::process::ExitCode;
 
+use crate::rest;
+
 /// What was asked for was done.
 pub(crate) const DONE: u8 = 0;
 /// It could not be done; the message says why.
@@ -28,6 +30,9 @@ pub(crate) fn misuse(message: impl Into<String>) -> anyhow::Error {
 
 /// An error and its causes on one line, without those that the text names already.
 pub(crate) fn describe(error: &anyhow::Error) -> String {
+    if let Some(text) = error.downcast_ref().and_then(rest::explain) {
+        return text;
+    }
     error.chain().skip(1).fold(error.to_string(), |text, cause| {
         let cause = cause.to_string();
         if text.contains(&cause) { text } else { format!("{text}: {cause}") }

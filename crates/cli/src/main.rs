@@ -9,6 +9,7 @@ mod explain;
 mod journals;
 mod models;
 mod replay;
+mod rest;
 mod screen;
 mod serve;
 mod simulate;
@@ -31,6 +32,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Agents on a server: list, create, change, start calls of them.
+    Agents(rest::agents::Args),
+    /// Calls on a server: list, read what was said and what happened, save recordings, hang up.
+    Calls(rest::calls::Args),
     /// Write completions for a shell to the standard output.
     #[command(
         after_help = "Example: antiphon completions bash > ~/.local/share/bash-completion/completions/antiphon"
@@ -47,7 +52,7 @@ enum Command {
     Doctor(doctor::Args),
     /// Say where the time of each turn of a call went.
     Explain(explain::Args),
-    /// List the configured models, and say how to get one running that hears.
+    /// List the models of a server, or say how to get one running (`models local`).
     Models(models::Args),
     /// Run recorded calls through the engine again: exactly, or with other settings.
     Replay(replay::Args),
@@ -57,6 +62,10 @@ enum Command {
     Simulate(simulate::Args),
     /// Talk to an agent: with microphone and speaker, with WAV files, or in writing.
     Talk(Box<talk::Args>),
+    /// Tools on a server: list, create, change, try out.
+    Tools(rest::tools::Args),
+    /// Voices on a server: list, hear, register, clone.
+    Voices(rest::voices::Args),
 }
 
 fn main() -> ExitCode {
@@ -75,6 +84,8 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
+        Command::Agents(args) => block_on(rest::agents::run(args)),
+        Command::Calls(args) => block_on(rest::calls::run(args)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "antiphon", &mut io::stdout());
             Ok(())
@@ -83,11 +94,13 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Doctor(args) => block_on(doctor::run(args)),
         Command::Explain(args) => explain::run(&args),
-        Command::Models(args) => models::run(&args),
+        Command::Models(args) => block_on(models::run(args)),
         Command::Replay(args) => replay::run(&args),
         Command::Serve(args) => block_on(serve::run(args)),
         Command::Simulate(args) => simulate::run(&args),
         Command::Talk(args) => block_on(talk::run(*args)),
+        Command::Tools(args) => block_on(rest::tools::run(args)),
+        Command::Voices(args) => block_on(rest::voices::run(args)),
     }
 }
 

@@ -1,20 +1,43 @@
-//! `antiphon models`: which models are configured, and how to get one running. Asks nobody.
+//! `antiphon models`: those of a running server, and those that a configuration names, with how to get one running.
 
 use std::io::Write as _;
 
 use antiphon_server::doctor::models::{Configured, LOCAL, configured};
+use clap::Subcommand;
 
 use crate::config::ConfigFile;
 use crate::exit::misuse;
+use crate::rest;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "`antiphon doctor` asks each of them and measures how fast it answers.")]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    which: Option<Which>,
+    #[command(flatten)]
+    list: rest::models::Args,
+}
+
+#[derive(Debug, Subcommand)]
+enum Which {
+    /// List the configured models, and say how to get one running that hears. Asks nobody; `antiphon doctor` does.
+    Local(Local),
+}
+
+#[derive(Debug, clap::Args)]
+struct Local {
     #[command(flatten)]
     file: ConfigFile,
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    match args.which {
+        Some(Which::Local(args)) => local(&args),
+        None => rest::models::run(args.list).await,
+    }
+}
+
+fn local(args: &Local) -> anyhow::Result<()> {
     let config = args.file.load()?.config;
     let backends = config.build_backends().map_err(|error| misuse(error.to_string()))?;
     let mut out = anstream::stdout();

@@ -12,12 +12,11 @@ use std::path::PathBuf;
 use antiphon_api::rest::calls::CreateCall;
 use antiphon_audio::{SampleRate, Wav};
 use antiphon_client::realtime::{Options, connect};
-use antiphon_client::rest::Client;
 use anyhow::Context as _;
-use clap::builder::NonEmptyStringValueParser;
 
 use crate::conversation::{Conversation, Layout, Loudspeaker, Outcome, Recording, User};
-use crate::exit::{Misuse, misuse};
+use crate::exit::misuse;
+use crate::rest::access::Access;
 use crate::screen::Screen;
 use crate::stop::Stop;
 
@@ -45,12 +44,8 @@ Lines that are typed are sent as messages of the user. Lines from a pipe each wa
 for the answer to the one before. With microphone and speaker, wear headphones, or the
 agent hears itself.")]
 pub(crate) struct Args {
-    /// The server, instead of the one in ANTIPHON_URL; without either, http://127.0.0.1:8080.
-    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
-    url: Option<String>,
-    /// A file with the API key, instead of ANTIPHON_API_KEY or ULTRAVOX_API_KEY.
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    access: Access,
     /// Join the call that has this join URL instead of creating one. Its rate has to be said with --rate.
     #[arg(long, value_name = "JOIN_URL", conflicts_with_all = ["url", "key_file"])]
     join: Option<String>,
@@ -134,19 +129,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 async fn create(args: &Args, rate: SampleRate) -> anyhow::Result<String> {
-    let mut builder = Client::builder();
-    if let Some(url) = &args.url {
-        builder = builder.url(url);
-    }
-    if let Some(path) = &args.key_file {
-        let key = std::fs::read_to_string(path)
-            .map_err(|error| misuse(format!("cannot read the key file {}: {error}", path.display())))?;
-        builder = builder.key(key.trim());
-    }
-    let client = builder
-        .environment(|name| std::env::var(name).ok())
-        .build()
-        .map_err(|error| Misuse(error.to_string()))?;
+    let client = args.access.client()?;
     let request = args.call.request(rate, args.audio.text)?;
     let query = args.call.query();
     let call = client.send(CreateCall, &(), &query, &request).await?;

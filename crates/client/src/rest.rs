@@ -2,7 +2,12 @@
 //!
 //! Knows no operation by name; [`antiphon_api`] has them. Never shows the API key.
 
+mod answer;
+mod download;
 mod error;
+mod form;
+mod pages;
+mod retries;
 
 use std::time::Duration;
 
@@ -14,7 +19,12 @@ use reqwest::{Method, Url, redirect};
 
 use crate::tls;
 
+use answer::answer_to;
+
+pub use answer::Answer;
 pub use error::{BuildError, RestError};
+pub use form::Form;
+pub use retries::Retries;
 
 /// Where [`Client::from_env`] expects a server if `ANTIPHON_URL` does not say.
 pub const LOCAL_URL: &str = "http://127.0.0.1:8080";
@@ -25,14 +35,17 @@ const API_KEY: &str = "X-API-Key";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// From the first byte to the last. Creating a call may involve inference on the hosted service.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// Bytes of an answer that are read; a page of 1000 calls has about a tenth of that.
-const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
+/// Between two pieces of what may take longer as a whole: downloads and uploads.
+const STALLED: Duration = Duration::from_secs(60);
 
 /// A client of one server, with one key. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
+    /// Knows no key: for URLs that the server gives out for elsewhere.
+    keyless: reqwest::Client,
     base: Url,
+    retries: Retries,
 }
 
 /// What a [`Client`] is made from.
@@ -40,6 +53,7 @@ pub struct Client {
 pub struct ClientBuilder {
     url: Option<String>,
     key: Option<Secret>,
+    retries: Retries,
 }
 
 impl Client {
@@ -64,40 +78,57 @@ impl Client {
         &self.base
     }
 
-    /// Sends a request and reads the answer.
+    /// Sends a request and reads the answer. What may be sent twice is sent again if the server was not reached or has no time
+    /// ([`Retries`]).
     ///
     /// # Errors
     ///
     /// The server could not be reached, or refused, or did not answer as the API says.
     pub async fn send<E: Endpoint>(
         &self,
-        _endpoint: E,
+        endpoint: E,
         path: &E::Path,
         query: &E::Query,
         body: &E::Body,
     ) -> Result<E::Response, RestError> {
+        self.send_raw(endpoint, path, query, body).await?.parsed()
+    }
+
+    /// The same, for an answer that is taken as it comes.
+    ///
+    /// # Errors
+    ///
+    /// The server could not be reached, or refused.
+    pub async fn send_raw<E: Endpoint>(
+        &self,
+        _endpoint: E,
+        path: &E::Path,
+        query: &E::Query,
+        body: &E::Body,
+    ) -> Result<Answer, RestError> {
+        let (url, body) = (self.address::<E>(path, query), body.to_body());
+        let mut attempts = self.retries.attempts(E::METHOD);
+        loop {
+            let mut request = self.http.request(method(E::METHOD), url.clone());
+            if let Some(body) = &body {
+                request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
+            }
+            match answer_to(request).await {
+                Err(error) if attempts.again(&error).await => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Where an operation is found.
+    fn address<E: Endpoint>(&self, path: &E::Path, query: &E::Query) -> Url {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{}", url.path().trim_end_matches('/'), path.fill(E::PATH)));
         let query = to_query(query);
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let method = Method::from_bytes(E::METHOD.as_str().as_bytes()).expect("it is a method of HTTP");
-        let mut request = self.http.request(method, url);
-        if let Some(body) = body.to_body() {
-            request = request.header(CONTENT_TYPE, "application/json").body(body);
-        }
-        let answer = request.send().await.map_err(RestError::unreachable)?;
-        let status = answer.status().as_u16();
-        let request_id = answer.headers().get("x-request-id").and_then(|id| id.to_str().ok()).map(Into::into);
-        let body = read(answer).await?;
-        if !(200..300).contains(&status) {
-            return Err(RestError::refused(status, request_id, &body));
-        }
-        match E::Response::from_response(&body) {
-            Ok(parsed) => Ok(parsed.value),
-            Err(problem) => Err(RestError::Unreadable { status, problem, request_id }),
-        }
+        url
     }
 }
 
@@ -113,6 +144,13 @@ impl ClientBuilder {
     #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(Secret::new(key));
+        self
+    }
+
+    /// How often, and with which pauses, a request is sent again that failed for the moment.
+    #[must_use]
+    pub fn retries(mut self, retries: Retries) -> Self {
+        self.retries = retries;
         self
     }
 
@@ -148,16 +186,20 @@ impl ClientBuilder {
         key.set_sensitive(true);
         let mut headers = HeaderMap::new();
         headers.insert(API_KEY, key);
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("antiphon-client/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers)
-            // A redirect would take the key to wherever it points.
-            .redirect(redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT)
-            .build()
-            .map_err(BuildError::Http)?;
-        Ok(Client { http, base })
+        let http = || {
+            reqwest::Client::builder()
+                .user_agent(concat!("antiphon-client/", env!("CARGO_PKG_VERSION")))
+                // A redirect would take the key to wherever it points.
+                .redirect(redirect::Policy::none())
+                .connect_timeout(CONNECT_TIMEOUT)
+                .read_timeout(STALLED)
+        };
+        Ok(Client {
+            http: http().timeout(TIMEOUT).default_headers(headers).build().map_err(BuildError::Http)?,
+            keyless: http().build().map_err(BuildError::Http)?,
+            base,
+            retries: self.retries,
+        })
     }
 }
 
@@ -185,15 +227,8 @@ fn authority(url: &Url) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-async fn read(mut answer: reqwest::Response) -> Result<Vec<u8>, RestError> {
-    let mut body = Vec::new();
-    while let Some(piece) = answer.chunk().await.map_err(RestError::unreachable)? {
-        if body.len() + piece.len() > LONGEST_ANSWER {
-            return Err(RestError::TooLong(LONGEST_ANSWER));
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok(body)
+fn method(method: antiphon_api::endpoint::Method) -> Method {
+    Method::from_bytes(method.as_str().as_bytes()).expect("it is a method of HTTP")
 }
 
 #[cfg(test)]
@@ -205,7 +240,7 @@ mod tests {
     }
 
     fn key(url: Option<&str>, variables: &[(&str, &str)]) -> Option<String> {
-        let builder = ClientBuilder { url: url.map(Into::into), key: None };
+        let builder = ClientBuilder { url: url.map(Into::into), ..ClientBuilder::default() };
         builder.environment(environment(variables)).key.map(|key| key.expose().to_owned())
     }
 

@@ -11,9 +11,9 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+use antiphon_backends::language_model::Failure;
 use antiphon_backends::language_model::measure::{Measurements, measure};
 use antiphon_backends::language_model::probe::{Finding, Findings, Subject, probe};
-use antiphon_backends::language_model::{Failure, LanguageModel as _};
 use antiphon_backends::registry::Backends;
 use antiphon_backends::registry::config::VoiceConfig;
 use antiphon_backends::speech_to_text;
@@ -171,7 +171,7 @@ async fn model(
 
 fn unreached(subject: &Subject, failure: &Failure) -> String {
     format!(
-        "{} (at {}); see that it runs and that base_url and model are right: `antiphon models` shows how to start one",
+        "{} (at {}); see that it runs and that base_url and model are right: `antiphon models local` shows how to start one",
         failure.reason, subject.place
     )
 }
@@ -207,14 +207,18 @@ fn found(subject: &Subject, findings: &Findings, tell: &mut dyn FnMut(Line)) {
 
 fn remedy(name: &str) -> &'static str {
     match name {
-        "takes audio" => "it is given transcripts; for audio, choose a model that hears, or set audio = false",
+        "takes audio" => {
+            "it is given transcripts; for audio, choose a model that hears, or set audio = false"
+        }
         "takes two recordings" => {
             "set audio_history = \"last_only\", or let vLLM take more with --limit-mm-per-prompt '{\"audio\":32}'"
         }
         "keeps their order" => "set audio_history = \"last_only\"",
         "hears with tools" => "on vLLM try --chat-template-content-format string",
         "counts tokens" => "its usage will be missing from the calls' events",
-        _ => "interrupted answers go on and take the place of others: run it with more slots (-np on llama.cpp)",
+        _ => {
+            "interrupted answers go on and take the place of others: run it with more slots (-np on llama.cpp)"
+        }
     }
 }
 
@@ -286,7 +290,8 @@ async fn transcription(
         return None;
     }
     let ask = || {
-        let request = speech_to_text::Request { samples: samples.as_slice().into(), language: Some("en".into()) };
+        let request =
+            speech_to_text::Request { samples: samples.as_slice().into(), language: Some("en".into()) };
         timeout(PATIENCE, recognizer.transcribe(request))
     };
     // The first one may have to load a model.

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use antiphon_backends::language_model::LanguageModel as _;
 use antiphon_backends::language_model::probe::{Findings, Subject, probe};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
@@ -19,7 +18,7 @@ const FILE: &str = "models.json";
 
 /// What was found out about models, by endpoint and name.
 #[derive(Debug)]
-pub struct Book {
+pub(crate) struct Book {
     path: PathBuf,
     entries: BTreeMap<String, Findings>,
 }
@@ -33,7 +32,7 @@ struct Written {
 impl Book {
     /// Reads what was found out before. A file that is missing or cannot be read holds nothing: it is found out again.
     #[must_use]
-    pub fn beside(database: &Path) -> Self {
+    pub(crate) fn beside(database: &Path) -> Self {
         let path = database.with_file_name(FILE);
         let entries = std::fs::read(&path)
             .ok()
@@ -46,7 +45,7 @@ impl Book {
 
     /// What is known of a model.
     #[must_use]
-    pub fn find(&self, subject: &Subject) -> Option<&Findings> {
+    pub(crate) fn find(&self, subject: &Subject) -> Option<&Findings> {
         self.entries.get(&subject.place)
     }
 
@@ -54,7 +53,7 @@ impl Book {
     ///
     /// # Errors
     /// If the file cannot be written; what is known is known until the process ends.
-    pub fn keep(&mut self, subject: &Subject, findings: Findings) -> std::io::Result<()> {
+    pub(crate) fn keep(&mut self, subject: &Subject, findings: Findings) -> std::io::Result<()> {
         self.entries.insert(subject.place.clone(), findings);
         let written = Written { version: VERSION, models: self.entries.clone() };
         let text = serde_json::to_vec_pretty(&written).map_err(std::io::Error::other)?;
@@ -67,7 +66,7 @@ impl Book {
 
 /// Finds out about the models that are configured to hear, if the configuration allows it and nobody has before, and has all of
 /// them heed what is known.
-pub async fn find_out(mut book: Book, subjects: Vec<Subject>) {
+pub(crate) async fn find_out(mut book: Book, subjects: Vec<Subject>) {
     for subject in subjects {
         let Subject { name, model, .. } = &subject;
         if let Some(findings) = book.find(&subject) {
@@ -85,7 +84,10 @@ pub async fn find_out(mut book: Book, subjects: Vec<Subject>) {
                 info!(model = %name, ?findings, "found out what the model can do");
                 model.heed(&findings);
                 if let Err(error) = book.keep(&subject, findings) {
-                    warn!("what was found out about a model cannot be kept in {}: {error}", book.path.display());
+                    warn!(
+                        "what was found out about a model cannot be kept in {}: {error}",
+                        book.path.display()
+                    );
                 }
             }
             // It may come up later; the next start asks again.

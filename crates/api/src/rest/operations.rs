@@ -91,7 +91,15 @@ fn shape<E: Endpoint>(schemas: &mut Schemas) -> Shape {
             arguments: E::Path::describe_arguments(schemas),
             query: E::Query::describe_fields(schemas),
             body,
-            answer: schemas.on(Side::Response, E::Response::contents),
+            answer: schemas.on(Side::Response, |schemas| {
+                let answer = E::Response::contents(schemas);
+                match E::Form::answer(schemas) {
+                    Some(other) => {
+                        answer.into_iter().map(|(kind, schema)| (kind, schema.or(other.clone()))).collect()
+                    }
+                    None => answer,
+                }
+            }),
         }
     })
 }

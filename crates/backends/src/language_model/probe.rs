@@ -201,7 +201,7 @@ impl Answer {
             Finding::Yes if !self.says(word) => {
                 Finding::Unclear(format!("of the word {word:?} it said {:?}", self.quoted()))
             }
-            finding => finding,
+            finding @ (Finding::Yes | Finding::No(_) | Finding::Unclear(_)) => finding,
         })
     }
 

@@ -91,7 +91,9 @@ impl LanguageModel for Actor {
             Act::Echoes => {
                 let words = request.prompt.messages.iter().rev().find_map(|message| match &message.body {
                     MessageBody::User { text, .. } => Some(text),
-                    _ => None,
+                    MessageBody::Agent { .. }
+                    | MessageBody::ToolCall { .. }
+                    | MessageBody::ToolResult { .. } => None,
                 });
                 vec![text(words.unwrap()), RunEvent::Finished]
             }

@@ -104,7 +104,11 @@ async fn serve(
                 loud |= bytes.iter().any(|byte| *byte != 0);
             }
             Message::Text(text) if text.contains("CloseStream") => break,
-            _ => {}
+            Message::Text(_)
+            | Message::Ping(_)
+            | Message::Pong(_)
+            | Message::Close(_)
+            | Message::Frame(_) => {}
         }
     }
     // The test may be over.

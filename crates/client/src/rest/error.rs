@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io;
+use std::time::Duration;
 
 use antiphon_api::ErrorBody;
 use antiphon_api::endpoint::Payload as _;
@@ -51,7 +53,15 @@ pub enum RestError {
         fields: BTreeMap<String, Vec<String>>,
         /// What the server's log calls the request.
         request_id: Option<String>,
+        /// When the server wants to be asked again, if it says so.
+        retry_after: Option<Duration>,
     },
+    /// A file of this machine cannot be read or written: whoever named it acts.
+    #[error("{0}")]
+    File(#[source] io::Error),
+    /// The list never ends: its next page is the one that was just read.
+    #[error("the server's list goes in circles; is this a server of the API?")]
+    Circle,
     /// The answer is endless.
     #[error("the server's answer is longer than {0} bytes; is this a server of the API?")]
     TooLong(usize),
@@ -77,12 +87,17 @@ impl RestError {
         Self::Unreachable(error.without_url())
     }
 
-    pub(super) fn refused(status: u16, request_id: Option<String>, body: &[u8]) -> Self {
+    pub(super) fn refused(
+        status: u16,
+        request_id: Option<String>,
+        retry_after: Option<Duration>,
+        body: &[u8],
+    ) -> Self {
         let (detail, fields) = match ErrorBody::from_response(body) {
             Ok(parsed) => (parsed.value.detail, parsed.value.errors),
             Err(_) => (String::from_utf8_lossy(body).chars().take(LONGEST_QUOTE).collect(), BTreeMap::new()),
         };
-        Self::Refused { status, detail, fields, request_id }
+        Self::Refused { status, detail, fields, request_id, retry_after }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Which models are configured, in words for people, and how to get one running that hears.
 
-use antiphon_backends::language_model::LanguageModel as _;
+use std::sync::Arc;
+
+use antiphon_backends::language_model::LanguageModel;
 use antiphon_backends::registry::Backends;
 use antiphon_backends::registry::config::ModelConfig;
 
@@ -28,8 +30,7 @@ pub struct Configured {
 #[must_use]
 pub fn configured(config: &Config, backends: &Backends) -> Vec<Configured> {
     let book = Book::beside(&config.storage.path);
-    let describe = |(name, model): (&std::sync::Arc<str>, &std::sync::Arc<_>)| {
-        let model: &dyn antiphon_backends::language_model::LanguageModel = &**model;
+    let describe = |(name, model): (&Arc<str>, &Arc<dyn LanguageModel>)| {
         let section = config.models.get(&**name);
         let subject = backends.subjects.iter().find(|subject| subject.name == *name);
         let findings = subject.and_then(|subject| book.find(subject));

@@ -8,6 +8,7 @@ mod accounts;
 mod agents;
 mod bad_input;
 mod calls;
+mod document;
 #[path = "../outbound/endpoint.rs"]
 mod endpoint;
 mod lifecycle;

@@ -81,16 +81,15 @@ enum Block {
 }
 
 #[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type")]
 enum Delta {
-    InputJsonDelta {
-        partial_json: String,
-    },
-    TextDelta {
-        text: String,
-    },
+    #[serde(rename = "input_json_delta")]
+    InputJson { partial_json: String },
+    #[serde(rename = "text_delta")]
+    Text { text: String },
     /// It thinks; what, is not for the user.
-    ThinkingDelta {},
+    #[serde(rename = "thinking_delta")]
+    Thinking {},
     #[serde(other)]
     Other,
 }
@@ -167,14 +166,14 @@ impl Messages {
                 Block::Other => told.push(Told::Working),
             },
             Event::ContentBlockDelta { index, delta } => match delta {
-                Delta::TextDelta { text } => self.say(text, told),
-                Delta::InputJsonDelta { partial_json } => {
+                Delta::Text { text } => self.say(text, told),
+                Delta::InputJson { partial_json } => {
                     if let Some(call) = self.calls.get_mut(&index) {
                         call.arguments.push_str(&partial_json);
                     }
                     told.push(Told::Working);
                 }
-                Delta::ThinkingDelta {} => told.push(Told::Thinking),
+                Delta::Thinking {} => told.push(Told::Thinking),
                 Delta::Other => told.push(Told::Working),
             },
             Event::MessageStart { message } => self.count(message.usage, told),

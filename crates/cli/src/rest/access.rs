@@ -1,0 +1,37 @@
+//! Which server, with which key: the options that every command over the network has.
+
+use std::path::PathBuf;
+
+use antiphon_client::rest::Client;
+use clap::builder::NonEmptyStringValueParser;
+
+use crate::exit::{Misuse, misuse};
+
+/// A server and a key for it.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Server")]
+pub(crate) struct Access {
+    /// The server, instead of the one in ANTIPHON_URL; without either, http://127.0.0.1:8080.
+    #[arg(long, global = true, value_parser = NonEmptyStringValueParser::new())]
+    url: Option<String>,
+    /// A file with the API key, instead of ANTIPHON_API_KEY or ULTRAVOX_API_KEY.
+    #[arg(long, value_name = "FILE", global = true)]
+    key_file: Option<PathBuf>,
+}
+
+impl Access {
+    /// A client of that server. Connects to nothing yet.
+    pub(crate) fn client(&self) -> anyhow::Result<Client> {
+        let mut builder = Client::builder();
+        if let Some(url) = &self.url {
+            builder = builder.url(url);
+        }
+        if let Some(path) = &self.key_file {
+            let key = std::fs::read_to_string(path)
+                .map_err(|error| misuse(format!("cannot read the key file {}: {error}", path.display())))?;
+            builder = builder.key(key.trim());
+        }
+        let client = builder.environment(|name| std::env::var(name).ok()).build();
+        Ok(client.map_err(|error| Misuse(error.to_string()))?)
+    }
+}
