@@ -10,6 +10,8 @@ mod fallback;
 mod openai;
 #[path = "support/prompts.rs"]
 mod prompts;
+#[path = "language_model/probe.rs"]
+mod probe;
 #[path = "language_model/remote.rs"]
 mod remote;
 #[path = "support/wire.rs"]
