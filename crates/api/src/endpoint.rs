@@ -47,6 +47,8 @@ pub trait Endpoint {
     const PATH: &'static str;
     /// The status of success.
     const SUCCESS: u16;
+    /// How large the body may be, in bytes; if it is not said, as large as bodies usually may: 1 MiB (protocol.md A-65).
+    const MAX_BODY_BYTES: Option<usize> = None;
     /// The arguments in the path.
     type Path: PathArguments;
     /// The parameters of the query.
@@ -63,14 +65,15 @@ pub trait Endpoint {
     const DOC: &'static str;
 }
 
-/// Defines an endpoint: `Name: Method "/path" path P, query Q, body B, form F, -> status Response | failure | failure`, where
-/// each of path, query, body and form may be left out. Failures that follow from these, such as 400 for a body, go without
-/// saying.
+/// Defines an endpoint: `Name: Method "/path" path P, query Q, body B, form F, up to N MiB, -> status Response | failure | failure`,
+/// where each of path, query, body, form and the size of these may be left out. Failures that follow from these, such as 400 for a
+/// body, go without saying.
 macro_rules! endpoint {
     (
         $(#[$($meta:tt)*])*
         pub $name:ident: $method:ident $path:literal $(path $arguments:ty,)?
-        $(query $query:ty,)? $(body $body:ty,)? $(form $form:ty,)? -> $status:literal $response:ty $(| $failure:literal)*
+        $(query $query:ty,)? $(body $body:ty,)? $(form $form:ty,)? $(up to $mib:literal MiB,)?
+        -> $status:literal $response:ty $(| $failure:literal)*
     ) => {
         $(#[$($meta)*])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +83,7 @@ macro_rules! endpoint {
             const METHOD: $crate::endpoint::Method = $crate::endpoint::Method::$method;
             const PATH: &'static str = $path;
             const SUCCESS: u16 = $status;
+            $( const MAX_BODY_BYTES: Option<usize> = Some($mib << 20); )?
             type Path = $crate::endpoint::or_else!($($arguments)?, ());
             type Query = $crate::endpoint::or_else!($($query)?, $crate::endpoint::NoQuery);
             type Body = $crate::endpoint::or_else!($($body)?, $crate::endpoint::NoBody);

@@ -120,6 +120,63 @@ id!(
     /// A voice.
     VoiceId
 );
+id!(
+    /// A webhook.
+    WebhookId
+);
+
+/// The part of an API key before its dot, which names the key and is no secret (protocol.md 0): 8 letters or digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ApiKeyPrefix(String);
+
+/// A text that is not the prefix of a key. It does not repeat the text, which may be a whole key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("that is no prefix of an API key; write the 8 letters or digits before its dot")]
+pub struct ApiKeyPrefixError;
+
+impl ApiKeyPrefix {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl crate::endpoint::PathArgument for ApiKeyPrefix {}
+
+impl fmt::Display for ApiKeyPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for ApiKeyPrefix {
+    type Err = ApiKeyPrefixError;
+
+    fn from_str(text: &str) -> Result<Self, ApiKeyPrefixError> {
+        let is_prefix = text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if is_prefix { Ok(Self(text.into())) } else { Err(ApiKeyPrefixError) }
+    }
+}
+
+impl Describe for ApiKeyPrefix {
+    fn describe(_: &mut Schemas) -> Schema {
+        Schema::of("string").with("pattern", "^[0-9A-Za-z]{8}$")
+    }
+}
+
+impl FromJson for ApiKeyPrefix {
+    fn from_json(value: &serde_json::Value, reader: &mut Reader) -> Option<Self> {
+        let text = String::from_json(value, reader)?;
+        text.parse().map_err(|error: ApiKeyPrefixError| reader.fault(error.to_string())).ok()
+    }
+}
+
+impl serde::Serialize for ApiKeyPrefix {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
 
 #[cfg(test)]
 mod tests {

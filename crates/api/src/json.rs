@@ -58,6 +58,11 @@ pub trait FromJson: Describe + Sized {
         value.is_null()
     }
 
+    /// Whether null may stand where such a field is: because it is unset then, or because null says something.
+    fn takes_null() -> bool {
+        Self::is_unset(&Value::Null)
+    }
+
     /// Whether a field that holds this is left out when an object is written that leaves out what is unset.
     fn is_left_out(&self) -> bool {
         false

@@ -49,6 +49,7 @@ pub mod realtime;
 pub mod rest;
 pub mod schema;
 
+mod change;
 mod duration;
 mod error;
 mod ids;
@@ -58,10 +59,12 @@ mod sample_rate;
 mod secret;
 mod timestamp;
 
+pub use change::Change;
 pub use duration::{DurationError, WireDuration};
 pub use error::ErrorBody;
 pub use ids::{
-    AccountId, AgentId, AgentRevisionId, CallId, CallStageId, CallToolId, IdError, ToolId, VoiceId,
+    AccountId, AgentId, AgentRevisionId, ApiKeyPrefix, ApiKeyPrefixError, CallId, CallStageId, CallToolId,
+    IdError, ToolId, VoiceId, WebhookId,
 };
 pub use page::Page;
 pub use patch::Patch;

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod agents;
+pub mod api_keys;
 pub mod calls;
 pub mod deleted_calls;
 pub mod models;
@@ -9,3 +10,4 @@ pub mod operations;
 pub mod schema;
 pub mod tools;
 pub mod voices;
+pub mod webhooks;

@@ -8,10 +8,10 @@ mod anthropic;
 mod fallback;
 #[path = "language_model/openai.rs"]
 mod openai;
-#[path = "support/prompts.rs"]
-mod prompts;
 #[path = "language_model/probe.rs"]
 mod probe;
+#[path = "support/prompts.rs"]
+mod prompts;
 #[path = "language_model/remote.rs"]
 mod remote;
 #[path = "support/wire.rs"]

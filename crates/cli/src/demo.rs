@@ -93,6 +93,7 @@ async fn serve(directory: &Path, key: &ApiKey) -> anyhow::Result<Running> {
     config.storage.path = directory.join("antiphon.db");
     config.auth.api_keys = vec![ConfiguredKey {
         name: "demo".to_owned(),
+        account: None,
         key: Some(Secret::new(key.expose())),
         key_file: None,
         sha256: None,

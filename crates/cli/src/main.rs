@@ -1,5 +1,6 @@
 //! The one binary, `antiphon`: the command line and nothing else. Each command has a file of its own.
 
+mod accounts;
 mod config;
 mod conversation;
 mod demo;
@@ -32,6 +33,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make and list the accounts of a server: whose calls, agents and keys are whose.
+    Accounts(accounts::Args),
     /// Agents on a server: list, create, change, start calls of them.
     Agents(rest::agents::Args),
     /// Calls on a server: list, read what was said and what happened, save recordings, hang up.
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
+        Command::Accounts(args) => block_on(accounts::run(args)),
         Command::Agents(args) => block_on(rest::agents::run(args)),
         Command::Calls(args) => block_on(rest::calls::run(args)),
         Command::Completions { shell } => {

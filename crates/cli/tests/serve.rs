@@ -81,6 +81,58 @@ async fn the_first_start_shows_a_key_that_works_and_later_ones_show_none() {
     assert_eq!(second.stop().await, Some(0));
 }
 
+/// Runs `antiphon accounts`, and gives its code, what it says and what it complains of.
+async fn accounts(directory: &Path, args: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_antiphon"))
+        .arg("accounts")
+        .args(args)
+        .env_clear()
+        .current_dir(directory)
+        .output()
+        .await
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+fn shown_key(output: &str) -> String {
+    let export = |line: &str| Some(line.trim().strip_prefix("export ANTIPHON_API_KEY=")?.to_owned());
+    output.lines().find_map(export).unwrap()
+}
+
+#[tokio::test]
+async fn an_account_that_is_made_beside_the_running_server_can_use_it_at_once() {
+    let directory = scratch("accounts");
+    let server = serve(&directory).await;
+    let (code, made, _) = accounts(&directory, &["create", "acme"]).await;
+    assert_eq!(code, Some(0), "{made}");
+    let key = shown_key(&made);
+    assert_eq!(server.calls(&key).await.unwrap(), 0);
+
+    let (code, _, complaint) = accounts(&directory, &["create", "acme"]).await;
+    assert_eq!(code, Some(2));
+    assert_eq!(
+        complaint.trim(),
+        "error: there is an account \"acme\" already; choose another name, or make a key with: antiphon accounts new-key acme"
+    );
+    let (code, _, complaint) = accounts(&directory, &["create", " acme"]).await;
+    assert_eq!((code, complaint.contains("begins and ends with a sign")), (Some(2), true), "{complaint}");
+    let (code, _, complaint) = accounts(&directory, &["new-key", "nobody"]).await;
+    assert_eq!((code, complaint.contains("no account \"nobody\"")), (Some(2), true), "{complaint}");
+
+    let (code, another, _) = accounts(&directory, &["new-key", "acme"]).await;
+    assert_eq!(code, Some(0), "{another}");
+    assert_ne!(shown_key(&another), key);
+    assert_eq!(server.calls(&shown_key(&another)).await.unwrap(), 0);
+    let (_, list, _) = accounts(&directory, &["list"]).await;
+    let lines: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["ID", "CREATED", "VALID", "KEYS", "NAME"]);
+    let rows: Vec<(&str, &str)> = lines[1..].iter().map(|row| (row[2], row[3])).collect();
+    assert_eq!(rows, [("1", "default"), ("2", "acme")]);
+    assert!(!list.contains(&key));
+    assert_eq!(server.stop().await, Some(0));
+}
+
 #[tokio::test]
 async fn an_address_in_use_fails_with_what_to_do() {
     let directory = scratch("serve_twice");

@@ -269,6 +269,7 @@ async fn app(name: &str) -> (Running, String, String) {
     config.storage.path = database;
     config.auth.api_keys = vec![ConfiguredKey {
         name: "test".into(),
+        account: None,
         key: Some(Secret::new(key.expose())),
         key_file: None,
         sha256: None,

@@ -128,6 +128,7 @@ fn call(number: u32, account: AccountId) -> StoredCall {
         client_version: Some("web_0.4.1".to_owned()),
         greeting_prompt: true,
         agent: Some(agent(number % 20)),
+        summary: None,
         request: StartCallRequest {
             system_prompt: Some("Be kind. ".repeat(133)),
             voice: Some(if number.is_multiple_of(2) { "Mark" } else { "Jessica" }.to_owned()),

@@ -1,5 +1,6 @@
 //! The server as a whole: builds the parts once, serves, and stops gracefully.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,19 +13,22 @@ use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use uuid::Uuid;
+use tokio_util::sync::CancellationToken;
 
-use crate::api_key::{ApiKey, NoRandomness};
+use crate::api_key::{ApiKey, KeyHash};
 use crate::call::journal::{Journals, UserText};
+use crate::call::limits::CallLimits;
 use crate::call::live::{Calls, Files};
 use crate::call::recording::Recordings;
 use crate::call::voices::samples::Samples;
 use crate::config::{self, Config, KeyError, PublicUrl};
-use crate::http::{Documents, Http, Shared, router};
+use crate::http::{ConfiguredKey, Documents, Http, RequestLimits, Shared, router};
+use crate::jobs::endings::Endings;
 use crate::jobs::retention::{self, Keeping, Kind};
+use crate::jobs::webhooks::{Clock, Dispatcher};
 use crate::outbound::Outbound;
 use crate::probes::{self, Book};
-use crate::storage::{AccountId, OpenError, Storage, StorageError, StoredKey};
+use crate::storage::{AccountId, DEFAULT_ACCOUNT, MakeKeyError, NewKey, OpenError, Storage, StorageError};
 use crate::telemetry::traces::{Traces, TracesError};
 
 /// How long requests in progress may take once all calls have ended.
@@ -43,7 +47,9 @@ pub struct Running {
     traces: Option<Traces>,
     close: oneshot::Sender<()>,
     serving: JoinHandle<io::Result<()>>,
-    sweeping: JoinHandle<()>,
+    sweeping: [JoinHandle<()>; 2],
+    /// What is done when calls have ended, in the order in which it stops.
+    aftermath: [(CancellationToken, JoinHandle<()>); 2],
     probing: JoinHandle<()>,
 }
 
@@ -71,9 +77,20 @@ pub enum StartError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// There is no randomness for a first key.
+    /// A configured key names an account that is not there.
+    #[error(
+        "the API key \"{key}\" of the configuration is of the account \"{account}\", which is not there; make it with \
+         `antiphon accounts create {account}`, or add it to auth.accounts"
+    )]
+    NoAccount {
+        /// What the key is called.
+        key: String,
+        /// What the account is called.
+        account: String,
+    },
+    /// There is no first key.
     #[error(transparent)]
-    Randomness(#[from] NoRandomness),
+    FirstKey(#[from] MakeKeyError),
     /// The database cannot be used.
     #[error(transparent)]
     Database(#[from] OpenError),
@@ -100,10 +117,12 @@ impl App {
             storage,
             recordings,
             calls,
+            limits,
             turn_taking,
             journal,
             outbound,
             telemetry,
+            webhooks,
             ..
         } = config;
         let keeping = vec![
@@ -122,14 +141,8 @@ impl App {
         ];
         let journals = journals(&journal, &storage);
         let recordings = Recordings::new(recordings.directory(&storage), recordings.rate());
+        let hashes = hashes(&auth)?;
         let samples = Samples::new(storage.voice_samples());
-        let mut configured_keys = Vec::with_capacity(auth.api_keys.len());
-        for key in auth.api_keys {
-            match key.hash() {
-                Ok(hash) => configured_keys.push(hash),
-                Err(source) => return Err(StartError::ConfiguredKey { name: key.name, source }),
-            }
-        }
         let traces = Traces::start(&telemetry)?;
         // Before anything is written: a key that is made is shown only by a server that starts.
         let unbound = |source| StartError::Listen { address: server.listen, source };
@@ -139,9 +152,15 @@ impl App {
         let known = Book::beside(&storage.path);
         let storage = Storage::open_sqlite(&storage.path).await?;
         let now = now();
-        let default_account = storage.accounts.default_account(AccountId(Uuid::new_v4()), now).await?;
-        let api_key_made = match configured_keys.is_empty() && !storage.keys.any_valid().await? {
-            true => Some(make_key(&storage, default_account, now).await?),
+        let default_account = storage.accounts.default_account(AccountId::random(), now).await?;
+        let mut own_limits = HashMap::new();
+        for account in &auth.accounts {
+            let id = storage.accounts.ensure_account(&account.name, AccountId::random(), now).await?;
+            own_limits.insert(id, limits.with(account.limits));
+        }
+        let configured_keys = configured_keys(&storage, auth, hashes).await?;
+        let api_key_made = match configured_keys.is_empty() && !storage.keys.any_valid(now).await? {
+            true => Some(first_key(&storage, default_account, now).await?),
             false => None,
         };
 
@@ -156,10 +175,23 @@ impl App {
         let outbound = Outbound::new(&outbound);
         let backends = Arc::new(backends);
         let running_calls =
-            Calls::with_files(calls, turn_taking, files, outbound.clone(), backends.clone(), storage.clone());
+            Calls::with_files(calls, turn_taking, files, outbound.clone(), backends.clone(), storage.clone())
+                .limited(CallLimits::new(limits, own_limits.clone()));
         running_calls.recover().await?;
         let probing = tokio::spawn(probes::find_out(known, backends.subjects.clone()));
-        let sweeping = tokio::spawn(retention::run(running_calls.clone(), storage.clone(), keeping));
+        let clock: Clock = Arc::new(self::now);
+        let courier = Arc::new(outbound.clone());
+        let dispatcher = Dispatcher::new(storage.clone(), courier, public_url.clone(), Arc::clone(&clock));
+        let endings = Endings::new(running_calls.clone(), storage.clone(), clock);
+        let sweeping = [
+            tokio::spawn(retention::run(running_calls.clone(), storage.clone(), keeping)),
+            tokio::spawn(dispatcher.clone().keep_log(webhooks.keep_log)),
+        ];
+        let (no_endings, no_webhooks) = (CancellationToken::new(), CancellationToken::new());
+        let aftermath = [
+            (no_endings.clone(), tokio::spawn(endings.run(no_endings))),
+            (no_webhooks.clone(), tokio::spawn(dispatcher.run(no_webhooks))),
+        ];
         let http = Http::new(Shared {
             backends,
             calls: running_calls.clone(),
@@ -168,7 +200,7 @@ impl App {
             recordings,
             samples,
             configured_keys,
-            default_account,
+            limits: RequestLimits::new(limits, own_limits),
             public_url: public_url.clone(),
             server,
             documents: Documents::default(),
@@ -197,6 +229,7 @@ impl App {
             close,
             serving,
             sweeping,
+            aftermath,
             probing,
         })
     }
@@ -221,13 +254,21 @@ impl Running {
     /// Stops: first says that it is not ready and takes no new calls, then ends the calls there are, at the latest after the
     /// configured deadline, then finishes the requests in progress and closes the database.
     pub async fn stop(self) {
-        let Self { http, drain_deadline, traces, close, mut serving, sweeping, probing, .. } = self;
+        let Self { http, drain_deadline, traces, close, mut serving, sweeping, aftermath, probing, .. } =
+            self;
         http.retire();
-        sweeping.abort();
+        for sweeping in sweeping {
+            sweeping.abort();
+        }
         probing.abort();
         tracing::info!(deadline_s = drain_deadline.as_secs(), "stopping: no new calls");
         http.calls.shut_down(drain_deadline).await;
         let _ = close.send(());
+        for (stop, job) in aftermath {
+            stop.cancel();
+            // It ends by itself, soon.
+            let _ = job.await;
+        }
         if let Some(traces) = traces {
             traces.shut_down().await;
         }
@@ -252,21 +293,35 @@ fn journals(journal: &config::Journal, storage: &config::Storage) -> Option<Jour
     })
 }
 
-async fn make_key(storage: &Storage, account: AccountId, now: Timestamp) -> Result<ApiKey, StartError> {
-    loop {
-        let key = ApiKey::generate()?;
-        let stored = StoredKey {
-            prefix: key.prefix().to_owned(),
-            account,
-            name: "made on the first start".to_owned(),
-            hash: key.hash(),
-            created: now,
-            revoked: None,
+/// The hashes of the configuration's keys, in its order.
+fn hashes(auth: &config::Auth) -> Result<Vec<KeyHash>, StartError> {
+    let hash = |key: &config::ConfiguredKey| {
+        key.hash().map_err(|source| StartError::ConfiguredKey { name: key.name.clone(), source })
+    };
+    auth.api_keys.iter().map(hash).collect()
+}
+
+/// The configuration's keys, each with the account that it opens.
+async fn configured_keys(
+    storage: &Storage,
+    auth: config::Auth,
+    hashes: Vec<KeyHash>,
+) -> Result<Vec<ConfiguredKey>, StartError> {
+    let mut keys = Vec::with_capacity(hashes.len());
+    for (key, hash) in auth.api_keys.into_iter().zip(hashes) {
+        let name = key.account.as_deref().unwrap_or(DEFAULT_ACCOUNT);
+        let Some(account) = storage.accounts.account_named(name).await? else {
+            return Err(StartError::NoAccount { key: key.name, account: name.to_owned() });
         };
-        if storage.keys.insert(&stored).await? {
-            return Ok(key);
-        }
+        keys.push(ConfiguredKey { name: key.name, hash, account: account.id });
     }
+    Ok(keys)
+}
+
+async fn first_key(storage: &Storage, account: AccountId, now: Timestamp) -> Result<ApiKey, StartError> {
+    let name = "made on the first start".to_owned();
+    let (key, _) = storage.make_key(NewKey { account, name, creator: None, expires: None }, now).await?;
+    Ok(key)
 }
 
 fn now() -> Timestamp {

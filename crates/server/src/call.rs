@@ -5,6 +5,7 @@
 //! that it dials itself (`data_connection`); clients arrive through a [`leg`].
 
 pub mod agents;
+mod callbacks;
 mod clips;
 mod data_connection;
 mod ear;
@@ -12,11 +13,13 @@ mod inheritance;
 pub mod journal;
 mod lasting_tools;
 pub mod leg;
+pub mod limits;
 pub mod live;
 pub(crate) mod messages;
 mod mouth;
 mod record;
 pub mod recording;
+pub(crate) mod resource;
 mod run;
 pub(crate) mod setup;
 mod spans;
@@ -28,7 +31,7 @@ pub(crate) mod wire;
 mod witness;
 mod work;
 
-pub use live::{Calls, CreateError, CreateOptions, NotActive, RequestError};
+pub use live::{Calls, CreateError, CreateOptions, DeleteError, NotActive, RequestError};
 pub use run::Join;
 pub use setup::{SetupError, model_names};
 pub use stages::{first_stage, last_stage_of, stages_of};

@@ -8,6 +8,7 @@ mod auth;
 mod calls;
 mod document;
 mod journal;
+mod limits;
 mod log;
 mod outbound;
 mod period;
@@ -19,6 +20,7 @@ mod server;
 mod storage;
 mod telemetry;
 mod turn_taking;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,9 +32,10 @@ use antiphon_backends::registry::config::{
 use antiphon_backends::registry::{BackendError, Backends, Listeners};
 use serde::{Deserialize, Serialize};
 
-pub use auth::{Auth, ConfiguredKey, KeyError};
+pub use auth::{Auth, ConfiguredAccount, ConfiguredKey, KeyError, account_name_problem};
 pub use calls::{Calls, DefaultMedium};
 pub use journal::{Journal, UserTextChoice};
+pub use limits::{Limits, OwnLimits};
 pub use log::{Log, LogFormat};
 pub use outbound::{InvalidTarget, Outbound, Target};
 pub use problem::{Problem, Source};
@@ -43,6 +46,7 @@ pub use server::Server;
 pub use storage::Storage;
 pub use telemetry::Telemetry;
 pub use turn_taking::{Speculation, TurnTaking};
+pub use webhooks::Webhooks;
 
 use document::Document;
 use problem::Checks;
@@ -69,6 +73,8 @@ pub struct Config {
     pub recordings: Recordings,
     /// What calls get and may not exceed.
     pub calls: Calls,
+    /// What accounts may not exceed.
+    pub limits: Limits,
     /// What calls leave to be replayed and explained from.
     pub journal: Journal,
     /// Whom the server dials on a user's behalf.
@@ -94,6 +100,8 @@ pub struct Config {
     pub log: Log,
     /// Where the spans of calls are sent.
     pub telemetry: Telemetry,
+    /// How long is known what receivers were told.
+    pub webhooks: Webhooks,
 }
 
 /// A configuration, and where it came from.
@@ -223,11 +231,13 @@ impl Config {
         self.storage.validate(&mut checks);
         self.recordings.validate(&mut checks);
         self.calls.validate(&mut checks);
+        self.limits.validate(&mut checks);
         self.journal.validate(&mut checks);
         self.outbound.validate(&mut checks);
         self.turn_taking.validate(&mut checks);
         self.log.validate(&mut checks);
         self.telemetry.validate(&mut checks);
+        self.webhooks.validate(&mut checks);
         checks.found
     }
 }

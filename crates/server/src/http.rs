@@ -6,12 +6,14 @@
 mod accounts;
 mod agents;
 mod answer;
+mod api_keys;
 mod auth;
 mod calls;
 mod deleted_calls;
 mod error;
 mod health;
 mod join;
+mod limits;
 mod merge;
 mod models;
 mod page;
@@ -23,20 +25,22 @@ mod tools;
 mod trace;
 mod voice_preview;
 mod voices;
+mod webhooks;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use antiphon_backends::registry::Backends;
 
-use crate::api_key::KeyHash;
 use crate::call::live::Calls;
 use crate::call::recording::Recordings;
 use crate::call::voices::samples::Samples;
 use crate::config::{PublicUrl, Server};
 use crate::outbound::Outbound;
-use crate::storage::{AccountId, Storage};
+use crate::storage::Storage;
 
+pub(crate) use auth::ConfiguredKey;
+pub(crate) use limits::RequestLimits;
 pub(crate) use router::router;
 pub(crate) use schema::Documents;
 
@@ -58,10 +62,10 @@ pub(crate) struct Shared {
     pub(crate) backends: Arc<Backends>,
     /// The calls in progress.
     pub(crate) calls: Calls,
-    /// The hashes of the configuration's keys, all of them the default account's.
-    pub(crate) configured_keys: Vec<KeyHash>,
-    /// Whose the configuration's keys are.
-    pub(crate) default_account: AccountId,
+    /// The configuration's keys.
+    pub(crate) configured_keys: Vec<ConfiguredKey>,
+    /// How many requests an account may make.
+    pub(crate) limits: RequestLimits,
     /// The base of all URLs that clients are given.
     pub(crate) public_url: PublicUrl,
     /// The configuration's `[server]` section.

@@ -1,3 +1,5 @@
 //! What the server does by itself, beside calls and requests.
 
+pub mod endings;
 pub mod retention;
+pub mod webhooks;

@@ -13,6 +13,7 @@ pub mod jobs;
 pub mod outbound;
 mod probes;
 mod pulse;
+mod quota;
 mod signature;
 pub mod simulation;
 pub mod storage;

@@ -33,6 +33,8 @@ use resolver::Checked;
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long the body of an answer is waited for whose status is all that matters.
+const REMARKS: Duration = Duration::from_secs(1);
 /// Redirects that are followed.
 const REDIRECTS: usize = 3;
 /// How the server calls itself.
@@ -128,6 +130,22 @@ impl Outbound {
         }
     }
 
+    /// Sends a request and follows no redirect. A status counts once it is there; of the body as much is given as comes within a
+    /// second. Dropping the future closes the connection.
+    ///
+    /// # Errors
+    /// See [`OutboundError`]. An answer that is no success is none.
+    pub async fn send_once(&self, request: Request, bounds: Bounds) -> Result<Response, OutboundError> {
+        let by = Instant::now() + bounds.time;
+        let late = |_| OutboundError::Timeout { after: bounds.time };
+        let response = timeout_at(by, self.once(&request)).await.map_err(late)??;
+        let (status, headers) = (response.status(), response.headers().clone());
+        match timeout_at(by.min(Instant::now() + REMARKS), read(response, bounds.bytes)).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(_)) | Err(_) => Ok(Response { status, headers, body: Bytes::new(), cut: true }),
+        }
+    }
+
     /// Connects to the host and port of a URL, with TLS for `https` and `wss`; a WebSocket handshake may follow. Gives up after
     /// five seconds.
     ///
@@ -143,6 +161,21 @@ impl Outbound {
     /// See [`OutboundError`].
     pub fn check(&self, url: &Url) -> Result<(), OutboundError> {
         self.0.policy.check_url(url)
+    }
+
+    /// The same for the URL of somebody who is told things, which is shown to others and therefore may hold no credential that a URL
+    /// has a place for.
+    ///
+    /// # Errors
+    /// What is wrong with it, for whoever gave it.
+    pub fn check_receiver(&self, url: &str) -> Result<(), String> {
+        let url = Url::parse(url).map_err(|error| format!("is no URL: {error}"))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(
+                "holds a user or a password, which would be shown; check the signature instead".to_owned()
+            );
+        }
+        self.check(&url).map_err(|error| error.to_string())
     }
 
     async fn follow(&self, mut request: Request, most: usize) -> Result<Response, OutboundError> {

@@ -10,6 +10,11 @@ pub(crate) fn timestamp(at: Timestamp) -> String {
     at.to_string().replace('Z', "+00:00")
 }
 
+/// The same without an offset, for receivers that compare with a time that has none.
+pub(crate) fn naive_timestamp(at: Timestamp) -> String {
+    at.to_string().replace('Z', "")
+}
+
 /// HMAC-SHA256 over content and time, in lower-case hexadecimal digits.
 pub(crate) fn signature(secret: &Secret, content: &[u8], timestamp: &str) -> String {
     let mut mac =

@@ -9,19 +9,22 @@ pub mod agents;
 pub mod api_keys;
 pub mod calls;
 pub mod catalog;
+pub mod deliveries;
+pub mod endings;
 mod memory;
 mod sqlite;
 pub mod tools;
 pub mod voices;
+pub mod webhooks;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-pub use accounts::{AccountId, AccountStore};
+pub use accounts::{AccountId, AccountStore, DEFAULT_ACCOUNT, StoredAccount};
 pub use agents::{AgentOrder, AgentPlace, AgentStore, StoredAgent, StoredRevision};
-pub use api_keys::{KeyStore, StoredKey};
+pub use api_keys::{Farewell, KeyPlace, KeyStore, MakeKeyError, NewKey, Parting, StoredKey};
 pub use calls::{
     CallAgent, CallPlace, CallStore, Deletion, MessageChoice, MessagePlace, Severity, StoredCall,
     StoredEvent, StoredMessage, StoredStage,
@@ -30,8 +33,14 @@ pub use catalog::{
     AgentDay, CallCatalog, CallFilter, CallKey, CallSort, CallSpan, EventChoice, EventPlace, HourOfCalls,
     SortPlace, Tombstone,
 };
+pub use deliveries::{
+    AttemptOutcome, DeliveryKey, DeliveryPlace, DeliveryQueue, DeliveryState, DeliveryStore, DueDelivery,
+    EventNumber, Receiver, StoredDelivery,
+};
+pub use endings::{Ending, EndingStore, Summary};
 pub use tools::{StoredTool, ToolStore, ToolUse};
 pub use voices::{MostVoices, StoredVoice, VoiceKeeping, VoiceSource, VoiceStore};
+pub use webhooks::{StoredWebhook, WebhookHealth, WebhookPlace, WebhookStore};
 
 /// An operation under way.
 pub type Pending<'a, T> = BoxFuture<'a, Result<T, StorageError>>;
@@ -53,6 +62,12 @@ pub struct Storage {
     pub tools: Arc<dyn ToolStore>,
     /// Voices of accounts' own.
     pub voices: Arc<dyn VoiceStore>,
+    /// Who is told what happens to calls.
+    pub webhooks: Arc<dyn WebhookStore>,
+    /// What is to be told.
+    pub deliveries: Arc<dyn DeliveryStore>,
+    /// Calls that ended and are not done with.
+    pub endings: Arc<dyn EndingStore>,
     database: Arc<dyn Database>,
 }
 
@@ -74,6 +89,9 @@ impl Storage {
             agents: database.clone(),
             tools: database.clone(),
             voices: database.clone(),
+            webhooks: database.clone(),
+            deliveries: database.clone(),
+            endings: database.clone(),
             database,
         })
     }
@@ -90,6 +108,9 @@ impl Storage {
             agents: memory.clone(),
             tools: memory.clone(),
             voices: memory.clone(),
+            webhooks: memory.clone(),
+            deliveries: memory.clone(),
+            endings: memory.clone(),
             database: memory,
         }
     }

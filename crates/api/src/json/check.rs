@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Reader, quoted};
+use crate::change::Change;
 use crate::duration::WireDuration;
 use crate::schema::Schema;
 use crate::secret::Secret;
@@ -25,6 +26,20 @@ impl<T, C: Check<T>> Check<Option<T>> for C {
     fn check(&self, value: &Option<T>, reader: &mut Reader) {
         if let Some(value) = value {
             self.check(value, reader);
+        }
+    }
+}
+
+/// What is kept or cleared is held to nothing.
+impl<T, C: Check<T>> Check<Change<T>> for C {
+    fn bound(&self, schema: Schema) -> Schema {
+        Check::<T>::bound(self, schema)
+    }
+
+    fn check(&self, value: &Change<T>, reader: &mut Reader) {
+        match value {
+            Change::Keep | Change::Clear => {}
+            Change::Set(value) => self.check(value, reader),
         }
     }
 }
@@ -123,6 +138,33 @@ impl Check<Secret> for Chars {
 
     fn check(&self, value: &Secret, reader: &mut Reader) {
         self.check_text(value.expose(), reader);
+    }
+}
+
+/// At most so many characters or items, and something else.
+pub(crate) struct UpTo<C>(pub(crate) usize, pub(crate) C);
+
+impl<C: Check<String>> Check<String> for UpTo<C> {
+    fn bound(&self, schema: Schema) -> Schema {
+        self.1.bound(schema).with("maxLength", self.0)
+    }
+
+    fn check(&self, value: &String, reader: &mut Reader) {
+        Chars(0, self.0).check_text(value, reader);
+        self.1.check(value, reader);
+    }
+}
+
+impl<T, C: Check<Vec<T>>> Check<Vec<T>> for UpTo<C> {
+    fn bound(&self, schema: Schema) -> Schema {
+        self.1.bound(schema).with("maxItems", self.0)
+    }
+
+    fn check(&self, value: &Vec<T>, reader: &mut Reader) {
+        if value.len() > self.0 {
+            reader.refuse(format!("has {} items; use at most {}", value.len(), self.0));
+        }
+        self.1.check(value, reader);
     }
 }
 

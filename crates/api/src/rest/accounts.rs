@@ -1,13 +1,18 @@
 //! Accounts and what they have used (protocol.md 7.12).
 
+mod invoices;
+mod tts_keys;
 mod usage;
 
 use crate::endpoint::endpoint;
 use crate::ids::AccountId;
 use crate::json::record;
+use crate::page::Page;
 use crate::rest::calls::ListCallsQuery;
 use crate::timestamp::Timestamp;
 
+pub use invoices::{BillingReason, Invoice, InvoiceStatus, ListInvoicesQuery};
+pub use tts_keys::{KeyPrefix, TtsKeys, TtsKeysChange};
 pub use usage::{
     BillingUsage, BillingUsageDay, BillingUsageQuery, CallStatistics, CallUsage, ConcurrencyBucket,
     ConcurrencyPoint, ConcurrencyQuery, ConcurrencyUsage, DailyCallStatistics, HourlyCallStatistics,
@@ -41,6 +46,21 @@ endpoint! {
 endpoint! {
     /// Reads where bills go.
     pub ReadBilling: Get "/api/accounts/me/billing" -> 200 AccountBilling
+}
+
+endpoint! {
+    /// Lists invoices. Such a page says no total.
+    pub ListInvoices: Get "/api/accounts/me/billing/invoices" query ListInvoicesQuery, -> 200 Page<Invoice>
+}
+
+endpoint! {
+    /// Says for which providers of voices the account has keys.
+    pub ReadTtsKeys: Get "/api/accounts/me/tts_api_keys" -> 200 TtsKeys
+}
+
+endpoint! {
+    /// Sets and removes keys for providers of voices.
+    pub UpdateTtsKeys: Patch "/api/accounts/me/tts_api_keys" body TtsKeysChange, -> 200 TtsKeys
 }
 
 record! {

@@ -2,7 +2,7 @@
 //!
 //! Names and tags are those that clients generated from the original's document have.
 
-use super::{accounts, agents, calls, deleted_calls, models, schema, tools, voices};
+use super::{accounts, agents, api_keys, calls, deleted_calls, models, schema, tools, voices, webhooks};
 use crate::endpoint::{Endpoint, Form as _, Method, PathArguments as _, Payload as _};
 use crate::schema::{DescribeFields as _, Object, Schema, Schemas, Side};
 
@@ -120,7 +120,10 @@ operations! {
         accounts::ListAccounts: "accounts_list",
         accounts::ReadAccount: "accounts_me_retrieve",
         accounts::ReadBilling: "accounts_me_billing_retrieve",
+        accounts::ListInvoices: "accounts_me_billing_invoices_retrieve",
         accounts::ReadBillingUsage: "accounts_me_billing_usage_retrieve",
+        accounts::ReadTtsKeys: "accounts_me_tts_api_keys_retrieve",
+        accounts::UpdateTtsKeys: "accounts_me_tts_api_keys_partial_update",
         accounts::ReadCallUsage: "accounts_me_usage_calls_retrieve",
         accounts::ReadConcurrency: "accounts_me_usage_concurrency_retrieve",
     }
@@ -133,6 +136,14 @@ operations! {
         agents::ListAgentCalls: "agents_calls_list",
         agents::StartAgentCall: "agents_calls_create",
         agents::ListAgentUsage: "agents_usage_list",
+    }
+    "api_keys" {
+        api_keys::ListApiKeys: "api_keys_list",
+        api_keys::CreateApiKey: "api_keys_create",
+        api_keys::ReadApiKey: "api_keys_retrieve",
+        api_keys::ReplaceApiKey: "api_keys_update",
+        api_keys::UpdateApiKey: "api_keys_partial_update",
+        api_keys::DeleteApiKey: "api_keys_destroy",
     }
     "calls" {
         calls::ListCalls: "calls_list",
@@ -178,5 +189,14 @@ operations! {
         voices::DeleteVoice: "voices_destroy",
         voices::ReadVoicePreview: "voices_preview_retrieve",
         voices::PreviewVoice: "preview_voice",
+    }
+    "webhooks" {
+        webhooks::ListWebhooks: "webhooks_list",
+        webhooks::CreateWebhook: "webhooks_create",
+        webhooks::ReadWebhook: "webhooks_retrieve",
+        webhooks::ReplaceWebhook: "webhooks_update",
+        webhooks::UpdateWebhook: "webhooks_partial_update",
+        webhooks::DeleteWebhook: "webhooks_destroy",
+        webhooks::ListWebhookDeliveries: "webhooks_deliveries_list",
     }
 }

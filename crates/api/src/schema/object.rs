@@ -46,7 +46,7 @@ impl Object {
                 if absent.is_none() {
                     self.required.push(name.into());
                 }
-                let schema = schema.nullable(absent.is_some() && T::is_unset(&Value::Null));
+                let schema = schema.nullable(absent.is_some() && T::takes_null());
                 match default {
                     Some(default) => schema.with("default", json!(default)),
                     None => schema,

@@ -61,9 +61,8 @@ async fn complete(State(hearing): State<Arc<Hearing>>, body: Bytes) -> Response 
     let body: Value = serde_json::from_slice(&body).unwrap();
     let messages = body["messages"].as_array().unwrap();
     let clips = messages.iter().filter(|message| message["content"].is_array()).count();
-    let refused = |why: &str| {
-        (StatusCode::BAD_REQUEST, json!({"error": {"message": why}}).to_string()).into_response()
-    };
+    let refused =
+        |why: &str| (StatusCode::BAD_REQUEST, json!({"error": {"message": why}}).to_string()).into_response();
     if skills.broken {
         return (StatusCode::INTERNAL_SERVER_ERROR, "out of memory").into_response();
     }

@@ -36,6 +36,7 @@ impl Server {
         config.storage.path = directory.join("antiphon.db");
         config.auth.api_keys = vec![ConfiguredKey {
             name: "bench".to_owned(),
+            account: None,
             key: Some(Secret::new(KEY)),
             key_file: None,
             sha256: None,

@@ -3,7 +3,10 @@
 //! Owns the list of live calls and nothing of any call: each is a task of its own that is sent messages. A call that panics
 //! ends alone, with an end reason.
 
-use std::collections::HashMap;
+mod roster;
+
+use std::collections::HashSet;
+use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,6 +26,7 @@ use super::agents::AgentCall;
 use super::inheritance::overlay;
 use super::journal::{self, EarSettings, Header, Journals};
 use super::leg::{CarrierEnd, CloseCode};
+use super::limits::{CallLimits, TooManyCalls};
 use super::recording::Recordings;
 use super::run::{Command, Driver, Join, Subject};
 use super::setup::{self, Remark, Setup, SetupError};
@@ -32,11 +36,15 @@ use super::voices::own::OwnVoice;
 use super::voices::samples::Samples;
 use super::wire::{Meaning, Wire};
 use super::witness::Witness;
-use super::{lasting_tools, record};
+use super::{callbacks, lasting_tools, record};
 use crate::config::{self, Calls as Settings, DefaultMedium, TurnTaking};
 use crate::outbound::Outbound;
-use crate::storage::{AccountId, Direction, Storage, StorageError, StoredCall, StoredStage, Window};
+use crate::storage::{
+    AccountId, Deletion, Direction, Storage, StorageError, StoredCall, StoredStage, Window,
+};
 use crate::telemetry::traces::Traces;
+
+use roster::{Handle, Roster};
 
 /// Commands that may wait for a call. Whoever sends one waits when it is full.
 const COMMANDS: usize = 32;
@@ -54,15 +62,11 @@ struct Inner {
     files: Files,
     outbound: Outbound,
     storage: Storage,
-    live: Mutex<HashMap<CallId, Handle>>,
+    limits: CallLimits,
+    live: Mutex<Roster>,
+    /// Those of which something is still being written.
+    leaving: Mutex<HashSet<CallId>>,
     tasks: TaskTracker,
-}
-
-#[derive(Clone)]
-struct Handle {
-    commands: mpsc::Sender<Command>,
-    /// Set once a client joined; before that, nothing can be sent into the call.
-    joined: bool,
 }
 
 /// What lies in files and not in the store: what calls leave behind, and what their voices are made from.
@@ -103,6 +107,9 @@ pub enum CreateError {
     /// A field asks for what cannot be: the caller changes it.
     #[error(transparent)]
     Invalid(#[from] SetupError),
+    /// The account asks for more calls than it may have: the caller tries again.
+    #[error(transparent)]
+    Limited(#[from] TooManyCalls),
     /// The account has no such prior call.
     #[error("there is no such prior call")]
     NoPriorCall,
@@ -110,6 +117,17 @@ pub enum CreateError {
     #[error("the server is stopping")]
     Stopping,
     /// The call could not be kept: the caller tries again.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Why a call is not deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum DeleteError {
+    /// Its recording cannot be removed: the operator looks at the directory.
+    #[error("the recording cannot be removed: {0}")]
+    Recording(io::Error),
+    /// The store failed: the caller tries again.
     #[error(transparent)]
     Storage(#[from] StorageError),
 }
@@ -158,9 +176,22 @@ impl Calls {
             files,
             outbound,
             storage,
-            live: Mutex::new(HashMap::new()),
+            limits: CallLimits::default(),
+            live: Mutex::new(Roster::default()),
+            leaving: Mutex::new(HashSet::new()),
             tasks: TaskTracker::new(),
         }))
+    }
+
+    /// The same with limits to what accounts may have, before there are any calls.
+    ///
+    /// # Panics
+    /// It was cloned already.
+    #[must_use]
+    pub fn limited(mut self, limits: CallLimits) -> Self {
+        let inner = Arc::get_mut(&mut self.0).expect("nobody else has it before it is in use");
+        inner.limits = limits;
+        self
     }
 
     /// Creates a call: checks the request, keeps it, and waits for somebody to join.
@@ -185,6 +216,9 @@ impl Calls {
         };
         let own_voice = self.0.means.own_voice(&self.0.storage, account, &request).await?;
         let mut setup = self.prepare(&request, options.greeting_prompt, own_voice)?;
+        if let Some(callbacks) = &request.callbacks {
+            callbacks::check(callbacks, &self.0.outbound)?;
+        }
         if !options.ignored_fields.is_empty() {
             let fields = options.ignored_fields.join(", ");
             setup.remarks.push(Remark {
@@ -202,15 +236,16 @@ impl Calls {
             client_version: None,
             greeting_prompt: options.greeting_prompt,
             agent: options.agent.map(|call| call.agent),
+            summary: None,
             request,
         };
-        let commands = self.admit(call.id).ok_or(CreateError::Capacity { retry_after: RETRY_AFTER })?;
+        let commands = self.admit(call.id, account)?;
         let mut kept = self.0.storage.calls.insert(&call).await;
         if kept.is_ok() && !uses.is_empty() {
             kept = self.0.storage.tools.note_uses(call.id, &uses).await;
         }
         if let Err(error) = kept {
-            self.live().remove(&call.id);
+            self.live().remove(call.id);
             return Err(error.into());
         }
         self.start(&call, setup, commands, Duration::ZERO);
@@ -232,7 +267,7 @@ impl Calls {
                     let age = now.unix_micros().saturating_sub(call.created.unix_micros());
                     let age = Duration::from_micros(u64::try_from(age).unwrap_or(0));
                     // What was admitted once is not turned away by a smaller limit.
-                    self.start(&call, setup, self.enter(call.id), age);
+                    self.start(&call, setup, self.enter(call.id, call.account), age);
                 }
                 Ok(_) | Err(_) => {
                     warn!(call = %call.id, "a call was cut off when the server stopped; it ends now");
@@ -255,7 +290,7 @@ impl Calls {
         }
         // A call that ends before it answers is over.
         let end = answered.await.unwrap_or(Err(CloseCode::Ended))?;
-        if let Some(handle) = self.live().get_mut(&call) {
+        if let Some(handle) = self.live().get_mut(call) {
             handle.joined = true;
         }
         Ok(end)
@@ -281,8 +316,29 @@ impl Calls {
         Ok(())
     }
 
-    /// Deletes what a deleted call left in files.
-    pub async fn forget(&self, call: CallId) {
+    /// Deletes an ended call of the account with all that it left, but for a tombstone.
+    ///
+    /// # Errors
+    /// See [`DeleteError`]; the call is there as before.
+    pub async fn delete(
+        &self,
+        account: AccountId,
+        call: CallId,
+        at: Timestamp,
+    ) -> Result<Deletion, DeleteError> {
+        // The recording first: if it cannot be removed, the call stays, and whoever asked can ask again.
+        if let Some(recordings) = &self.0.files.recordings {
+            recordings.delete(call).await.map_err(DeleteError::Recording)?;
+        }
+        let deletion = self.0.storage.calls.delete(account, call, at).await?;
+        if deletion == Deletion::Deleted {
+            self.forget(call).await;
+        }
+        Ok(deletion)
+    }
+
+    /// Deletes the journal of a deleted call.
+    async fn forget(&self, call: CallId) {
         let Some(journals) = &self.0.files.journals else { return };
         if let Err(error) = journals.delete(call).await {
             error!(%call, %error, "the journal of a deleted call could not be deleted; delete it by hand");
@@ -292,25 +348,32 @@ impl Calls {
     /// Whether a call has not ended yet.
     #[must_use]
     pub fn is_live(&self, call: CallId) -> bool {
-        self.live().contains_key(&call)
+        self.live().get(call).is_some()
+    }
+
+    /// Whether something of a call is still being written: it may have ended already.
+    #[must_use]
+    pub fn is_leaving(&self, call: CallId) -> bool {
+        self.leaving().contains(&call)
     }
 
     /// How many calls have not ended yet.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.live().len()
+        self.live().count()
     }
 
-    /// How many calls there may be at a time.
+    /// How many calls the account may have at a time.
     #[must_use]
-    pub fn most(&self) -> usize {
-        self.0.means.settings.maximum_live
+    pub fn most(&self, account: AccountId) -> usize {
+        let all = self.0.means.settings.maximum_live;
+        self.0.limits.at_a_time(account).map_or(all, |own| all.min(own as usize))
     }
 
     /// Ends all calls and waits until their records are written, but not longer than `deadline`.
     pub async fn shut_down(&self, deadline: Duration) {
         self.0.tasks.close();
-        let handles: Vec<Handle> = self.live().values().cloned().collect();
+        let handles: Vec<Handle> = self.live().all().cloned().collect();
         for handle in handles {
             // A call that takes no commands has many waiting; it ends when its task is dropped.
             let _ = handle.commands.try_send(Command::ShutDown);
@@ -377,20 +440,22 @@ impl Calls {
     }
 
     /// Takes a place among the live calls, if there is one.
-    fn admit(&self, id: CallId) -> Option<mpsc::Receiver<Command>> {
+    fn admit(&self, id: CallId, account: AccountId) -> Result<mpsc::Receiver<Command>, CreateError> {
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let mut live = self.live();
-        if live.len() >= self.0.means.settings.maximum_live {
-            return None;
+        if live.count() >= self.0.means.settings.maximum_live {
+            return Err(CreateError::Capacity { retry_after: RETRY_AFTER });
         }
-        live.insert(id, Handle { commands, joined: false });
-        Some(receiver)
+        self.0.limits.admits(account, live.count_of(account))?;
+        self.0.limits.count(account)?;
+        live.insert(id, Handle { commands, joined: false, account });
+        Ok(receiver)
     }
 
     /// Takes a place among the live calls, whether there is one or not.
-    fn enter(&self, id: CallId) -> mpsc::Receiver<Command> {
+    fn enter(&self, id: CallId, account: AccountId) -> mpsc::Receiver<Command> {
         let (commands, receiver) = mpsc::channel(COMMANDS);
-        self.live().insert(id, Handle { commands, joined: false });
+        self.live().insert(id, Handle { commands, joined: false, account });
         receiver
     }
 
@@ -430,10 +495,11 @@ impl Calls {
         // A span of its own: the request that created the call is over long before the call is.
         let span = info_span!(parent: None, "call", id = %id);
         info!(parent: &span, "call created");
+        self.leaving().insert(id);
         let running = async move {
             let running = async {
                 let ended = AssertUnwindSafe(driver.run()).catch_unwind().await;
-                calls.live().remove(&id);
+                calls.live().remove(id);
                 ended.map_err(|_| Timestamp::from(jiff::Timestamp::now()))
             };
             // The writers end when the driver is gone and everything of it is written.
@@ -442,6 +508,7 @@ impl Calls {
                 error!("the call failed and ends: this is a bug of the server");
                 record::end(id, &calls.0.storage, at, EndReason::SystemError).await;
             }
+            calls.leaving().remove(&id);
         };
         self.0.tasks.spawn(running.instrument(span));
     }
@@ -475,12 +542,17 @@ impl Calls {
         }
     }
 
+    /// Held as `live` is.
+    fn leaving(&self) -> MutexGuard<'_, HashSet<CallId>> {
+        self.0.leaving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn handle(&self, call: CallId) -> Option<Handle> {
-        self.live().get(&call).cloned()
+        self.live().get(call).cloned()
     }
 
     /// Held for look-ups only, never across an await; what it guards is whole whatever panicked meanwhile.
-    fn live(&self) -> MutexGuard<'_, HashMap<CallId, Handle>> {
+    fn live(&self) -> MutexGuard<'_, Roster> {
         self.0.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

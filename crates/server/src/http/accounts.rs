@@ -3,6 +3,7 @@
 pub(super) mod billing;
 pub(super) mod list;
 pub(super) mod read;
+pub(super) mod tts_keys;
 pub(super) mod usage;
 
 use antiphon_api::AccountId;
@@ -11,9 +12,9 @@ use antiphon_api::rest::calls::Day;
 use jiff::ToSpan as _;
 use jiff::civil::date;
 
-use super::Http;
 use super::auth::Account;
 use super::error::ApiError;
+use super::{Http, voices};
 
 /// The account as its holder sees it. Nobody bills here, so that nothing runs out.
 async fn account_resource(http: &Http, account: &Account) -> Result<accounts::Account, ApiError> {
@@ -31,8 +32,8 @@ async fn account_resource(http: &Http, account: &Account) -> Result<accounts::Ac
         subscription_scheduled_update: None,
         subscription_renewal: None,
         active_calls: http.storage.catalog.count_live(account.0).await?,
-        allowed_concurrent_calls: Some(http.calls.most() as u64),
-        allowed_voices: None,
+        allowed_concurrent_calls: Some(http.calls.most(account.0) as u64),
+        allowed_voices: Some(voices::MOST.all.into()),
         allowed_corpora: None,
     })
 }

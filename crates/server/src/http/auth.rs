@@ -1,5 +1,6 @@
 //! Who asks: the API key of a request, and the account it belongs to (protocol.md 0, 7.13).
 
+use antiphon_api::Timestamp;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
@@ -14,8 +15,37 @@ pub(super) const API_KEY: &str = "x-api-key";
 /// Its equivalent that browsers of other origins may send (protocol.md A-66).
 pub(super) const UNSAFE_API_KEY: &str = "x-unsafe-api-key";
 
+/// A key that the configuration names, which cannot be revoked over the API.
+#[derive(Debug, Clone)]
+pub(crate) struct ConfiguredKey {
+    /// What it is called there.
+    pub(crate) name: String,
+    pub(crate) hash: KeyHash,
+    /// Whose it is.
+    pub(crate) account: AccountId,
+}
+
 /// The account whose key the request carries. A handler that takes one cannot be reached without a key.
-pub(super) struct Account(pub(super) AccountId);
+pub(super) struct Account(pub(super) AccountId, Key);
+
+/// The key that a request carries.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    /// One of the configuration, by its place there.
+    Configured(usize),
+    /// One of the database, by its prefix.
+    Kept(String),
+}
+
+impl Account {
+    /// What the key is known by: its prefix, or its name in the configuration.
+    pub(super) fn key_name(&self, http: &Http) -> String {
+        match &self.1 {
+            Key::Configured(index) => http.configured_keys[*index].name.clone(),
+            Key::Kept(prefix) => prefix.clone(),
+        }
+    }
+}
 
 impl FromRequestParts<Http> for Account {
     type Rejection = ApiError;
@@ -24,7 +54,9 @@ impl FromRequestParts<Http> for Account {
         let Some(key) = key(&parts.headers) else {
             return Err(unauthorized("the request has no API key; send it in the header X-API-Key"));
         };
-        account_of(http, key).await?.map(Self).ok_or_else(|| unauthorized("the API key is not valid"))
+        let account = account_of(http, key).await?;
+        http.limits.count(account.0, &account.1)?;
+        Ok(account)
     }
 }
 
@@ -36,16 +68,30 @@ fn key(headers: &HeaderMap) -> Option<&str> {
     [API_KEY, UNSAFE_API_KEY].into_iter().find_map(|name| headers.get(name)?.to_str().ok())
 }
 
-async fn account_of(http: &Http, key: &str) -> Result<Option<AccountId>, ApiError> {
-    let hash = KeyHash::of(key);
+async fn account_of(http: &Http, text: &str) -> Result<Account, ApiError> {
+    let hash = KeyHash::of(text);
     // All are compared, so that the time does not tell which one was near.
-    let configured = http.configured_keys.iter().filter(|configured| configured.matches(&hash)).count();
-    if configured > 0 {
-        return Ok(Some(http.default_account));
+    let configured = http.configured_keys.iter().enumerate();
+    let matching = configured.fold(None, |found, (index, configured)| match configured.hash.matches(&hash) {
+        true => Some((index, configured)),
+        false => found,
+    });
+    if let Some((index, configured)) = matching {
+        return Ok(Account(configured.account, Key::Configured(index)));
     }
-    let Ok(key) = key.parse::<ApiKey>() else { return Ok(None) };
-    let stored = http.storage.keys.find(key.prefix()).await?;
-    Ok(stored
-        .filter(|stored| stored.hash.matches(&hash) && stored.revoked.is_none())
-        .map(|stored| stored.account))
+    let stored = match text.parse::<ApiKey>() {
+        Ok(key) => http.storage.keys.find(key.prefix()).await?,
+        Err(_) => None,
+    };
+    let stored = stored
+        .filter(|stored| stored.hash.matches(&hash))
+        .ok_or_else(|| unauthorized("the API key is not valid"))?;
+    // Why it opens nothing is told only to whoever has the whole key.
+    if stored.revoked.is_some() {
+        return Err(unauthorized("the API key was revoked; use another one"));
+    }
+    if !stored.is_valid(Timestamp::from(jiff::Timestamp::now())) {
+        return Err(unauthorized("the API key has expired; use another one"));
+    }
+    Ok(Account(stored.account, Key::Kept(stored.prefix)))
 }

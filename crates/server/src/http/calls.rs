@@ -8,7 +8,6 @@ pub(super) mod list;
 pub(super) mod messages;
 pub(super) mod read;
 pub(super) mod recording;
-mod resource;
 pub(super) mod send_data_message;
 pub(super) mod stages;
 pub(super) mod tools;
@@ -16,7 +15,6 @@ pub(super) mod tools;
 use antiphon_api::CallId;
 
 pub(in crate::http) use filter::{at, filter};
-pub(in crate::http) use resource::{call_resource, end_reason};
 
 use super::Http;
 use super::auth::Account;

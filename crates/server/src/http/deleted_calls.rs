@@ -6,7 +6,7 @@ pub(super) mod read;
 use antiphon_api::AccountId;
 use antiphon_api::rest::deleted_calls::CallTombstone;
 
-use super::calls::end_reason;
+use crate::call::resource::end_reason;
 use crate::storage::Tombstone;
 
 fn tombstone_resource(stone: &Tombstone) -> CallTombstone {
@@ -20,6 +20,6 @@ fn tombstone_resource(stone: &Tombstone) -> CallTombstone {
         max_duration: stone.max_duration,
         end_reason: stone.ended.map(|(_, reason)| end_reason(reason)),
         recording_enabled: stone.recording_enabled,
-        had_summary: false,
+        had_summary: stone.had_summary,
     }
 }

@@ -23,7 +23,7 @@ const EXCLUSIONS: [(&str, &[&str]); 3] = [
 ];
 
 /// `whole` with the changes that `patch` says. What is no object changes all of it.
-pub(super) fn merged(whole: Value, patch: &Value) -> Value {
+pub(in crate::http) fn merged(whole: Value, patch: &Value) -> Value {
     merge(whole, patch, "")
 }
 

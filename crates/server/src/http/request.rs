@@ -5,7 +5,7 @@ use antiphon_api::endpoint::{Endpoint, Method, PathArguments, Payload};
 use antiphon_api::json::from_query;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Query, RawPathParams, Request};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 
 use super::Http;
@@ -48,9 +48,11 @@ impl<E: Endpoint<Path: Send, Query: Send>> FromRequest<Http> for Requested<E> {
             Method::Delete | Method::Get | Method::Head | Method::Options => Bytes::new(),
             Method::Patch | Method::Post | Method::Put => {
                 let headers = parts.headers.clone();
-                let body = Bytes::from_request(Request::from_parts(parts, body), http)
-                    .await
-                    .map_err(|error| unreadable(&error, http.server.max_body_bytes))?;
+                let limit = E::MAX_BODY_BYTES.unwrap_or(0).max(http.server.max_body_bytes);
+                let mut request = Request::from_parts(parts, body);
+                DefaultBodyLimit::max(limit).apply(&mut request);
+                let body =
+                    Bytes::from_request(request, http).await.map_err(|error| unreadable(&error, limit))?;
                 insist_on_json(&headers, &body)?;
                 body
             }

@@ -2,11 +2,15 @@
 
 use antiphon_api::endpoint::{Endpoint, Method};
 use antiphon_api::rest::accounts::{
-    ListAccounts, ReadAccount, ReadBilling, ReadBillingUsage, ReadCallUsage, ReadConcurrency,
+    ListAccounts, ListInvoices, ReadAccount, ReadBilling, ReadBillingUsage, ReadCallUsage, ReadConcurrency,
+    ReadTtsKeys, UpdateTtsKeys,
 };
 use antiphon_api::rest::agents::{
     CreateAgent, DeleteAgent, ListAgentCalls, ListAgentUsage, ListAgents, ReadAgent, StartAgentCall,
     UpdateAgent,
+};
+use antiphon_api::rest::api_keys::{
+    CreateApiKey, DeleteApiKey, ListApiKeys, ReadApiKey, ReplaceApiKey, UpdateApiKey,
 };
 use antiphon_api::rest::calls::{
     CreateCall, DeleteCall, ListCallEvents, ListCallMessages, ListCallStages, ListCallTools, ListCalls,
@@ -23,6 +27,10 @@ use antiphon_api::rest::voices::{
     CreateVoice, DeleteVoice, ListVoices, PreviewVoice, ReadVoice, ReadVoicePreview, ReplaceVoice,
     UpdateVoice,
 };
+use antiphon_api::rest::webhooks::{
+    CreateWebhook, DeleteWebhook, ListWebhookDeliveries, ListWebhooks, ReadWebhook, ReplaceWebhook,
+    UpdateWebhook,
+};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
@@ -34,8 +42,8 @@ use tower_http::cors::{Any, CorsLayer};
 
 use super::error::ApiError;
 use super::{
-    Http, accounts, agents, auth, calls, deleted_calls, health, join, models, schema, tools, trace,
-    voice_preview, voices,
+    Http, accounts, agents, api_keys, auth, calls, deleted_calls, health, join, models, schema, tools, trace,
+    voice_preview, voices, webhooks,
 };
 
 /// All routes, and what surrounds them.
@@ -98,6 +106,22 @@ fn routes() -> Routes {
     let routes = endpoint::<ReadBillingUsage, _>(routes, accounts::billing::usage::usage);
     let routes = endpoint::<ReadCallUsage, _>(routes, accounts::usage::calls::calls);
     let routes = endpoint::<ReadConcurrency, _>(routes, accounts::usage::concurrency::concurrency);
+    let routes = endpoint::<ListInvoices, _>(routes, accounts::billing::invoices::invoices);
+    let routes = endpoint::<ReadTtsKeys, _>(routes, accounts::tts_keys::read);
+    let routes = endpoint::<UpdateTtsKeys, _>(routes, accounts::tts_keys::update);
+    let routes = endpoint::<CreateApiKey, _>(routes, api_keys::create::create);
+    let routes = endpoint::<ListApiKeys, _>(routes, api_keys::list::list);
+    let routes = endpoint::<ReadApiKey, _>(routes, api_keys::read::read);
+    let routes = endpoint::<ReplaceApiKey, _>(routes, api_keys::update::replace);
+    let routes = endpoint::<UpdateApiKey, _>(routes, api_keys::update::update);
+    let routes = endpoint::<DeleteApiKey, _>(routes, api_keys::delete::delete);
+    let routes = endpoint::<CreateWebhook, _>(routes, webhooks::create::create);
+    let routes = endpoint::<ListWebhooks, _>(routes, webhooks::list::list);
+    let routes = endpoint::<ReadWebhook, _>(routes, webhooks::read::read);
+    let routes = endpoint::<ReplaceWebhook, _>(routes, webhooks::replace::replace);
+    let routes = endpoint::<UpdateWebhook, _>(routes, webhooks::update::update);
+    let routes = endpoint::<DeleteWebhook, _>(routes, webhooks::delete::delete);
+    let routes = endpoint::<ListWebhookDeliveries, _>(routes, webhooks::deliveries::deliveries);
     endpoint::<ReadSchema, _>(routes, schema::read)
 }
 

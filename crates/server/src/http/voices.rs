@@ -26,7 +26,7 @@ use crate::storage::{MostVoices, StoredVoice, VoiceKeeping, VoiceSource};
 use crate::tools::header_name;
 
 /// How many voices an account may have: a list of them is looked at as a whole, and recordings take their place on the disk.
-const MOST: MostVoices = MostVoices { all: 1_000, recordings: 100 };
+pub(super) const MOST: MostVoices = MostVoices { all: 1_000, recordings: 100 };
 /// How often a change is tried that another one keeps getting ahead of.
 const ATTEMPTS: usize = 8;
 /// What stands for the text to speak in the body of a generic voice (protocol.md 2.7).

@@ -1,11 +1,11 @@
 //! Calls, the messages in them and what happened to them.
 
-use antiphon_api::rest::calls::{Message, StartCallRequest};
+use antiphon_api::rest::calls::{Message, RetentionPolicy, StartCallRequest};
 use antiphon_api::{AgentId, AgentRevisionId, CallId, CallStageId, Timestamp};
 use antiphon_engine::output::EndReason;
 use serde_json::Value;
 
-use super::{AccountId, Pending, Slice, Window};
+use super::{AccountId, Pending, Slice, Summary, Window};
 
 /// A call as it is kept. What clients see of it is derived from this.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,8 +26,21 @@ pub struct StoredCall {
     pub greeting_prompt: bool,
     /// The agent that it was created with, if it was.
     pub agent: Option<CallAgent>,
+    /// What it was about, once somebody has summed it up.
+    pub summary: Option<Summary>,
     /// The effective creation request: defaults filled in, prior call merged. It holds secrets.
     pub request: StartCallRequest,
+}
+
+impl StoredCall {
+    /// Whether it asked to be deleted once it is billed and everybody has been told (protocol.md 2.1, `retentionPolicy`).
+    #[must_use]
+    pub fn is_deleted_after_billing(&self) -> bool {
+        match self.request.retention_policy {
+            Some(RetentionPolicy::AutoDelete) => true,
+            Some(RetentionPolicy::Retain) | None => false,
+        }
+    }
 }
 
 /// The agent of a call as it was when the call was created, whatever became of it since.

@@ -100,6 +100,8 @@ pub struct Tombstone {
     pub max_duration: WireDuration,
     /// Whether it was recorded.
     pub recording_enabled: bool,
+    /// Whether it was summed up.
+    pub had_summary: bool,
     /// When it was deleted.
     pub deleted: Timestamp,
 }
@@ -324,6 +326,7 @@ impl StoredCall {
             ended: self.ended,
             max_duration: self.request.max_duration.unwrap_or(WireDuration::from_secs(3600)),
             recording_enabled: self.request.recording_enabled == Some(true),
+            had_summary: self.summary.is_some(),
             deleted,
         }
     }

@@ -3,31 +3,45 @@
 //! Owns everything in one place behind one lock that is held for single operations, so that each is atomic and done at once.
 //! Passes the same contract suite as the databases.
 
+mod accounts;
 mod agents;
 mod catalog;
+mod deliveries;
+mod endings;
 mod tools;
 mod voices;
+mod webhooks;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use antiphon_api::{AgentId, CallId, Timestamp};
+use antiphon_api::rest::webhooks::WebhookEvent;
+use antiphon_api::{AgentId, CallId, Secret, Timestamp, WebhookId};
 use antiphon_engine::output::EndReason;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
+use tokio::sync::watch;
 
+use super::endings::Phase;
 use super::{
-    AccountId, AccountStore, CallStore, Database, Deletion, Direction, KeyStore, MessageChoice, MessagePlace,
-    Pending, Severity, Slice, StorageError, StoredAgent, StoredCall, StoredEvent, StoredKey, StoredMessage,
-    StoredStage, StoredTool, StoredVoice, Tombstone, ToolUse, Window,
+    AccountId, CallStore, Database, Deletion, Direction, EventNumber, MessageChoice, MessagePlace, Pending,
+    Severity, Slice, StorageError, StoredAccount, StoredAgent, StoredCall, StoredEvent, StoredKey,
+    StoredMessage, StoredStage, StoredTool, StoredVoice, StoredWebhook, Tombstone, ToolUse, Window,
 };
+use deliveries::{KeptEnding, Outbox};
 
 #[derive(Default)]
-pub(super) struct Memory(Mutex<Contents>);
+pub(super) struct Memory {
+    contents: Mutex<Contents>,
+    /// Tells that there may be something to deliver.
+    outbox: watch::Sender<()>,
+}
 
 #[derive(Default)]
 struct Contents {
-    account: Option<AccountId>,
+    accounts: Vec<StoredAccount>,
+    /// Keys for other people's services.
+    provider_keys: HashMap<AccountId, BTreeMap<String, Secret>>,
     keys: HashMap<String, StoredKey>,
     calls: HashMap<CallId, Kept>,
     agents: HashMap<AgentId, StoredAgent>,
@@ -37,6 +51,8 @@ struct Contents {
     tools: Vec<StoredTool>,
     /// By age.
     voices: Vec<StoredVoice>,
+    webhooks: BTreeMap<WebhookId, StoredWebhook>,
+    outbox: Outbox,
     closed: bool,
 }
 
@@ -64,9 +80,19 @@ impl Memory {
         ready(result).boxed()
     }
 
+    /// The same for what may leave something to deliver.
+    fn changing<'a, T: Send + 'a>(
+        &self,
+        operation: impl FnOnce(&mut Contents) -> Result<T, StorageError>,
+    ) -> Pending<'a, T> {
+        let done = self.at_once(operation);
+        self.outbox.send_replace(());
+        done
+    }
+
     /// No operation leaves anything half done, whatever panicked meanwhile.
     fn contents(&self) -> MutexGuard<'_, Contents> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -81,46 +107,9 @@ impl Database for Memory {
     }
 }
 
-impl AccountStore for Memory {
-    fn default_account(&self, id: AccountId, _: Timestamp) -> Pending<'_, AccountId> {
-        self.at_once(|contents| Ok(*contents.account.get_or_insert(id)))
-    }
-
-    fn name(&self, id: AccountId) -> Pending<'_, Option<String>> {
-        self.at_once(|contents| Ok((contents.account == Some(id)).then(|| "default".to_owned())))
-    }
-}
-
-impl KeyStore for Memory {
-    fn insert<'a>(&'a self, key: &'a StoredKey) -> Pending<'a, bool> {
-        self.at_once(|contents| {
-            let free = !contents.keys.contains_key(&key.prefix);
-            if free {
-                contents.keys.insert(key.prefix.clone(), key.clone());
-            }
-            Ok(free)
-        })
-    }
-
-    fn find<'a>(&'a self, prefix: &'a str) -> Pending<'a, Option<StoredKey>> {
-        self.at_once(|contents| Ok(contents.keys.get(prefix).cloned()))
-    }
-
-    fn any_valid(&self) -> Pending<'_, bool> {
-        self.at_once(|contents| Ok(contents.keys.values().any(|key| key.revoked.is_none())))
-    }
-
-    fn revoke<'a>(&'a self, prefix: &'a str, at: Timestamp) -> Pending<'a, bool> {
-        self.at_once(|contents| {
-            let valid = contents.keys.get_mut(prefix).filter(|key| key.revoked.is_none());
-            Ok(valid.map(|key| key.revoked = Some(at)).is_some())
-        })
-    }
-}
-
 impl CallStore for Memory {
     fn insert<'a>(&'a self, call: &'a StoredCall) -> Pending<'a, ()> {
-        self.at_once(|contents| {
+        self.changing(|contents| {
             if contents.calls.contains_key(&call.id) {
                 return Err(nonsense(call.id, "the id is taken"));
             }
@@ -135,6 +124,7 @@ impl CallStore for Memory {
             if let Some(agent) = call.agent.as_ref().and_then(|agent| contents.agents.get_mut(&agent.id)) {
                 agent.calls += 1;
             }
+            contents.tell(call.id, WebhookEvent::Started, call.created);
             Ok(())
         })
     }
@@ -158,31 +148,40 @@ impl CallStore for Memory {
         at: Timestamp,
         client_version: Option<&'a str>,
     ) -> Pending<'a, bool> {
-        self.at_once(|contents| {
+        self.changing(|contents| {
             let Some(kept) = contents.calls.get_mut(&id) else { return Ok(false) };
             if kept.call.joined.is_some() || kept.call.ended.is_some() {
                 return Ok(false);
             }
             kept.call.joined = Some(at);
             kept.call.client_version = client_version.map(str::to_owned);
+            contents.tell(id, WebhookEvent::Joined, at);
             Ok(true)
         })
     }
 
     fn mark_ended(&self, id: CallId, at: Timestamp, reason: EndReason) -> Pending<'_, bool> {
-        self.at_once(|contents| {
+        self.changing(|contents| {
             let live = contents.calls.get_mut(&id).filter(|kept| kept.call.ended.is_none());
-            Ok(live.map(|kept| kept.call.ended = Some((at, reason))).is_some())
+            let Some(kept) = live else { return Ok(false) };
+            kept.call.ended = Some((at, reason));
+            let auto_delete = kept.call.is_deleted_after_billing();
+            contents.outbox.endings.insert(id, KeptEnding { ended: at, phase: Phase::Held, auto_delete });
+            for event in EventNumber::AT_THE_END {
+                contents.tell(id, event, at);
+            }
+            Ok(true)
         })
     }
 
     fn delete(&self, account: AccountId, id: CallId, at: Timestamp) -> Pending<'_, Deletion> {
-        self.at_once(|contents| match contents.calls.get(&id) {
+        self.changing(|contents| match contents.calls.get(&id) {
             Some(kept) if kept.call.account == account && kept.call.ended.is_none() => Ok(Deletion::Live),
             Some(kept) if kept.call.account == account => {
                 let agent = kept.call.agent.as_ref().map(|agent| agent.id);
                 contents.tombstones.push((kept.call.tombstone(at), agent));
                 contents.calls.remove(&id);
+                contents.outbox.forget(id, at);
                 Ok(Deletion::Deleted)
             }
             Some(_) | None => Ok(Deletion::Unknown),
@@ -266,6 +265,13 @@ impl CallStore for Memory {
 }
 
 impl Contents {
+    /// Keeps what happened to a call for everybody who wants to know.
+    fn tell(&mut self, call: CallId, event: WebhookEvent, at: Timestamp) {
+        if let Some(kept) = self.calls.get(&call) {
+            self.outbox.enqueue(&kept.call, event, at, self.webhooks.values());
+        }
+    }
+
     fn kept_mut(&mut self, call: CallId) -> Result<&mut Kept, StorageError> {
         self.calls.get_mut(&call).ok_or_else(|| nonsense(call, "there is no such call"))
     }

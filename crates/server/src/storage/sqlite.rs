@@ -8,10 +8,13 @@ mod agents;
 mod api_keys;
 mod calls;
 mod catalog;
+mod deliveries;
+mod endings;
 mod messages;
 mod stages;
 mod tools;
 mod voices;
+mod webhooks;
 
 use std::fs::OpenOptions;
 use std::io;
@@ -26,6 +29,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{Row, SqlSafeStr};
+use tokio::sync::watch;
 
 use super::{Database, OpenError, Pending, StorageError};
 
@@ -35,6 +39,8 @@ const BEGIN: &str = "BEGIN IMMEDIATE";
 /// A pool of connections to one file.
 pub(super) struct Sqlite {
     pool: SqlitePool,
+    /// Tells that there may be something to deliver.
+    outbox: watch::Sender<()>,
 }
 
 impl Sqlite {
@@ -59,7 +65,7 @@ impl Sqlite {
             .run(&pool)
             .await
             .map_err(|source| OpenError::Migrate { path: path.to_owned(), source })?;
-        Ok(Self { pool })
+        Ok(Self { pool, outbox: watch::Sender::default() })
     }
 }
 
@@ -88,7 +94,10 @@ fn migrations() -> Migrator {
         one(3, "stages", include_str!("../../migrations/sqlite/0003_stages.sql")),
         one(4, "agents", include_str!("../../migrations/sqlite/0004_agents.sql")),
         one(5, "call lists", include_str!("../../migrations/sqlite/0005_call_lists.sql")),
+        one(14, "tenants", include_str!("../../migrations/sqlite/0014_tenants.sql")),
         one(19, "voices", include_str!("../../migrations/sqlite/0019_voices.sql")),
+        one(12, "webhooks", include_str!("../../migrations/sqlite/0012_webhooks.sql")),
+        one(13, "summaries", include_str!("../../migrations/sqlite/0013_summaries.sql")),
     ])
 }
 

@@ -78,6 +78,7 @@ impl Stand {
         config.storage.path = directory.join("antiphon.db");
         config.auth.api_keys = vec![ConfiguredKey {
             name: "test".to_owned(),
+            account: None,
             key: Some(Secret::new(KEY)),
             key_file: None,
             sha256: None,

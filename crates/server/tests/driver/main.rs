@@ -8,6 +8,7 @@ mod failures;
 mod footprint;
 mod interruption;
 mod keep_alive;
+mod limits;
 mod media;
 mod models;
 mod pacing;

@@ -79,7 +79,8 @@ async fn an_account_says_how_many_calls_it_has() {
     let account = server.get("/api/accounts/me").await.json();
     assert_eq!((&account["activeCalls"], &account["allowedConcurrentCalls"]), (&json!(1), &json!(7)));
     assert_eq!(account["accountId"].as_str().unwrap().len(), 36);
-    for key in ["subscriptionTier", "subscriptionRenewal", "allowedVoices"] {
+    assert_eq!(account["allowedVoices"], 1000);
+    for key in ["subscriptionTier", "subscriptionRenewal", "subscriptionExpiration"] {
         assert_eq!(account.get(key), Some(&Value::Null), "{key}");
     }
     assert_eq!(server.get("/api/accounts").await.json(), json!([account]));
@@ -114,6 +115,7 @@ async fn calls_are_summed_up_as_a_whole_by_day_and_by_hour() {
             client_version: None,
             greeting_prompt: true,
             agent: None,
+            summary: None,
             request: StartCallRequest::default(),
         };
         storage.calls.insert(&call).await.unwrap();

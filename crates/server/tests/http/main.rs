@@ -6,16 +6,20 @@
 
 mod accounts;
 mod agents;
+mod api_keys;
 mod bad_input;
 mod calls;
 mod document;
 #[path = "../outbound/endpoint.rs"]
 mod endpoint;
 mod lifecycle;
+mod limits;
 mod lists;
 mod recording;
 mod schema;
 mod server;
 mod surroundings;
+mod tenants;
 mod tools;
 mod voices;
+mod webhooks;

@@ -99,6 +99,7 @@ impl Server {
             client_version: None,
             greeting_prompt: true,
             agent: None,
+            summary: None,
             request: serde_json::from_value(request).unwrap(),
         };
         storage.calls.insert(&call).await.unwrap();
@@ -165,6 +166,7 @@ impl Directory {
         config.transcription = TranscriptionConfig::None;
         config.auth.api_keys = vec![ConfiguredKey {
             name: "test".to_owned(),
+            account: None,
             key: Some(Secret::new(KEY)),
             key_file: None,
             sha256: None,

@@ -1,7 +1,7 @@
 //! What holds for every path: keys, unknown paths and methods, request ids, CORS, health.
 
 use antiphon_server::api_key::ApiKey;
-use antiphon_server::storage::StoredKey;
+use antiphon_server::storage::{Farewell, StoredKey};
 use reqwest::Method;
 use serde_json::json;
 
@@ -54,14 +54,16 @@ async fn a_key_of_the_database_opens_until_it_is_revoked() {
         prefix: key.prefix().to_owned(),
         account,
         name: "another".to_owned(),
+        creator: None,
         hash: key.hash(),
         created: now,
+        expires: None,
         revoked: None,
     };
     storage.keys.insert(&stored).await.unwrap();
     let list = || answer(server.request(Method::GET, "/api/calls").header("X-API-Key", key.expose()));
     assert_eq!(list().await.status, 200);
-    storage.keys.revoke(key.prefix(), now).await.unwrap();
+    storage.keys.part_with(account, key.prefix(), Farewell::Revoked, now, true).await.unwrap();
     assert_eq!(list().await.status, 401);
     storage.close().await;
     server.stop().await;

@@ -7,10 +7,9 @@ use antiphon_api::rest::calls::{
 };
 use antiphon_api::{CallId, CallStageId, SampleRate, Secret, Timestamp, ToolId};
 use antiphon_engine::output::EndReason;
-use antiphon_server::api_key::ApiKey;
 use antiphon_server::storage::{
     AccountId, CallPlace, Deletion, Direction, MessageChoice, MessagePlace, Severity, Storage, StoredCall,
-    StoredEvent, StoredKey, StoredMessage, StoredStage, StoredTool, ToolUse, Window,
+    StoredEvent, StoredMessage, StoredStage, StoredTool, ToolUse, Window,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -19,37 +18,6 @@ pub(crate) async fn the_default_account_is_made_once(storage: &Storage) {
     let (first, second) = (AccountId(Uuid::from_u128(1)), AccountId(Uuid::from_u128(2)));
     assert_eq!(storage.accounts.default_account(first, at(0)).await.unwrap(), first);
     assert_eq!(storage.accounts.default_account(second, at(1)).await.unwrap(), first);
-}
-
-pub(crate) async fn a_key_is_found_by_its_prefix_until_it_is_revoked_for_good(storage: &Storage) {
-    let account = account(storage).await;
-    assert!(!storage.keys.any_valid().await.unwrap());
-    let key = ApiKey::generate().unwrap();
-    let stored = StoredKey {
-        prefix: key.prefix().to_owned(),
-        account,
-        name: "first".to_owned(),
-        hash: key.hash(),
-        created: at(5),
-        revoked: None,
-    };
-    assert!(storage.keys.insert(&stored).await.unwrap());
-    assert!(!storage.keys.insert(&stored).await.unwrap(), "a prefix is taken once");
-    assert!(storage.keys.any_valid().await.unwrap());
-
-    let found = storage.keys.find(key.prefix()).await.unwrap().unwrap();
-    assert!(found.hash.matches(&key.hash()));
-    assert_eq!(
-        (found.account, found.name.as_str(), found.created, found.revoked),
-        (account, "first", at(5), None)
-    );
-    assert!(storage.keys.find("nothing1").await.unwrap().is_none());
-
-    assert!(storage.keys.revoke(key.prefix(), at(6)).await.unwrap());
-    assert!(!storage.keys.revoke(key.prefix(), at(7)).await.unwrap());
-    assert!(!storage.keys.revoke("nothing1", at(7)).await.unwrap());
-    assert_eq!(storage.keys.find(key.prefix()).await.unwrap().unwrap().revoked, Some(at(6)));
-    assert!(!storage.keys.any_valid().await.unwrap());
 }
 
 pub(crate) async fn a_call_comes_back_as_it_was_kept(storage: &Storage) {
@@ -282,6 +250,7 @@ pub(crate) async fn call(storage: &Storage, number: u128, created: Timestamp) ->
         client_version: None,
         greeting_prompt: true,
         agent: None,
+        summary: None,
         request: StartCallRequest::default(),
     }
 }

@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed expectation fails the test")]
 
+mod accounts;
 mod agents;
 mod catalog;
 mod contract;
 mod voices;
+mod webhooks;
 
 use std::path::{Path, PathBuf};
 
@@ -40,7 +42,6 @@ macro_rules! contract {
 contract! {
     contract:
     the_default_account_is_made_once,
-    a_key_is_found_by_its_prefix_until_it_is_revoked_for_good,
     a_call_comes_back_as_it_was_kept,
     a_call_is_joined_once_and_ends_once,
     a_call_that_ended_cannot_be_joined,
@@ -54,6 +55,13 @@ contract! {
     a_tool_comes_back_as_it_was_kept_and_only_to_its_account,
     tools_are_kept_up_to_a_number_all_or_none,
     a_tools_history_knows_its_calls_and_its_failures;
+    accounts:
+    accounts_are_made_once_and_found_by_their_names,
+    a_key_is_found_by_its_prefix_until_it_is_revoked_for_good,
+    a_key_expires,
+    keys_are_walked_newest_first_and_only_by_their_account,
+    the_last_valid_key_stays_unless_there_is_another_way_in,
+    keys_for_providers_are_set_and_removed_one_by_one;
     agents:
     an_agent_comes_back_as_it_was_kept_and_only_to_its_account,
     agents_are_searched_by_name_and_walked_in_every_order,
@@ -72,6 +80,16 @@ contract! {
     a_voices_name_is_its_own_within_the_account,
     of_two_changes_of_a_voice_the_second_is_told_that_it_comes_too_late,
     an_account_has_a_bounded_number_of_voices_and_of_recordings;
+    webhooks:
+    a_webhook_comes_back_as_it_was_kept_and_only_its_account_changes_it,
+    webhooks_are_walked_both_ways_and_chosen_by_agent,
+    everybody_who_wants_to_know_is_told_and_nobody_else,
+    of_a_call_one_thing_is_told_after_the_other,
+    the_end_of_a_call_is_held_until_it_is_summed_up_or_too_late,
+    a_call_that_asks_for_it_can_be_deleted_when_everybody_has_been_told,
+    deliveries_are_listed_with_their_attempts_and_health_follows_them,
+    deleting_a_call_cancels_what_waits_of_it,
+    of_each_webhook_the_latest_thousand_deliveries_are_remembered;
 }
 
 #[tokio::test]

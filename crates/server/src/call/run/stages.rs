@@ -142,6 +142,7 @@ fn unresolved(error: CreateError) -> SetupError {
     match error {
         CreateError::Invalid(error) => error,
         CreateError::Capacity { .. }
+        | CreateError::Limited(_)
         | CreateError::NoPriorCall
         | CreateError::Stopping
         | CreateError::Storage(_) => {

@@ -1,5 +1,6 @@
 //! `GET /api/accounts/me/billing`: reads where bills go, which is nowhere.
 
+pub(in crate::http) mod invoices;
 pub(in crate::http) mod usage;
 
 use antiphon_api::rest::accounts::{AccountBilling, ReadBilling};

@@ -11,8 +11,8 @@ use super::super::answer::{Answer, Answered};
 use super::super::auth::Account;
 use super::super::error::ApiError;
 use super::super::request::Requested;
-use super::resource::call_resource;
 use crate::call::live::{CreateError, CreateOptions};
+use crate::call::resource::call_resource;
 
 pub(in crate::http) async fn create(
     State(http): State<Http>,
@@ -45,6 +45,8 @@ impl From<CreateError> for ApiError {
             CreateError::Capacity { retry_after } => {
                 busy("the server has as many calls as it may; try again when some have ended", retry_after)
             }
+            CreateError::Limited(limited) => Self::new(StatusCode::TOO_MANY_REQUESTS, limited.to_string())
+                .retry_after(limited.retry_after()),
             CreateError::Stopping => busy("the server is stopping; try again", Duration::from_secs(5)),
             CreateError::Storage(error) => error.into(),
         }

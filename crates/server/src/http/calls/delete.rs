@@ -11,6 +11,7 @@ use super::super::auth::Account;
 use super::super::error::ApiError;
 use super::super::request::Requested;
 use super::own_call;
+use crate::call::DeleteError;
 use crate::storage::Deletion;
 
 pub(in crate::http) async fn delete(
@@ -23,20 +24,19 @@ pub(in crate::http) async fn delete(
     if http.calls.is_live(call.id) || call.ended.is_none() {
         return Err(too_early());
     }
-    // The recording first: if it cannot be removed, the call stays, and whoever asked can ask again.
-    http.recordings.delete(call.id).await.map_err(|error| {
-        tracing::error!(call = %call.id, %error, "a recording cannot be removed");
-        ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the recording of the call cannot be removed; try again",
-        )
-    })?;
     let now = jiff::Timestamp::now().into();
-    match http.storage.calls.delete(account.0, call.id, now).await? {
-        Deletion::Deleted => {
-            http.calls.forget(call.id).await;
-            Ok(Answer(NoBody))
+    let deletion = http.calls.delete(account.0, call.id, now).await.map_err(|error| match error {
+        DeleteError::Recording(error) => {
+            tracing::error!(call = %call.id, %error, "a recording cannot be removed");
+            ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the recording of the call cannot be removed; try again",
+            )
         }
+        DeleteError::Storage(error) => error.into(),
+    })?;
+    match deletion {
+        Deletion::Deleted => Ok(Answer(NoBody)),
         Deletion::Live => Err(too_early()),
         Deletion::Unknown => Err(ApiError::no_call()),
     }

@@ -9,7 +9,7 @@ use super::super::auth::Account;
 use super::super::page::{Place, page, window};
 use super::super::request::Requested;
 use super::filter::filter;
-use super::resource::call_resource;
+use crate::call::resource::call_resource;
 use crate::storage::{CallKey, CallSort, Slice, SortPlace};
 
 impl Place for SortPlace {

@@ -8,7 +8,7 @@ use super::super::answer::{Answer, Answered};
 use super::super::auth::Account;
 use super::super::request::Requested;
 use super::own_call;
-use super::resource::call_resource;
+use crate::call::resource::call_resource;
 
 pub(in crate::http) async fn read(
     State(http): State<Http>,

@@ -6,10 +6,10 @@ use axum::extract::State;
 use super::super::Http;
 use super::super::answer::{Answer, Answered};
 use super::super::auth::Account;
-use super::super::calls::call_resource;
 use super::super::page::{page, window};
 use super::super::request::Requested;
 use super::own_tool;
+use crate::call::resource::call_resource;
 use crate::storage::{CallPlace, Slice};
 
 pub(in crate::http) async fn history(

@@ -2,24 +2,31 @@
 
 use antiphon_api::Timestamp;
 use futures::FutureExt;
-use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row};
 
-use super::super::{AccountId, KeyStore, Pending, StoredKey};
-use super::{Reading, Sqlite};
+use super::super::{
+    AccountId, Direction, Farewell, KeyPlace, KeyStore, Parting, Pending, Slice, StorageError, StoredKey,
+    Window,
+};
+use super::calls::{slice, total};
+use super::{BEGIN, Reading, Sqlite};
 use crate::api_key::KeyHash;
 
 impl KeyStore for Sqlite {
     fn insert<'a>(&'a self, key: &'a StoredKey) -> Pending<'a, bool> {
         async {
             let result = sqlx::query(
-                "INSERT INTO api_keys (prefix, account_id, name, hash, created_us, revoked_us) \
-                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (prefix) DO NOTHING",
+                "INSERT INTO api_keys (prefix, account_id, name, creator, hash, created_us, expiry_us, revoked_us) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (prefix) DO NOTHING",
             )
             .bind(&key.prefix)
             .bind(key.account.to_string())
             .bind(&key.name)
+            .bind(key.creator.as_deref())
             .bind(key.hash.as_bytes())
             .bind(key.created.unix_micros())
+            .bind(key.expires.map(Timestamp::unix_micros))
             .bind(key.revoked.map(Timestamp::unix_micros))
             .execute(&self.pool)
             .await?;
@@ -30,47 +37,120 @@ impl KeyStore for Sqlite {
 
     fn find<'a>(&'a self, prefix: &'a str) -> Pending<'a, Option<StoredKey>> {
         async move {
-            let row = sqlx::query(
-                "SELECT prefix, account_id, name, hash, created_us, revoked_us FROM api_keys WHERE prefix = $1",
-            )
-            .bind(prefix)
-            .fetch_optional(&self.pool)
-            .await?;
-            let Some(row) = row else { return Ok(None) };
-            let row = Reading::new(&row, "api_keys", "prefix")?;
-            let hash: Vec<u8> = row.plain("hash")?;
-            Ok(Some(StoredKey {
-                prefix: row.plain("prefix")?,
-                account: AccountId(row.text("account_id")?),
-                name: row.plain("name")?,
-                hash: KeyHash::from_bytes(&hash).ok_or_else(|| row.wrong("hash", &"it is not 32 bytes long"))?,
-                created: row.time("created_us")?,
-                revoked: row.optional_time("revoked_us")?,
-            }))
+            let row = sqlx::query("SELECT * FROM api_keys WHERE prefix = $1")
+                .bind(prefix)
+                .fetch_optional(&self.pool)
+                .await?;
+            row.as_ref().map(read).transpose()
         }
         .boxed()
     }
 
-    fn any_valid(&self) -> Pending<'_, bool> {
-        async {
-            let row = sqlx::query("SELECT EXISTS (SELECT 1 FROM api_keys WHERE revoked_us IS NULL) AS found")
-                .fetch_one(&self.pool)
-                .await?;
+    fn any_valid(&self, now: Timestamp) -> Pending<'_, bool> {
+        async move {
+            let row = sqlx::query(
+                "SELECT EXISTS (SELECT 1 FROM api_keys WHERE revoked_us IS NULL \
+                 AND (expiry_us IS NULL OR expiry_us > $1)) AS found",
+            )
+            .bind(now.unix_micros())
+            .fetch_one(&self.pool)
+            .await?;
             Ok(row.try_get("found")?)
         }
         .boxed()
     }
 
-    fn revoke<'a>(&'a self, prefix: &'a str, at: Timestamp) -> Pending<'a, bool> {
+    fn keys(&self, account: AccountId, window: Window<KeyPlace>) -> Pending<'_, Slice<StoredKey>> {
         async move {
-            let result =
-                sqlx::query("UPDATE api_keys SET revoked_us = $2 WHERE prefix = $1 AND revoked_us IS NULL")
-                    .bind(prefix)
-                    .bind(at.unix_micros())
-                    .execute(&self.pool)
-                    .await?;
-            Ok(result.rows_affected() == 1)
+            let mut query = QueryBuilder::new("SELECT * FROM api_keys WHERE account_id = ");
+            query.push_bind(account.to_string());
+            let (sign, way) = match window.direction {
+                Direction::Backward => (">", ""),
+                Direction::Forward => ("<", " DESC"),
+            };
+            if let Some(after) = &window.after {
+                query.push(" AND (created_us, prefix) ").push(sign).push(" (");
+                query.push_bind(after.created.unix_micros()).push(", ");
+                query.push_bind(after.prefix.clone()).push(")");
+            }
+            query.push(" ORDER BY created_us").push(way).push(", prefix").push(way);
+            query.push(" LIMIT ").push_bind(i64::from(window.limit) + 1);
+            slice(&query.build().fetch_all(&self.pool).await?, &window, read)
         }
         .boxed()
     }
+
+    fn count_keys(&self, account: AccountId) -> Pending<'_, u64> {
+        async move {
+            let sql = "SELECT COUNT(*) AS total FROM api_keys WHERE account_id = $1";
+            total(&sqlx::query(sql).bind(account.to_string()).fetch_one(&self.pool).await?)
+        }
+        .boxed()
+    }
+
+    fn part_with<'a>(
+        &'a self,
+        account: AccountId,
+        prefix: &'a str,
+        farewell: Farewell,
+        at: Timestamp,
+        may_be_last: bool,
+    ) -> Pending<'a, Parting> {
+        async move {
+            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let row = sqlx::query("SELECT * FROM api_keys WHERE prefix = $1 AND account_id = $2")
+                .bind(prefix)
+                .bind(account.to_string())
+                .fetch_optional(&mut *transaction)
+                .await?;
+            let Some(key) = row.as_ref().map(read).transpose()? else { return Ok(Parting::Unknown) };
+            if key.is_valid(at) && !may_be_last {
+                let others = sqlx::query(
+                    "SELECT COUNT(*) AS total FROM api_keys WHERE account_id = $1 AND prefix <> $2 \
+                     AND revoked_us IS NULL AND (expiry_us IS NULL OR expiry_us > $3)",
+                )
+                .bind(account.to_string())
+                .bind(prefix)
+                .bind(at.unix_micros())
+                .fetch_one(&mut *transaction)
+                .await?;
+                if total(&others)? == 0 {
+                    return Ok(Parting::Last);
+                }
+            }
+            match farewell {
+                Farewell::Deleted => {
+                    sqlx::query("DELETE FROM api_keys WHERE prefix = $1")
+                        .bind(prefix)
+                        .execute(&mut *transaction)
+                        .await?
+                }
+                Farewell::Revoked => {
+                    sqlx::query("UPDATE api_keys SET revoked_us = COALESCE(revoked_us, $2) WHERE prefix = $1")
+                        .bind(prefix)
+                        .bind(at.unix_micros())
+                        .execute(&mut *transaction)
+                        .await?
+                }
+            };
+            transaction.commit().await?;
+            Ok(Parting::Gone)
+        }
+        .boxed()
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<StoredKey, StorageError> {
+    let row = Reading::new(row, "api_keys", "prefix")?;
+    let hash: Vec<u8> = row.plain("hash")?;
+    Ok(StoredKey {
+        prefix: row.plain("prefix")?,
+        account: AccountId(row.text("account_id")?),
+        name: row.plain("name")?,
+        creator: row.plain("creator")?,
+        hash: KeyHash::from_bytes(&hash).ok_or_else(|| row.wrong("hash", &"it is not 32 bytes long"))?,
+        created: row.time("created_us")?,
+        expires: row.optional_time("expiry_us")?,
+        revoked: row.optional_time("revoked_us")?,
+    })
 }

@@ -1,5 +1,6 @@
 //! Calls in SQLite.
 
+use antiphon_api::rest::webhooks::WebhookEvent;
 use antiphon_api::{CallId, Timestamp};
 use antiphon_engine::output::EndReason;
 use futures::FutureExt;
@@ -7,10 +8,10 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::super::{
-    AccountId, CallAgent, CallStore, Deletion, MessageChoice, MessagePlace, Pending, Severity, Slice,
-    StorageError, StoredCall, StoredEvent, StoredMessage, StoredStage, Window,
+    AccountId, CallAgent, CallStore, Deletion, EventNumber, MessageChoice, MessagePlace, Pending, Severity,
+    Slice, StorageError, StoredCall, StoredEvent, StoredMessage, StoredStage, Summary, Window,
 };
-use super::{BEGIN, Reading, Sqlite, to_json};
+use super::{BEGIN, Reading, Sqlite, deliveries, endings, to_json};
 use crate::storage::Direction;
 use crate::storage::catalog::{Facts, micros};
 
@@ -54,7 +55,10 @@ impl CallStore for Sqlite {
                     .execute(&mut *transaction)
                     .await?;
             }
-            Ok(transaction.commit().await?)
+            deliveries::enqueue(&mut transaction, call, WebhookEvent::Started, call.created).await?;
+            transaction.commit().await?;
+            self.outbox.send_replace(());
+            Ok(())
         }
         .boxed()
     }
@@ -78,33 +82,46 @@ impl CallStore for Sqlite {
         client_version: Option<&'a str>,
     ) -> Pending<'a, bool> {
         async move {
-            let result = sqlx::query(
+            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let row = sqlx::query(
                 "UPDATE calls SET joined_us = $2, client_version = $3 \
-                 WHERE id = $1 AND joined_us IS NULL AND ended_us IS NULL",
+                 WHERE id = $1 AND joined_us IS NULL AND ended_us IS NULL RETURNING *",
             )
             .bind(id.to_string())
             .bind(at.unix_micros())
             .bind(client_version)
-            .execute(&self.pool)
+            .fetch_optional(&mut *transaction)
             .await?;
-            Ok(result.rows_affected() == 1)
+            let Some(call) = row.as_ref().map(read).transpose()? else { return Ok(false) };
+            deliveries::enqueue(&mut transaction, &call, WebhookEvent::Joined, at).await?;
+            transaction.commit().await?;
+            self.outbox.send_replace(());
+            Ok(true)
         }
         .boxed()
     }
 
     fn mark_ended(&self, id: CallId, at: Timestamp, reason: EndReason) -> Pending<'_, bool> {
         async move {
-            let result = sqlx::query(
+            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let row = sqlx::query(
                 "UPDATE calls SET ended_us = $2, end_reason = $3, \
                  duration_us = CASE WHEN joined_us < $2 THEN $2 - joined_us ELSE 0 END \
-                 WHERE id = $1 AND ended_us IS NULL",
+                 WHERE id = $1 AND ended_us IS NULL RETURNING *",
             )
             .bind(id.to_string())
             .bind(at.unix_micros())
             .bind(reason_word(reason))
-            .execute(&self.pool)
+            .fetch_optional(&mut *transaction)
             .await?;
-            Ok(result.rows_affected() == 1)
+            let Some(call) = row.as_ref().map(read).transpose()? else { return Ok(false) };
+            endings::insert(&mut transaction, id, at, call.is_deleted_after_billing()).await?;
+            for event in EventNumber::AT_THE_END {
+                deliveries::enqueue(&mut transaction, &call, event, at).await?;
+            }
+            transaction.commit().await?;
+            self.outbox.send_replace(());
+            Ok(true)
         }
         .boxed()
     }
@@ -124,8 +141,8 @@ impl CallStore for Sqlite {
             let longest = stone.max_duration.to_std().map_or(0, micros);
             sqlx::query(
                 "INSERT INTO tombstones (call_id, account_id, created_us, joined_us, ended_us, end_reason, \
-                 recording_enabled, deleted_us, agent_id, voice, duration_us, facts, words, max_duration_us) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+                 recording_enabled, deleted_us, agent_id, voice, duration_us, facts, words, max_duration_us, had_summary) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
             )
             .bind(stone.id.to_string())
             .bind(stone.account.to_string())
@@ -141,14 +158,17 @@ impl CallStore for Sqlite {
             .bind(facts.facts)
             .bind(facts.words)
             .bind(longest)
+            .bind(stone.had_summary)
             .execute(&mut *transaction)
             .await?;
-            // Messages and events go with it.
+            deliveries::forget(&mut transaction, id, at).await?;
+            // Messages, events and its ending go with it.
             sqlx::query("DELETE FROM calls WHERE id = $1")
                 .bind(id.to_string())
                 .execute(&mut *transaction)
                 .await?;
             transaction.commit().await?;
+            self.outbox.send_replace(());
             Ok(Deletion::Deleted)
         }
         .boxed()
@@ -211,6 +231,10 @@ pub(super) fn read(row: &SqliteRow) -> Result<StoredCall, StorageError> {
         client_version: row.plain("client_version")?,
         greeting_prompt: row.plain("greeting_prompt")?,
         agent,
+        summary: match (row.plain("short_summary")?, row.plain("summary")?) {
+            (Some(short), Some(long)) => Some(Summary { short, long }),
+            (None, _) | (_, None) => None,
+        },
         request: row.json("request")?,
     })
 }

@@ -319,6 +319,7 @@ fn read_tombstone(row: &SqliteRow) -> Result<Tombstone, StorageError> {
         ended: ended(&row)?,
         max_duration: WireDuration::from(max_duration),
         recording_enabled: row.plain("recording_enabled")?,
+        had_summary: row.plain("had_summary")?,
         deleted: row.time("deleted_us")?,
     })
 }

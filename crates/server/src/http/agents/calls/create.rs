@@ -6,10 +6,10 @@ use axum::extract::State;
 use super::super::super::Http;
 use super::super::super::answer::{Answer, Answered};
 use super::super::super::auth::Account;
-use super::super::super::calls::call_resource;
 use super::super::super::error::ApiError;
 use super::super::super::request::Requested;
 use super::super::own_agent;
+use crate::call::resource::call_resource;
 use crate::call::{CreateOptions, agents};
 use crate::storage::CallAgent;
 

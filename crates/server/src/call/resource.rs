@@ -11,7 +11,7 @@ use crate::config::PublicUrl;
 use crate::storage::StoredCall;
 
 /// The call as clients see it.
-pub(in crate::http) fn call_resource(call: &StoredCall, public_url: &PublicUrl) -> Call {
+pub(crate) fn call_resource(call: &StoredCall, public_url: &PublicUrl) -> Call {
     let request = &call.request;
     let opening = request.opening().unwrap_or_default();
     Call {
@@ -47,8 +47,8 @@ pub(in crate::http) fn call_resource(call: &StoredCall, public_url: &PublicUrl) 
         voice_overrides: request.voice_overrides.as_ref().map(ExternalVoice::without_secrets),
         transcript_optional: request.transcript_optional.unwrap_or(true),
         vad_settings: request.vad_settings.clone(),
-        short_summary: None,
-        summary: None,
+        short_summary: call.summary.as_ref().map(|summary| summary.short.clone()),
+        summary: call.summary.as_ref().map(|summary| summary.long.clone()),
         agent: call.agent.as_ref().map(|agent| AgentBasic { agent_id: agent.id, name: agent.name.clone() }),
         agent_id: call.agent.as_ref().map(|agent| agent.id),
         experimental_settings: request.experimental_settings.clone(),
@@ -75,7 +75,7 @@ fn join_url(call: &StoredCall, public_url: &PublicUrl) -> Option<String> {
 }
 
 /// Why a call ended, in wire words.
-pub(in crate::http) fn end_reason(reason: Ended) -> EndReason {
+pub(crate) fn end_reason(reason: Ended) -> EndReason {
     match reason {
         Ended::AgentHangUp => EndReason::AgentHangup,
         Ended::ConnectionError => EndReason::ConnectionError,

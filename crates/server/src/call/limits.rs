@@ -1,0 +1,90 @@
+//! How many calls an account may have at a time, and how fast it may create them. Knows no request.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::config;
+use crate::quota::{Buckets, Quota};
+use crate::storage::AccountId;
+
+/// When to try again where only the end of another call helps.
+const WHEN_ONE_HAS_ENDED: Duration = Duration::from_secs(5);
+
+/// What holds for which account.
+#[derive(Debug, Default)]
+pub struct CallLimits {
+    usual: config::Limits,
+    own: HashMap<AccountId, config::Limits>,
+    by_second: Buckets<AccountId>,
+    by_minute: Buckets<AccountId>,
+}
+
+/// An account asks for more calls than it may have. Its user tries again; its operator may raise the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TooManyCalls {
+    /// At a time.
+    #[error("the account has {0} calls, as many as it may have at a time; try again when some have ended")]
+    AtATime(u32),
+    /// In a minute.
+    #[error("the account creates more than {0} calls a minute; try again later")]
+    InAMinute(u32, Duration),
+    /// In a second.
+    #[error("the account creates more than {0} calls a second; try again later")]
+    InASecond(u32, Duration),
+}
+
+impl TooManyCalls {
+    /// When to try again.
+    #[must_use]
+    pub fn retry_after(&self) -> Duration {
+        match self {
+            Self::AtATime(_) => WHEN_ONE_HAS_ENDED,
+            Self::InAMinute(_, wait) | Self::InASecond(_, wait) => *wait,
+        }
+    }
+}
+
+impl CallLimits {
+    /// `usual` for all accounts but those that have limits of their `own`.
+    #[must_use]
+    pub fn new(usual: config::Limits, own: HashMap<AccountId, config::Limits>) -> Self {
+        Self { usual, own, by_second: Buckets::default(), by_minute: Buckets::default() }
+    }
+
+    fn of(&self, account: AccountId) -> &config::Limits {
+        self.own.get(&account).unwrap_or(&self.usual)
+    }
+
+    /// How many calls the account may have at a time.
+    pub(crate) fn at_a_time(&self, account: AccountId) -> Option<u32> {
+        Some(self.of(account).concurrent_calls).filter(|most| *most > 0)
+    }
+
+    /// Whether an account that has so many calls may have another one.
+    pub(super) fn admits(&self, account: AccountId, live: usize) -> Result<(), TooManyCalls> {
+        match self.at_a_time(account) {
+            Some(most) if live >= most as usize => Err(TooManyCalls::AtATime(most)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Counts a call that the account creates, if it may create one now.
+    pub(super) fn count(&self, account: AccountId) -> Result<(), TooManyCalls> {
+        let config::Limits { calls_per_second, calls_per_minute, .. } = *self.of(account);
+        let now = Instant::now();
+        // The shorter one first: whoever is too fast for it uses nothing of the longer one up.
+        if let Some(quota) = Quota::new(calls_per_second, Duration::from_secs(1)) {
+            self.by_second
+                .take(account, quota, now)
+                .map_err(|wait| TooManyCalls::InASecond(calls_per_second, wait))?;
+        }
+        if let Some(quota) = Quota::new(calls_per_minute, Duration::from_secs(60)) {
+            self.by_minute
+                .take(account, quota, now)
+                .map_err(|wait| TooManyCalls::InAMinute(calls_per_minute, wait))?;
+        }
+        Ok(())
+    }
+}

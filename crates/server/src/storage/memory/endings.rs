@@ -1,0 +1,83 @@
+//! Endings in memory.
+
+use antiphon_api::{CallId, Timestamp};
+
+use super::super::endings::Phase;
+use super::super::{AccountId, Ending, EndingStore, Pending, Summary};
+use super::Memory;
+use super::deliveries::KeptEnding;
+
+impl EndingStore for Memory {
+    fn endings(&self, limit: u32) -> Pending<'_, Vec<Ending>> {
+        self.at_once(|contents| {
+            let endings = contents.outbox.endings.iter().filter(|(_, ending)| ending.phase <= Phase::Late);
+            let mut endings: Vec<(&CallId, &KeptEnding)> = endings.collect();
+            endings.sort_by_key(|(call, ending)| (ending.phase, ending.ended, **call));
+            let ending = |(call, ending): (&CallId, &KeptEnding)| Ending {
+                call: *call,
+                ended: ending.ended,
+                held: ending.phase == Phase::Held,
+            };
+            Ok(endings.into_iter().take(limit as usize).map(ending).collect())
+        })
+    }
+
+    fn release_endings(&self, ended_by: Timestamp, now: Timestamp, limit: u32) -> Pending<'_, u32> {
+        self.changing(|contents| {
+            let outbox = &mut contents.outbox;
+            let held = outbox.endings.iter().filter(|(_, ending)| ending.phase == Phase::Held);
+            let held = held.filter(|(_, ending)| ending.ended <= ended_by);
+            let mut held: Vec<(Timestamp, CallId)> =
+                held.map(|(call, ending)| (ending.ended, *call)).collect();
+            held.sort_unstable();
+            held.truncate(limit as usize);
+            for (_, call) in &held {
+                if let Some(ending) = outbox.endings.get_mut(call) {
+                    ending.phase = Phase::Late;
+                }
+                outbox.release(*call, now);
+            }
+            Ok(u32::try_from(held.len()).unwrap_or(u32::MAX))
+        })
+    }
+
+    fn finish_ending<'a>(
+        &'a self,
+        call: CallId,
+        summary: Option<&'a Summary>,
+        now: Timestamp,
+    ) -> Pending<'a, ()> {
+        self.changing(|contents| {
+            let outbox = &mut contents.outbox;
+            let Some(ending) = outbox.endings.get_mut(&call).filter(|ending| ending.phase <= Phase::Late)
+            else {
+                return Ok(());
+            };
+            match ending.auto_delete {
+                true => ending.phase = Phase::Delivering,
+                false => {
+                    outbox.endings.remove(&call);
+                }
+            }
+            if let (Some(summary), Some(kept)) = (summary, contents.calls.get_mut(&call)) {
+                kept.call.summary = Some(summary.clone());
+            }
+            outbox.release(call, now);
+            outbox.settle(call);
+            Ok(())
+        })
+    }
+
+    fn deletable(&self, limit: u32) -> Pending<'_, Vec<(AccountId, CallId)>> {
+        self.at_once(|contents| {
+            let endings = contents.outbox.endings.iter();
+            let mut ready: Vec<(Timestamp, CallId)> = endings
+                .filter(|(_, ending)| ending.phase == Phase::Deletable)
+                .map(|(call, ending)| (ending.ended, *call))
+                .collect();
+            ready.sort_unstable();
+            let account = |(_, call)| contents.calls.get(&call).map(|kept| (kept.call.account, call));
+            Ok(ready.into_iter().take(limit as usize).filter_map(account).collect())
+        })
+    }
+}

@@ -1,0 +1,130 @@
+//! Endings in SQLite.
+
+use antiphon_api::{CallId, Timestamp};
+use futures::FutureExt;
+use sqlx::{Row, SqliteConnection};
+
+use super::super::endings::Phase;
+use super::super::{AccountId, Ending, EndingStore, Pending, StorageError, Summary};
+use super::{BEGIN, Reading, Sqlite, deliveries};
+
+impl EndingStore for Sqlite {
+    fn endings(&self, limit: u32) -> Pending<'_, Vec<Ending>> {
+        async move {
+            let rows = sqlx::query(
+                "SELECT call_id, ended_us, phase FROM endings WHERE phase <= $1 ORDER BY phase, ended_us, call_id LIMIT $2",
+            )
+            .bind(Phase::Late.number())
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await?;
+            let read = |row| {
+                let row = Reading::new(row, "endings", "call_id")?;
+                let held = row.plain::<i64>("phase")? == Phase::Held.number();
+                Ok(Ending { call: row.text("call_id")?, ended: row.time("ended_us")?, held })
+            };
+            rows.iter().map(read).collect()
+        }
+        .boxed()
+    }
+
+    fn release_endings(&self, ended_by: Timestamp, now: Timestamp, limit: u32) -> Pending<'_, u32> {
+        async move {
+            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let rows = sqlx::query(
+                "UPDATE endings SET phase = $3 WHERE call_id IN (SELECT call_id FROM endings \
+                 WHERE phase = $1 AND ended_us <= $2 ORDER BY ended_us LIMIT $4) RETURNING call_id",
+            )
+            .bind(Phase::Held.number())
+            .bind(ended_by.unix_micros())
+            .bind(Phase::Late.number())
+            .bind(i64::from(limit))
+            .fetch_all(&mut *transaction)
+            .await?;
+            for row in &rows {
+                let call = Reading::new(row, "endings", "call_id")?.text("call_id")?;
+                deliveries::release(&mut transaction, call, now).await?;
+            }
+            transaction.commit().await?;
+            self.outbox.send_replace(());
+            Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))
+        }
+        .boxed()
+    }
+
+    fn finish_ending<'a>(
+        &'a self,
+        call: CallId,
+        summary: Option<&'a Summary>,
+        now: Timestamp,
+    ) -> Pending<'a, ()> {
+        async move {
+            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let row = sqlx::query("SELECT auto_delete FROM endings WHERE call_id = $1 AND phase <= $2")
+                .bind(call.to_string())
+                .bind(Phase::Late.number())
+                .fetch_optional(&mut *transaction)
+                .await?;
+            let Some(row) = row else { return Ok(()) };
+            if let Some(summary) = summary {
+                sqlx::query("UPDATE calls SET short_summary = $2, summary = $3 WHERE id = $1")
+                    .bind(call.to_string())
+                    .bind(&summary.short)
+                    .bind(&summary.long)
+                    .execute(&mut *transaction)
+                    .await?;
+            }
+            let then = match row.try_get("auto_delete")? {
+                true => "UPDATE endings SET phase = $2 WHERE call_id = $1",
+                false => "DELETE FROM endings WHERE call_id = $1",
+            };
+            sqlx::query(then)
+                .bind(call.to_string())
+                .bind(Phase::Delivering.number())
+                .execute(&mut *transaction)
+                .await?;
+            deliveries::release(&mut transaction, call, now).await?;
+            deliveries::settle(&mut transaction, call).await?;
+            transaction.commit().await?;
+            self.outbox.send_replace(());
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn deletable(&self, limit: u32) -> Pending<'_, Vec<(AccountId, CallId)>> {
+        async move {
+            let rows = sqlx::query(
+                "SELECT calls.id, calls.account_id FROM endings JOIN calls ON calls.id = endings.call_id \
+                 WHERE phase = $1 ORDER BY endings.ended_us LIMIT $2",
+            )
+            .bind(Phase::Deletable.number())
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await?;
+            let read = |row| {
+                let row = Reading::new(row, "calls", "id")?;
+                Ok((AccountId(row.text("account_id")?), row.text("id")?))
+            };
+            rows.iter().map(read).collect()
+        }
+        .boxed()
+    }
+}
+
+/// Keeps that a call ended and is not done with.
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+    call: CallId,
+    ended: Timestamp,
+    auto_delete: bool,
+) -> Result<(), StorageError> {
+    sqlx::query("INSERT INTO endings (call_id, ended_us, phase, auto_delete) VALUES ($1, $2, $3, $4)")
+        .bind(call.to_string())
+        .bind(ended.unix_micros())
+        .bind(Phase::Held.number())
+        .bind(auto_delete)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

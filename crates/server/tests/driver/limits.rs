@@ -1,0 +1,83 @@
+//! How many calls an account may have, and how fast it may create them.
+
+use std::time::Duration;
+
+use antiphon_api::rest::calls::StartCallRequest;
+use antiphon_server::call::limits::{CallLimits, TooManyCalls};
+use antiphon_server::call::{Calls, CreateError, CreateOptions};
+use antiphon_server::config::{self, Limits, OwnLimits};
+use antiphon_server::storage::{AccountId, Storage};
+use uuid::Uuid;
+
+use crate::stand::backends;
+
+fn calls(limits: Limits, own: &[(AccountId, OwnLimits)]) -> Calls {
+    let own = own.iter().map(|(account, own)| (*account, limits.with(*own))).collect();
+    let backends = std::sync::Arc::new(backends());
+    Calls::new(config::Calls::default(), config::TurnTaking::default(), backends, Storage::in_memory())
+        .limited(CallLimits::new(limits, own))
+}
+
+fn account(number: u128) -> AccountId {
+    AccountId(Uuid::from_u128(number))
+}
+
+async fn create(calls: &Calls, account: AccountId) -> Result<(), CreateError> {
+    calls.create(account, StartCallRequest::default(), CreateOptions::default()).await.map(|_| ())
+}
+
+fn limit(result: Result<(), CreateError>) -> TooManyCalls {
+    match result {
+        Err(CreateError::Limited(limited)) => limited,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_has_so_many_calls_at_a_time_and_another_one_its_own() {
+    let more = OwnLimits { concurrent_calls: Some(3), ..OwnLimits::default() };
+    let calls = calls(Limits { concurrent_calls: 2, ..Limits::default() }, &[(account(2), more)]);
+    for _ in 0..2 {
+        create(&calls, account(1)).await.unwrap();
+    }
+    let refused = limit(create(&calls, account(1)).await);
+    assert_eq!(refused, TooManyCalls::AtATime(2));
+    assert_eq!(refused.retry_after(), Duration::from_secs(5));
+    assert_eq!(calls.count(), 2, "a call that was refused takes no place");
+    for _ in 0..3 {
+        create(&calls, account(2)).await.unwrap();
+    }
+    assert_eq!(limit(create(&calls, account(2)).await), TooManyCalls::AtATime(3));
+    assert_eq!((calls.most(account(1)), calls.most(account(2))), (2, 3));
+
+    // Nobody joins, so that all end by their join timeout, and their places are free.
+    tokio::time::sleep(Duration::from_secs(40)).await;
+    while calls.count() > 0 {
+        tokio::task::yield_now().await;
+    }
+    create(&calls, account(1)).await.unwrap();
+    calls.shut_down(Duration::from_secs(5)).await;
+    assert!(matches!(create(&calls, account(1)).await, Err(CreateError::Stopping)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_creates_so_many_calls_in_a_second_and_in_a_minute() {
+    let calls = calls(Limits { calls_per_second: 2, calls_per_minute: 4, ..Limits::default() }, &[]);
+    let half = Duration::from_millis(500);
+    for _ in 0..2 {
+        create(&calls, account(1)).await.unwrap();
+    }
+    assert_eq!(limit(create(&calls, account(1)).await), TooManyCalls::InASecond(2, half));
+    create(&calls, account(2)).await.unwrap();
+    for _ in 0..2 {
+        tokio::time::advance(half).await;
+        create(&calls, account(1)).await.unwrap();
+    }
+    tokio::time::advance(half).await;
+    let refused = limit(create(&calls, account(1)).await);
+    assert_eq!(refused, TooManyCalls::InAMinute(4, Duration::from_millis(13_500)));
+    assert_eq!(refused.retry_after(), Duration::from_millis(13_500));
+    tokio::time::advance(refused.retry_after()).await;
+    create(&calls, account(1)).await.unwrap();
+    calls.shut_down(Duration::from_secs(5)).await;
+}
