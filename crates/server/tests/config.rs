@@ -40,7 +40,7 @@ fn the_file_that_init_writes_changes_nothing_and_shows_the_true_defaults() {
         .lines()
         .map(|line| match line.strip_prefix('#') {
             Some(set) if !set.starts_with(' ') && !set.is_empty() => {
-                if optional.iter().any(|field| set.starts_with(field)) {
+                if optional.contains(&set.split(' ').next().unwrap_or_default()) {
                     String::new()
                 } else {
                     format!("{set}\n")
