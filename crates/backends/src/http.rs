@@ -8,11 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{HeaderName, HeaderValue, RETRY_AFTER};
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, redirect};
 use tokio::time::{Instant, timeout_at};
 
 use crate::language_model::{Failure, Fault};
+use crate::text_to_speech::exchange::{Answer, Exchange, Question, retry_after};
 
 /// How long a connection may take, where nothing else is said.
 pub const CONNECT: Duration = Duration::from_secs(5);
@@ -31,6 +34,11 @@ impl ApiKey {
     #[must_use]
     pub fn new(key: &str) -> Self {
         Self(key.trim().into())
+    }
+
+    /// The key, for the header that it goes to.
+    pub(crate) fn secret(&self) -> Arc<str> {
+        Arc::clone(&self.0)
     }
 }
 
@@ -133,6 +141,17 @@ impl Endpoint {
         }
     }
 
+    /// The address of a path below the base.
+    pub(crate) fn url(&self, path: &str) -> reqwest::Url {
+        let url = reqwest::Url::parse(&format!("{}{path}", self.base));
+        url.expect("a path behind an address that was parsed is an address")
+    }
+
+    /// The value of the header that proves who we are.
+    pub(crate) fn bearer(&self) -> Option<String> {
+        self.key.as_ref().map(|key| format!("Bearer {}", key.0))
+    }
+
     /// Sends a request, and gives the response once it is known to be a success. Dropping the future or the response closes
     /// the connection, which is how backends learn that nobody listens any more.
     pub(crate) async fn send(&self, request: RequestBuilder, by: Instant) -> Result<Response, HttpFailure> {
@@ -144,7 +163,7 @@ impl Endpoint {
         if status.is_success() {
             return Ok(response);
         }
-        let retry_after = retry_after(&response);
+        let retry_after = retry_after(response.headers());
         let body = timeout_at(by, beginning(response)).await.unwrap_or_default();
         Err(HttpFailure::Refused { status: status.as_u16(), text: self.shortened(&body), retry_after })
     }
@@ -166,6 +185,24 @@ impl Endpoint {
             words.push_str("...");
         }
         words
+    }
+}
+
+impl Exchange for Endpoint {
+    fn put(&self, question: Question) -> BoxFuture<'static, Result<Answer, String>> {
+        let Question { url, headers, body } = question;
+        let request = self.client.post(url).headers(headers).body(body);
+        async move {
+            let response = request.send().await.map_err(|error| told(&error))?;
+            let content_type = response.headers().get(reqwest::header::CONTENT_TYPE);
+            Ok(Answer {
+                status: response.status().as_u16(),
+                content_type: content_type.and_then(|value| value.to_str().ok()).map(str::to_owned),
+                retry_after: retry_after(response.headers()),
+                body: response.bytes_stream().map_err(|error| told(&error)).boxed(),
+            })
+        }
+        .boxed()
     }
 }
 
@@ -226,13 +263,6 @@ fn told(error: &reqwest::Error) -> String {
         cause = error.source();
     }
     text
-}
-
-/// How long the backend asks to be left alone (RFC 9110, 10.2.3). A date, which nobody sends, counts as absent.
-fn retry_after(response: &Response) -> Option<Duration> {
-    let value = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
-    let seconds: f64 = value.trim().parse().ok()?;
-    Duration::try_from_secs_f64(seconds).ok()
 }
 
 async fn beginning(mut response: Response) -> Vec<u8> {

@@ -14,6 +14,7 @@ pub mod outbound;
 mod probes;
 mod pulse;
 mod quota;
+pub mod retrieval;
 mod signature;
 pub mod simulation;
 pub mod storage;

@@ -1,5 +1,7 @@
 //! An HTTP server that says exactly what a test wants, byte by byte, and tells what it was asked and when the client left.
 
+#![allow(dead_code, reason = "each suite that uses it needs another part of it")]
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -15,16 +17,6 @@ pub(crate) enum Body {
     Breaks(Vec<Vec<u8>>),
 }
 
-/// What a request is answered with.
-#[derive(Clone)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) content_type: &'static str,
-    /// Further lines of the head, each with its end.
-    pub(crate) headers: &'static str,
-    pub(crate) body: Body,
-}
-
 /// A request as it arrived.
 pub(crate) struct Seen {
     pub(crate) head: String,
@@ -37,30 +29,43 @@ pub(crate) struct Wire {
     left: mpsc::UnboundedReceiver<()>,
 }
 
+/// What a request is answered.
+#[derive(Clone)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    /// The value of `Content-Type`.
+    pub(crate) content_type: &'static str,
+    /// Further headers, each with its line's end.
+    pub(crate) headers: &'static str,
+    pub(crate) body: Body,
+}
+
 impl Wire {
     /// Answers every request the same.
     pub(crate) async fn answering(status: u16, content_type: &'static str, body: Body) -> Self {
         Self::replying(vec![Reply { status, content_type, headers: "", body }]).await
     }
 
-    /// Answers each request with the next of these, and all further ones with the last.
+    /// Answers one request after the other, and all further ones like the last.
     pub(crate) async fn replying(replies: Vec<Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}/v1", listener.local_addr().unwrap());
         let (see, seen) = mpsc::unbounded_channel();
         let (leave, left) = mpsc::unbounded_channel();
         tokio::spawn(async move {
+            let last = replies.last().cloned().expect("a reply");
             let mut replies = replies.into_iter();
-            let mut last = None;
             while let Ok((stream, _)) = listener.accept().await {
-                if let Some(reply) = replies.next() {
-                    last = Some(reply);
-                }
-                let (see, leave, reply) = (see.clone(), leave.clone(), last.clone().expect("a reply"));
-                tokio::spawn(async move { serve(stream, reply, see, leave).await });
+                let reply = replies.next().unwrap_or_else(|| last.clone());
+                tokio::spawn(serve(stream, reply, see.clone(), leave.clone()));
             }
         });
         Self { base, seen, left }
+    }
+
+    /// The requests that have been read so far, but for those that were asked for.
+    pub(crate) fn requests(&mut self) -> usize {
+        std::iter::from_fn(|| self.seen.try_recv().ok()).count()
     }
 
     pub(crate) async fn request(&mut self) -> Seen {
@@ -75,11 +80,10 @@ impl Wire {
 
 async fn serve(
     mut stream: TcpStream,
-    reply: Reply,
+    Reply { status, content_type, headers, body }: Reply,
     see: mpsc::UnboundedSender<Seen>,
     leave: mpsc::UnboundedSender<()>,
 ) {
-    let Reply { status, content_type, headers, body } = reply;
     stream.set_nodelay(true).unwrap();
     let Some(seen) = read_request(&mut stream).await else { return };
     // The test may be over.

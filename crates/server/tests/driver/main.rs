@@ -16,3 +16,4 @@ mod pauses;
 mod record;
 mod rehearing;
 mod stand;
+mod voices;
