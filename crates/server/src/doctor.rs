@@ -331,6 +331,9 @@ async fn voice_time(name: &str, voice: &dyn TextToSpeech, tell: &mut dyn FnMut(L
                 return Some(took);
             }
             Ok(Some(SpeechEvent::Words(_))) => continue,
+            Ok(Some(SpeechEvent::FellBack(fell_back))) => {
+                format!("{}; {} speaks in its place", fell_back.why, fell_back.to)
+            }
             Ok(Some(SpeechEvent::Failed(why))) => why.to_string(),
             Ok(Some(SpeechEvent::Finished) | None) => "gave no audio".to_owned(),
             Err(_) => format!("gave no audio within {} s", PATIENCE.as_secs()),

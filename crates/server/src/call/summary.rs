@@ -6,9 +6,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use antiphon_api::rest::calls::{Message, MessageRole};
-use antiphon_backends::language_model::{Clips, LanguageModel, Request};
+use antiphon_backends::language_model::{Clips, LanguageModel, Request, RunEvent};
 use antiphon_backends::registry::Backends;
-use antiphon_engine::input::ModelEvent;
 use antiphon_engine::message::{self, Medium, MessageBody, Prompt};
 use futures::StreamExt as _;
 use serde::Deserialize;
@@ -147,10 +146,10 @@ async fn ask(model: &dyn LanguageModel, prompt: Prompt) -> Result<String, Summar
     let mut answer = String::new();
     while let Some(event) = events.next().await {
         match event {
-            ModelEvent::Text(text) => answer.push_str(&text),
-            ModelEvent::ToolCall(_) => {}
-            ModelEvent::Finished => return Ok(answer),
-            ModelEvent::Failed(why) => return Err(SummaryError::Model(why)),
+            RunEvent::Text(text) => answer.push_str(&text),
+            RunEvent::ToolCall(_) | RunEvent::Note(_) => {}
+            RunEvent::Finished => return Ok(answer),
+            RunEvent::Failed(failure) => return Err(SummaryError::Model(failure.reason)),
         }
         if answer.len() > ANSWER {
             return Err(SummaryError::Model(Arc::from("it wrote without end")));
