@@ -2,6 +2,7 @@
 
 mod clock;
 pub mod endings;
+pub mod loading;
 pub mod retention;
 pub mod webhooks;
 
