@@ -113,6 +113,18 @@ id!(
     CallToolId
 );
 id!(
+    /// A document of a corpus; before it is one, an upload.
+    CorpusDocumentId
+);
+id!(
+    /// A corpus.
+    CorpusId
+);
+id!(
+    /// Where documents of a corpus come from.
+    CorpusSourceId
+);
+id!(
     /// A durable or built-in tool.
     ToolId
 );

@@ -64,7 +64,7 @@ pub use duration::{DurationError, WireDuration};
 pub use error::ErrorBody;
 pub use ids::{
     AccountId, AgentId, AgentRevisionId, ApiKeyPrefix, ApiKeyPrefixError, CallId, CallStageId, CallToolId,
-    IdError, ToolId, VoiceId, WebhookId,
+    CorpusDocumentId, CorpusId, CorpusSourceId, IdError, ToolId, VoiceId, WebhookId,
 };
 pub use page::Page;
 pub use patch::Patch;

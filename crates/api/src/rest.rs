@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod agents;
 pub mod api_keys;
 pub mod calls;
+pub mod corpora;
 pub mod deleted_calls;
 pub mod models;
 pub mod operations;

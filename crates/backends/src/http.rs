@@ -8,8 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use reqwest::{Client, RequestBuilder, Response, redirect};
 use tokio::time::{Instant, timeout_at};
+
+use crate::text_to_speech::exchange::{Answer, Exchange, Question, retry_after};
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -26,6 +30,11 @@ impl ApiKey {
     #[must_use]
     pub fn new(key: &str) -> Self {
         Self(key.trim().into())
+    }
+
+    /// The key, for the header that it goes to.
+    pub(crate) fn secret(&self) -> Arc<str> {
+        Arc::clone(&self.0)
     }
 }
 
@@ -83,6 +92,17 @@ impl Endpoint {
         }
     }
 
+    /// The address of a path below the base.
+    pub(crate) fn url(&self, path: &str) -> reqwest::Url {
+        let url = reqwest::Url::parse(&format!("{}{path}", self.base));
+        url.expect("a path behind an address that was parsed is an address")
+    }
+
+    /// The value of the header that proves who we are.
+    pub(crate) fn bearer(&self) -> Option<String> {
+        self.key.as_ref().map(|key| format!("Bearer {}", key.0))
+    }
+
     /// Sends a request, and gives the response once it is known to be a success. Dropping the future or the response closes
     /// the connection, which is how backends learn that nobody listens any more.
     pub(crate) async fn send(&self, request: RequestBuilder, by: Instant) -> Result<Response, HttpFailure> {
@@ -115,6 +135,24 @@ impl Endpoint {
             words.push_str("...");
         }
         words
+    }
+}
+
+impl Exchange for Endpoint {
+    fn put(&self, question: Question) -> BoxFuture<'static, Result<Answer, String>> {
+        let Question { url, headers, body } = question;
+        let request = self.client.post(url).headers(headers).body(body);
+        async move {
+            let response = request.send().await.map_err(|error| told(&error))?;
+            let content_type = response.headers().get(reqwest::header::CONTENT_TYPE);
+            Ok(Answer {
+                status: response.status().as_u16(),
+                content_type: content_type.and_then(|value| value.to_str().ok()).map(str::to_owned),
+                retry_after: retry_after(response.headers()),
+                body: response.bytes_stream().map_err(|error| told(&error)).boxed(),
+            })
+        }
+        .boxed()
     }
 }
 

@@ -12,10 +12,12 @@ use std::time::Duration;
 use antiphon_audio::SampleRate;
 
 use self::config::{
-    BackendsConfig, ModelConfig, OpenAiModelConfig, OpenAiTranscriptionConfig, OpenAiVoiceConfig,
-    PocketSphinxConfig, ResponseFormat, ScriptedModelConfig, ScriptedTurnDetectionConfig, SmartTurnConfig,
-    TranscriptionConfig, TurnDetectionConfig, VoiceActivityConfig, VoiceConfig,
+    BackendsConfig, EmbeddingsConfig, ModelConfig, OpenAiModelConfig, OpenAiTranscriptionConfig,
+    OpenAiVoiceConfig, PocketSphinxConfig, ResponseFormat, ScriptedModelConfig, ScriptedTurnDetectionConfig,
+    SmartTurnConfig, SpeakerConfig, TranscriptionConfig, TurnDetectionConfig, VoiceActivityConfig,
+    VoiceProviderConfig, VoiceProvidersConfig,
 };
+use crate::embeddings::{self, OpenAiEmbeddings};
 use crate::http::{ApiKey, Endpoint};
 use crate::language_model::LanguageModel;
 use crate::language_model::openai::{self as openai_model, AudioHistory, OpenAiModel};
@@ -23,10 +25,13 @@ use crate::language_model::scripted::Scripted;
 use crate::speech_to_text::SpeechToText;
 use crate::speech_to_text::openai::{self as openai_transcription, OpenAiTranscriber};
 use crate::speech_to_text::pocketsphinx::{self, PocketSphinx};
-use crate::text_to_speech::TextToSpeech;
+use crate::text_to_speech::fallback::Fallback;
 use crate::text_to_speech::flite::Flite;
 use crate::text_to_speech::openai::{self as openai_voice, OpenAiVoice};
+use crate::text_to_speech::polished::Polished;
+use crate::text_to_speech::provider::{Access, Definition, Provider, Providers};
 use crate::text_to_speech::scripted::Humming;
+use crate::text_to_speech::{Patience, TextToSpeech};
 use crate::turn_detection::scripted::Patient;
 use crate::turn_detection::{Judge, TurnDetector};
 use crate::voice_activity::VoiceActivityFactory;
@@ -44,6 +49,10 @@ pub struct Backends {
     pub voices: BTreeMap<Arc<str>, Arc<dyn TextToSpeech>>,
     /// The voice for calls that name none.
     pub default_voice: Arc<str>,
+    /// What those of the voices are that a provider has, by the same names: some of their settings can be changed for a call.
+    pub voice_definitions: BTreeMap<Arc<str>, Definition>,
+    /// What speaks with voices that a call defines.
+    pub voice_providers: Arc<Providers>,
     /// What makes transcripts, if anything.
     pub speech_to_text: Option<Arc<dyn SpeechToText>>,
     /// What notices speech.
@@ -77,11 +86,7 @@ impl Backends {
         for (name, model) in &config.models {
             models.insert(name.as_str().into(), language_model(&format!("models.{name}"), model)?);
         }
-        let mut voices =
-            BTreeMap::from([(Arc::from("kal"), Arc::new(Flite::new()) as Arc<dyn TextToSpeech>)]);
-        for (name, voice) in &config.voices {
-            voices.insert(name.as_str().into(), text_to_speech(&format!("voices.{name}"), voice)?);
-        }
+        let (voices, voice_providers) = voices(config)?;
         let Listeners { voice_activity, turn_detector } =
             Listeners::build(config.voice_activity, &config.turn_detection)?;
         Ok(Self {
@@ -89,6 +94,8 @@ impl Backends {
             models,
             default_voice: known("default_voice", &config.default_voice, &voices, "voices")?,
             voices,
+            voice_definitions: voice_definitions(config),
+            voice_providers: Arc::new(voice_providers),
             speech_to_text: speech_to_text(&config.transcription)?,
             voice_activity,
             turn_detector: turn_detector.map(|detector| Arc::new(judge(detector, &config.turn_detection))),
@@ -181,17 +188,94 @@ fn openai_model(field: &str, config: &OpenAiModelConfig) -> Result<OpenAiModel, 
     Ok(OpenAiModel::new(endpoint, settings))
 }
 
-fn text_to_speech(field: &str, config: &VoiceConfig) -> Result<Arc<dyn TextToSpeech>, BackendError> {
-    Ok(match config {
-        VoiceConfig::Flite(_) => Arc::new(Flite::new()),
-        VoiceConfig::Openai(config) => Arc::new(openai_voice(field, config)?),
-        VoiceConfig::Scripted(config) => Arc::new(Humming {
-            ms_per_character: config.ms_per_character,
-            word_times: config.word_times,
-            clones: config.clones,
-            ..Humming::default()
-        }),
+type Voices = BTreeMap<Arc<str>, Arc<dyn TextToSpeech>>;
+
+/// The voices that have names, each with those behind it, and what speaks with all others.
+fn voices(config: &BackendsConfig) -> Result<(Voices, Providers), BackendError> {
+    let providers = voice_providers(&config.voice_providers)?;
+    let mut alone = Voices::from([(Arc::from("kal"), Arc::new(Flite::new()) as Arc<dyn TextToSpeech>)]);
+    for (name, voice) in &config.voices {
+        let field = format!("voices.{name}");
+        alone.insert(name.as_str().into(), text_to_speech(&field, &voice.speaker, &providers)?);
+    }
+    let behind = |field: &str, names: &[String]| -> Result<Vec<_>, BackendError> {
+        let known = names.iter().map(|name| known(field, name, &alone, "voices"));
+        known.map(|name| name.map(|name| (Arc::clone(&name), Arc::clone(&alone[&name])))).collect()
+    };
+    let cool_down = Duration::from_millis(config.voice_providers.cool_down_ms);
+    let mut voices = alone.clone();
+    for (name, voice) in config.voices.iter().filter(|(_, voice)| !voice.fallbacks.is_empty()) {
+        let field = format!("voices.{name}.fallbacks");
+        if voice.fallbacks.contains(name) {
+            return Err(BackendError::new(field, "a voice cannot stand in for itself; name others"));
+        }
+        let (name, first) = alone.get_key_value(name.as_str()).expect("every voice was made");
+        let first = (Arc::clone(name), Arc::clone(first));
+        let speaker = Fallback::new(first, behind(&field, &voice.fallbacks)?, cool_down);
+        voices.insert(Arc::clone(name), Arc::new(speaker));
+    }
+    let others = behind("voice_providers.fallbacks", &config.voice_providers.fallbacks)?;
+    Ok((voices, providers.with_fallbacks(others, cool_down)))
+}
+
+fn text_to_speech(
+    field: &str,
+    config: &SpeakerConfig,
+    providers: &Providers,
+) -> Result<Arc<dyn TextToSpeech>, BackendError> {
+    let definition = match (config, config.definition()) {
+        (_, Some(definition)) => definition,
+        (SpeakerConfig::Openai(config), None) => {
+            return Ok(Arc::new(Polished::new(Arc::new(openai_voice(field, config)?))));
+        }
+        (SpeakerConfig::Scripted(config), None) => {
+            return Ok(Arc::new(Humming {
+                ms_per_character: config.ms_per_character,
+                word_times: config.word_times,
+                clones: config.clones,
+                ..Humming::default()
+            }));
+        }
+        (_, None) => return Ok(Arc::new(Flite::new())),
+    };
+    definition.check().map_err(|(name, problem)| BackendError::new(format!("{field}.{name}"), problem))?;
+    let section = definition.provider().key();
+    providers.voice(definition, None).map_err(|error| {
+        BackendError::new(
+            field,
+            format!("{error}; set api_key_env or api_key_file in [voice_providers.{section}]"),
+        )
     })
+}
+
+fn voice_definitions(config: &BackendsConfig) -> BTreeMap<Arc<str>, Definition> {
+    let voices = config.voices.iter();
+    voices.filter_map(|(name, voice)| Some((name.as_str().into(), voice.speaker.definition()?))).collect()
+}
+
+fn voice_providers(config: &VoiceProvidersConfig) -> Result<Providers, BackendError> {
+    let access = |provider: Provider, config: &VoiceProviderConfig| -> Result<_, BackendError> {
+        let field = format!("voice_providers.{}", provider.key());
+        let VoiceProviderConfig { base_url, api_key_env, api_key_file } = config;
+        let key = api_key(&field, api_key_env.as_deref(), api_key_file.as_deref())?;
+        let access = Access::new(provider, base_url.as_deref(), key)
+            .map_err(|error| BackendError::new(format!("{field}.base_url"), error.to_string()))?;
+        Ok((provider, access))
+    };
+    let patience = Patience {
+        first_audio: Duration::from_millis(config.first_audio_ms),
+        progress: Duration::from_millis(config.progress_ms),
+    };
+    let VoiceProvidersConfig { eleven_labs, cartesia, lmnt, google, inworld, respeecher, .. } = config;
+    let access = [
+        access(Provider::ElevenLabs, eleven_labs)?,
+        access(Provider::Cartesia, cartesia)?,
+        access(Provider::Lmnt, lmnt)?,
+        access(Provider::Google, google)?,
+        access(Provider::Inworld, inworld)?,
+        access(Provider::Respeecher, respeecher)?,
+    ];
+    Ok(Providers::new(access.into(), patience))
 }
 
 fn openai_voice(field: &str, config: &OpenAiVoiceConfig) -> Result<OpenAiVoice, BackendError> {
@@ -265,6 +349,20 @@ fn openai_transcriber(config: &OpenAiTranscriptionConfig) -> Result<OpenAiTransc
         timeout: Duration::from_millis(*timeout_ms),
     };
     Ok(OpenAiTranscriber::new(endpoint, settings))
+}
+
+/// Makes what makes vectors of texts. Reads its key file; connects to nothing. `field` is where the configuration says it.
+pub fn embeddings(field: &str, config: &EmbeddingsConfig) -> Result<OpenAiEmbeddings, BackendError> {
+    let EmbeddingsConfig { base_url, model, api_key_env, api_key_file, dimensions, batch, timeout_ms } =
+        config;
+    let endpoint = endpoint(field, base_url, api_key_env.as_deref(), api_key_file.as_deref())?;
+    let settings = embeddings::Settings {
+        model: model.as_str().into(),
+        dimensions: *dimensions,
+        batch: batch.get(),
+        timeout: Duration::from_millis(*timeout_ms),
+    };
+    Ok(OpenAiEmbeddings::new(endpoint, settings))
 }
 
 fn turn_detector(config: &TurnDetectionConfig) -> Result<Option<Arc<dyn TurnDetector>>, BackendError> {

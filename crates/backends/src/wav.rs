@@ -1,9 +1,13 @@
-//! WAV as inference servers take and give it: 16 bits, one channel, often streamed with lengths that nobody knows yet.
+//! WAV as inference servers take and give it: 16 bits, often streamed with lengths that nobody knows yet.
 //!
 //! Owns one header and the reading of one. It must not know what the audio is for.
 
 /// Bytes of a header that are searched for its data chunk; more is no WAV that we can use.
 const LONGEST_HEADER: usize = 4_096;
+/// A length from here on is no length: encoders that stream write the like of 0x7FFFF000 and 0xFFFFFFFF.
+const LONGEST_KNOWN: usize = 0x7000_0000;
+/// Channels that are mixed.
+const MOST_CHANNELS: u16 = 8;
 
 /// A whole WAV file: s16le mono.
 pub(crate) fn encode(samples: &[i16], rate: u32) -> Vec<u8> {
@@ -25,18 +29,14 @@ pub(crate) fn encode(samples: &[i16], rate: u32) -> Vec<u8> {
 pub(crate) enum WavError {
     #[error("the WAV header has no fmt and data chunk in its first {LONGEST_HEADER} bytes")]
     Header,
-    #[error("the WAV is no 16-bit mono PCM ({channels} channels, {bits} bits, format {format})")]
+    #[error("the WAV is no 16-bit PCM ({channels} channels, {bits} bits, format {format})")]
     Format { format: u16, channels: u16, bits: u16 },
-    #[error(
-        "the audio has {found} samples per second and the configuration says {expected}; set sample_rate = {found}"
-    )]
-    Rate { found: u32, expected: u32 },
 }
 
-/// Samples from a stream of bytes that is either bare s16le or a WAV file; parts may end anywhere.
+/// Samples from a stream of bytes that is either bare s16le or a WAV file; parts may end anywhere. Several channels become one.
 #[derive(Debug)]
 pub(crate) struct Samples {
-    expected_rate: u32,
+    rate: u32,
     state: State,
 }
 
@@ -44,13 +44,35 @@ pub(crate) struct Samples {
 enum State {
     /// Not enough bytes to tell, or a header that goes on.
     Header(Vec<u8>),
-    /// Samples, perhaps with one byte of the next.
-    Data(Option<u8>),
+    /// Samples.
+    Data(Data),
+}
+
+/// The samples of a file.
+#[derive(Debug)]
+struct Data {
+    channels: usize,
+    /// Bytes of a frame that has not ended, one sample a channel.
+    begun: Vec<u8>,
+    /// Bytes that belong to the samples; what follows them describes the file. None where nobody knows.
+    left: Option<usize>,
+}
+
+/// What a header says.
+struct Format {
+    rate: u32,
+    channels: usize,
 }
 
 impl Samples {
-    pub(crate) fn new(expected_rate: u32) -> Self {
-        Self { expected_rate, state: State::Header(Vec::new()) }
+    /// Reads samples that have this rate unless a header says another.
+    pub(crate) fn new(rate: u32) -> Self {
+        Self { rate, state: State::Header(Vec::new()) }
+    }
+
+    /// The rate of what was read last.
+    pub(crate) fn rate(&self) -> u32 {
+        self.rate
     }
 
     pub(crate) fn push(&mut self, part: &[u8]) -> Result<Vec<i16>, WavError> {
@@ -60,75 +82,76 @@ impl Samples {
                 if header.len() < 4 && b"RIFF".starts_with(header) {
                     return Ok(Vec::new());
                 }
-                let data = if header.starts_with(b"RIFF") {
-                    match data_offset(header, self.expected_rate)? {
-                        Some(data) => data,
-                        None => return Ok(Vec::new()),
-                    }
+                let (at, mut data) = if header.starts_with(b"RIFF") {
+                    let Some((at, left, format)) = data_offset(header)? else { return Ok(Vec::new()) };
+                    self.rate = format.rate;
+                    (at, Data { channels: format.channels, begun: Vec::new(), left })
                 } else {
-                    0
+                    (0, Data { channels: 1, begun: Vec::new(), left: None })
                 };
-                let rest = header.split_off(data);
-                let mut odd = None;
-                let samples = to_samples(&mut odd, &rest);
-                self.state = State::Data(odd);
+                let samples = data.push(&header[at..]);
+                self.state = State::Data(data);
                 Ok(samples)
             }
-            State::Data(odd) => Ok(to_samples(odd, part)),
+            State::Data(data) => Ok(data.push(part)),
         }
     }
 }
 
-/// Where the samples begin; `None` when more bytes are needed.
-fn data_offset(header: &[u8], expected: u32) -> Result<Option<usize>, WavError> {
+impl Data {
+    fn push(&mut self, mut bytes: &[u8]) -> Vec<i16> {
+        if let Some(left) = &mut self.left {
+            bytes = &bytes[..bytes.len().min(*left)];
+            *left -= bytes.len();
+        }
+        self.begun.extend_from_slice(bytes);
+        let frame = 2 * self.channels;
+        let whole = self.begun.len() - self.begun.len() % frame;
+        let samples = self.begun[..whole].chunks_exact(frame).map(|frame| {
+            let channels =
+                frame.chunks_exact(2).map(|pair| i32::from(i16::from_le_bytes([pair[0], pair[1]])));
+            // The mean of 16-bit numbers is one.
+            (channels.sum::<i32>() / self.channels as i32) as i16
+        });
+        let samples = samples.collect();
+        self.begun.drain(..whole);
+        samples
+    }
+}
+
+/// Where the samples begin, how many bytes they have, and their format; `None` when more bytes are needed.
+fn data_offset(header: &[u8]) -> Result<Option<(usize, Option<usize>, Format)>, WavError> {
     let u16_at = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
     let u32_at = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
     let mut at = 12;
-    let mut known = false;
+    let mut known = None;
     while at + 8 <= header.len() && at < LONGEST_HEADER {
         let body = at + 8;
         let length = u32_at(at + 4) as usize;
-        match &header[at..at + 4] {
-            b"data" if known => return Ok(Some(body)),
-            b"data" => return Err(WavError::Header),
-            b"fmt " => {
+        match (&header[at..at + 4], known.take()) {
+            (b"data", Some(format)) => {
+                // Whoever streams does not know the length, and writes nothing or as much as there is room for.
+                let left = (1..LONGEST_KNOWN).contains(&length).then_some(length);
+                return Ok(Some((body, left, format)));
+            }
+            (b"data", None) => return Err(WavError::Header),
+            (b"fmt ", _) => {
                 if header.len() < body + 16 {
                     return Ok(None);
                 }
-                let (format, channels, found, bits) =
+                let (format, channels, rate, bits) =
                     (u16_at(body), u16_at(body + 2), u32_at(body + 4), u16_at(body + 14));
                 // 0xFFFE is the extensible format, which 16-bit PCM may be wrapped in.
-                if !matches!(format, 1 | 0xFFFE) || channels != 1 || bits != 16 {
+                if !matches!(format, 1 | 0xFFFE) || !(1..=MOST_CHANNELS).contains(&channels) || bits != 16 {
                     return Err(WavError::Format { format, channels, bits });
                 }
-                if found != expected {
-                    return Err(WavError::Rate { found, expected });
-                }
-                known = true;
+                known = Some(Format { rate, channels: usize::from(channels) });
             }
-            _ => {}
+            (_, format) => known = format,
         }
         at = body.saturating_add(length).saturating_add(length & 1);
     }
     if header.len() > LONGEST_HEADER || at > LONGEST_HEADER { Err(WavError::Header) } else { Ok(None) }
-}
-
-fn to_samples(odd: &mut Option<u8>, bytes: &[u8]) -> Vec<i16> {
-    let mut samples = Vec::with_capacity(bytes.len() / 2 + 1);
-    let mut bytes = bytes.iter().copied();
-    if let Some(low) = odd.take() {
-        match bytes.next() {
-            Some(high) => samples.push(i16::from_le_bytes([low, high])),
-            None => *odd = Some(low),
-        }
-    }
-    while let Some(low) = bytes.next() {
-        match bytes.next() {
-            Some(high) => samples.push(i16::from_le_bytes([low, high])),
-            None => *odd = Some(low),
-        }
-    }
-    samples
 }
 
 #[cfg(test)]
@@ -166,12 +189,31 @@ mod tests {
     }
 
     #[test]
-    fn a_wav_that_does_not_fit_says_how() {
-        let rate = in_parts(&encode(&AUDIO, 22_050), 100, 24_000).unwrap_err();
-        assert!(rate.to_string().ends_with("set sample_rate = 22050"));
-        let mut stereo = encode(&AUDIO, 24_000);
-        stereo[22] = 2;
-        assert_eq!(in_parts(&stereo, 9, 24_000), Err(WavError::Format { format: 1, channels: 2, bits: 16 }));
+    fn a_header_says_the_rate_and_channels_are_mixed() {
+        let mut wav = encode(&[100, 300, -5, -7], 22_050);
+        wav[22] = 2;
+        for size in 1..=wav.len() {
+            let mut samples = Samples::new(24_000);
+            let all: Vec<i16> = wav.chunks(size).flat_map(|part| samples.push(part).unwrap()).collect();
+            assert_eq!((all.as_slice(), samples.rate()), ([200, -6].as_slice(), 22_050));
+        }
+    }
+
+    #[test]
+    fn what_follows_the_samples_is_not_heard() {
+        let mut wav = encode(&AUDIO, 24_000);
+        wav.extend_from_slice(b"LIST\x04\0\0\0loud");
+        assert_eq!(in_parts(&wav, 5, 24_000).unwrap(), AUDIO);
+    }
+
+    #[test]
+    fn a_wav_that_cannot_be_used_says_why() {
+        let mut eight_bits = encode(&AUDIO, 24_000);
+        eight_bits[34] = 8;
+        assert_eq!(
+            in_parts(&eight_bits, 9, 24_000),
+            Err(WavError::Format { format: 1, channels: 1, bits: 8 })
+        );
         let endless = [b"RIFF\0\0\0\0WAVEjunk\xff\xff\xff\x7f".as_slice(), &[0; 5_000]].concat();
         assert_eq!(in_parts(&endless, 100, 24_000), Err(WavError::Header));
     }

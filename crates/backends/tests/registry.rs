@@ -2,6 +2,7 @@
 
 use antiphon_backends::registry::Backends;
 use antiphon_backends::registry::config::BackendsConfig;
+use antiphon_backends::text_to_speech::provider::Provider;
 
 fn build(toml: &str) -> Result<Backends, String> {
     let config: BackendsConfig = toml::from_str(toml).map_err(|error| error.to_string())?;
@@ -68,6 +69,63 @@ fn everything_can_be_configured() {
     assert!(
         build("[transcription]\ntype = \"none\"").expect("a good configuration").speech_to_text.is_none()
     );
+}
+
+#[test]
+fn voices_of_providers_stand_side_by_side_and_in_for_each_other() {
+    let key = std::env::temp_dir().join(format!("antiphon-key-{}", std::process::id()));
+    std::fs::write(&key, "key\n").expect("a temporary file");
+    let backends = build(&format!(
+        r#"
+        default_voice = "rachel"
+        [voices.rachel]
+        type = "eleven_labs"
+        voice_id = "21m00"
+        speed = 1.1
+        fallbacks = ["charon", "kal"]
+        [voices.charon]
+        type = "google"
+        voice_id = "en-US-Chirp3-HD-Charon"
+        [voices.hum]
+        type = "scripted"
+        fallbacks = ["rachel"]
+        [voice_providers]
+        fallbacks = ["kal"]
+        cool_down_ms = 1000
+        [voice_providers.elevenlabs]
+        api_key_file = {key:?}
+        [voice_providers.google]
+        api_key_file = {key:?}
+        base_url = "http://localhost:9000/google"
+        "#
+    ));
+    let backends = backends.expect("a good configuration");
+    std::fs::remove_file(&key).expect("the file is there");
+    assert_eq!(backends.voices["rachel"].capabilities().sample_rate.hz(), 24_000);
+    assert_eq!(backends.voice_definitions.len(), 2);
+    assert!(backends.voice_providers.has_key(Provider::ElevenLabs));
+    assert!(!backends.voice_providers.has_key(Provider::Lmnt));
+}
+
+#[test]
+fn an_error_in_a_voice_names_the_field_and_the_remedy() {
+    let voice = "[voices.v]\ntype = \"lmnt\"\nvoice_id = \"leah\"";
+    refused(voice, &["voices.v", "there is no key for LMNT", "api_key_env", "[voice_providers.lmnt]"]);
+    refused("[voices.v]\ntype = \"lmnt\"", &["voices.v.voice_id", "set the provider's id"]);
+    refused("[voices.v]\ntype = \"lmnt\"\nvoice_id = \"x\"\nspeed = 3", &["voices.v.speed", "0.25 to 2"]);
+    refused("[voices.v]\ntype = \"lmnt\"\nvoice_id = \"x\"\nspeeed = 1", &["speeed"]);
+    refused("[voices.v]\ntype = \"flite\"\nspeed = 1", &["speed"]);
+    refused(
+        "[voices.v]\ntype = \"flite\"\nfallbacks = [\"w\"]",
+        &["voices.v.fallbacks", "kal", "[voices.w]"],
+    );
+    refused(
+        "[voices.v]\ntype = \"flite\"\nfallbacks = [\"v\"]",
+        &["voices.v.fallbacks", "stand in for itself"],
+    );
+    refused("[voice_providers]\nfallbacks = [\"w\"]", &["voice_providers.fallbacks", "kal"]);
+    refused("[voice_providers.google]\nbase_url = \"localhost\"", &["voice_providers.google.base_url"]);
+    refused("[voice_providers.acme]\nbase_url = \"http://h\"", &["acme", "eleven_labs"]);
 }
 
 #[test]

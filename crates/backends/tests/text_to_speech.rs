@@ -2,6 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "text_to_speech/fallback.rs"]
+mod fallback;
+#[path = "text_to_speech/generic.rs"]
+mod generic;
+#[path = "text_to_speech/providers.rs"]
+mod providers;
 #[path = "support/wire.rs"]
 mod wire;
 
@@ -13,10 +19,12 @@ use antiphon_backends::http::{ApiKey, Endpoint};
 use antiphon_backends::text_to_speech::flite::Flite;
 use antiphon_backends::text_to_speech::openai::{OpenAiVoice, Settings};
 use antiphon_backends::text_to_speech::scripted::Humming;
-use antiphon_backends::text_to_speech::{Request, SampleFormat, SpeechEvent, TextToSpeech, VoiceSample};
+use antiphon_backends::text_to_speech::{
+    FellBack, Request, SampleFormat, SpeechEvent, TextToSpeech, VoiceSample,
+};
 use antiphon_engine::input::WordEnd;
 use futures::StreamExt;
-use wire::{Body, Wire};
+use wire::{Body, Reply, Wire};
 
 const TEXT: &str = "We open at seven, every day. The bread — still warm — is ready then.";
 
@@ -24,10 +32,11 @@ struct Said {
     samples: Vec<i16>,
     words: Vec<WordEnd>,
     failure: Option<Arc<str>>,
+    fell_back: Vec<FellBack>,
 }
 
 async fn say(voice: &dyn TextToSpeech, text: &str) -> Said {
-    let mut said = Said { samples: Vec::new(), words: Vec::new(), failure: None };
+    let mut said = Said { samples: Vec::new(), words: Vec::new(), failure: None, fell_back: Vec::new() };
     let mut stream = voice.speak(Request { text: text.into(), language: None, sample: None });
     loop {
         match stream.next().await.expect("a stream ends with Finished or Failed") {
@@ -36,6 +45,7 @@ async fn say(voice: &dyn TextToSpeech, text: &str) -> Said {
                 said.samples.extend(samples);
             }
             SpeechEvent::Words(words) => said.words = words,
+            SpeechEvent::FellBack(event) => said.fell_back.push(event),
             SpeechEvent::Finished => break,
             SpeechEvent::Failed(reason) => {
                 said.failure = Some(reason);
@@ -73,17 +83,18 @@ async fn keeps_the_contract(voice: &dyn TextToSpeech) {
 }
 
 fn openai(wire: &Wire) -> OpenAiVoice {
-    OpenAiVoice::new(
-        Endpoint::new(&wire.base, Some(ApiKey::new("sk-test"))).unwrap(),
-        Settings {
-            model: "tts-1".into(),
-            voice: "nova".into(),
-            response_format: "pcm".into(),
-            sample_rate: SampleRate::new(24_000).unwrap(),
-            first_audio: Duration::from_secs(10),
-            progress: Duration::from_secs(10),
-        },
-    )
+    OpenAiVoice::new(Endpoint::new(&wire.base, Some(ApiKey::new("sk-test"))).unwrap(), settings())
+}
+
+fn settings() -> Settings {
+    Settings {
+        model: "tts-1".into(),
+        voice: "nova".into(),
+        response_format: "pcm".into(),
+        sample_rate: SampleRate::new(24_000).unwrap(),
+        first_audio: Duration::from_secs(10),
+        progress: Duration::from_secs(10),
+    }
 }
 
 fn square_wave(samples: usize) -> Vec<u8> {
@@ -284,12 +295,75 @@ async fn an_openai_voice_that_fails_says_why() {
         401,
         "application/json",
         json(r#"{"error":{"message":"bad key sk-test"}}"#),
-        "answered 401: bad key [key]",
+        "answered 401: bad key [hidden]",
     )
     .await;
     check(200, "application/json", json(r#"{"error":"no such voice"}"#), "no such voice").await;
     check(200, "audio/pcm", Body::Parts(vec![]), "gave no audio").await;
     check(200, "audio/pcm", Body::Breaks(vec![square_wave(10)]), "broke off").await;
+}
+
+#[tokio::test]
+async fn an_openai_wav_says_its_own_rate() {
+    let mut wav = b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec();
+    wav.extend_from_slice(&16_000_u32.to_le_bytes());
+    wav.extend_from_slice(&32_000_u32.to_le_bytes());
+    wav.extend_from_slice(b"\x02\0\x10\0data\xff\xff\xff\xff");
+    wav.extend(square_wave(1_600));
+    for size in [1, 3, 45, 5_000] {
+        let parts = wav.chunks(size).map(<[u8]>::to_vec).collect();
+        let wire = Wire::answering(200, "audio/wav", Body::Parts(parts)).await;
+        let said = say(&openai(&wire), "Hi.").await;
+        assert_eq!((said.failure, said.samples.len()), (None, 2_400), "100 ms at 24 kHz, in parts of {size}");
+    }
+}
+
+fn busy(retry_after: &'static str) -> Reply {
+    let body = Body::Parts(vec![br#"{"error":{"message":"too many requests"}}"#.to_vec()]);
+    Reply { status: 429, content_type: "application/json", headers: retry_after, body }
+}
+
+fn spoken() -> Reply {
+    Reply { status: 200, content_type: "audio/pcm", headers: "", body: Body::Parts(vec![square_wave(100)]) }
+}
+
+#[tokio::test]
+async fn a_voice_that_is_busy_for_a_moment_is_asked_again() {
+    let mut wire =
+        Wire::replying(vec![busy("retry-after: 0\r\n"), busy("retry-after: 0\r\n"), spoken()]).await;
+    assert_eq!(say(&openai(&wire), "Hi.").await.failure, None);
+    assert_eq!(wire.requests(), 3);
+    let mut wire = Wire::replying(vec![busy("retry-after: 0\r\n")]).await;
+    let failure = say(&openai(&wire), "Hi.").await.failure.expect("it gives up");
+    assert!(failure.contains("answered 429: too many requests"), "{failure}");
+    assert_eq!(wire.requests(), 3, "asked once and twice again");
+}
+
+#[tokio::test]
+async fn a_voice_that_asks_to_be_left_alone_is() {
+    let mut wire = Wire::replying(vec![busy("retry-after: 60\r\n"), spoken()]).await;
+    let voice = openai(&wire);
+    let failure = say(&voice, "Hi.").await.failure.expect("nobody waits a minute for a word");
+    assert!(failure.contains("answered 429"), "{failure}");
+    let failure = say(&voice, "Hi.").await.failure.expect("and it is not asked again");
+    assert!(failure.contains("asked to be left alone for another"), "{failure}");
+    assert_eq!(wire.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_voice_is_waited_for_so_long_and_no_longer() {
+    let impatient = |wire: &Wire, first, progress| {
+        let (first_audio, progress) = (Duration::from_millis(first), Duration::from_millis(progress));
+        let settings = Settings { first_audio, progress, ..settings() };
+        OpenAiVoice::new(Endpoint::new(&wire.base, None).unwrap(), settings)
+    };
+    let wire = Wire::answering(200, "audio/pcm", Body::Hangs(vec![])).await;
+    let failure = say(&impatient(&wire, 50, 60_000), "Hi.").await.failure.expect("no first audio");
+    assert!(failure.contains("did not go on in time"), "{failure}");
+    let wire = Wire::answering(200, "audio/pcm", Body::Hangs(vec![square_wave(100)])).await;
+    let said = say(&impatient(&wire, 60_000, 50), "Hi.").await;
+    assert_eq!(said.samples.len(), 100, "what came before is heard");
+    assert!(said.failure.expect("no progress").contains("did not go on in time"));
 }
 
 #[tokio::test]

@@ -36,7 +36,9 @@ async fn spoken(text: &str) -> Vec<i16> {
     let stream = Flite::new().speak(Request { text: text.into(), language: None, sample: None });
     let audio = stream.filter_map(async |event| match event {
         SpeechEvent::Audio(audio) => Some(audio),
-        SpeechEvent::Words(_) | SpeechEvent::Finished | SpeechEvent::Failed(_) => None,
+        SpeechEvent::Words(_) | SpeechEvent::FellBack(_) | SpeechEvent::Finished | SpeechEvent::Failed(_) => {
+            None
+        }
     });
     audio.concat().await
 }

@@ -188,6 +188,31 @@ fn word_times_without_sense_do_no_harm() {
 }
 
 #[test]
+fn words_that_the_voice_has_not_timed_yet_are_not_shown_with_those_that_it_has() {
+    let mut story = Story::new(Config { first_speaker: agent_greets("one two three four"), ..config() });
+    story.world.voice_answers = false;
+    story.join();
+    let utterance = story.seen.utterances[0];
+    let told = VoiceEvent::Words([WordEnd { text: 3, samples: 1_600 }].into());
+    story.input(Input::Voice(utterance, told));
+    story.input(Input::Voice(utterance, VoiceEvent::Audio { samples: 32_000 }));
+    story.run_ms(250);
+    let shown = |story: &Story| story.told().join("\n");
+    assert!(shown(&story).contains("#0 \"one\""), "{}", shown(&story));
+    assert!(!shown(&story).contains("+\" three\""), "{}", shown(&story));
+    // Told later, it counts from then on.
+    let told =
+        [(3, 1_600), (7, 8_000), (13, 16_000), (18, 31_000)].map(|(text, samples)| WordEnd { text, samples });
+    story.input(Input::Voice(utterance, VoiceEvent::Words(told.into())));
+    story.input(Input::Voice(utterance, VoiceEvent::Finished));
+    story.run_ms(900);
+    assert!(shown(&story).contains("+\" three\""), "{}", shown(&story));
+    assert!(!shown(&story).contains("+\" four\""), "{}", shown(&story));
+    story.run_secs(3);
+    assert_eq!(story.record(), ["agent: one two three four"]);
+}
+
+#[test]
 fn an_end_without_letters_counts_with_the_words_before_it() {
     let mut story = Story::joined(Config { first_speaker: agent_greets("Hi there! 😀 ..."), ..config() });
     story.run_secs(2);

@@ -15,6 +15,7 @@ mod period;
 mod problem;
 mod public_url;
 mod recordings;
+mod retrieval;
 mod secret;
 mod server;
 mod storage;
@@ -26,8 +27,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use antiphon_backends::embeddings::OpenAiEmbeddings;
+use antiphon_backends::registry;
 use antiphon_backends::registry::config::{
     BackendsConfig, ModelConfig, TranscriptionConfig, TurnDetectionConfig, VoiceActivityConfig, VoiceConfig,
+    VoiceProvidersConfig,
 };
 use antiphon_backends::registry::{BackendError, Backends, Listeners};
 use serde::{Deserialize, Serialize};
@@ -41,6 +45,7 @@ pub use outbound::{InvalidTarget, Outbound, Target};
 pub use problem::{Problem, Source};
 pub use public_url::{InvalidPublicUrl, PublicUrl};
 pub use recordings::Recordings;
+pub use retrieval::Retrieval;
 pub use secret::Secret;
 pub use server::Server;
 pub use storage::Storage;
@@ -79,6 +84,8 @@ pub struct Config {
     pub journal: Journal,
     /// Whom the server dials on a user's behalf.
     pub outbound: Outbound,
+    /// What may be kept in corpora, and how it is found.
+    pub retrieval: Retrieval,
     /// When speech counts.
     pub turn_taking: TurnTaking,
     /// `[models.NAME]`: language models by the name that calls choose them by. `demo`, the built-in script, is always there.
@@ -87,6 +94,9 @@ pub struct Config {
     /// `[voices.NAME]`: voices by the name that calls choose them by. `kal`, the built-in voice, is always there.
     #[serde(skip_serializing)]
     pub voices: BTreeMap<String, VoiceConfig>,
+    /// `[voice_providers]`: whose voices calls may name by definition, and the keys for them.
+    #[serde(skip_serializing)]
+    pub voice_providers: VoiceProvidersConfig,
     /// `[transcription]`: what makes transcripts of the user's speech.
     #[serde(skip_serializing)]
     pub transcription: TranscriptionConfig,
@@ -117,7 +127,8 @@ pub struct Loaded {
 }
 
 /// The sections that the backends define.
-const BACKEND_SECTIONS: [&str; 5] = ["models", "voices", "transcription", "voice_activity", "turn_detection"];
+const BACKEND_SECTIONS: [&str; 6] =
+    ["models", "voices", "voice_providers", "transcription", "voice_activity", "turn_detection"];
 
 /// Everything that is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
@@ -207,6 +218,7 @@ impl Config {
             default_voice: self.calls.default_voice.clone(),
             models: self.models.clone(),
             voices: self.voices.clone(),
+            voice_providers: self.voice_providers.clone(),
             transcription: self.transcription.clone(),
             voice_activity: self.voice_activity,
             turn_detection: self.turn_detection.clone(),
@@ -217,6 +229,12 @@ impl Config {
             }
             _ => error,
         })
+    }
+
+    /// Makes what makes vectors of texts, if the configuration names one, and reads its key.
+    pub fn build_embeddings(&self) -> Result<Option<OpenAiEmbeddings>, BackendError> {
+        let embeddings = self.retrieval.embeddings.as_ref();
+        embeddings.map(|config| registry::embeddings("retrieval.embeddings", config)).transpose()
     }
 
     /// Makes only what listens to the user's audio, for recordings of calls.
@@ -234,6 +252,7 @@ impl Config {
         self.limits.validate(&mut checks);
         self.journal.validate(&mut checks);
         self.outbound.validate(&mut checks);
+        self.retrieval.validate(&mut checks);
         self.turn_taking.validate(&mut checks);
         self.log.validate(&mut checks);
         self.telemetry.validate(&mut checks);

@@ -9,6 +9,8 @@ mod answer;
 mod api_keys;
 mod auth;
 mod calls;
+mod corpora;
+mod corpus_uploads;
 mod deleted_calls;
 mod error;
 mod health;
@@ -35,8 +37,9 @@ use antiphon_backends::registry::Backends;
 use crate::call::live::Calls;
 use crate::call::recording::Recordings;
 use crate::call::voices::samples::Samples;
-use crate::config::{PublicUrl, Server};
+use crate::config::{self, PublicUrl, Server};
 use crate::outbound::Outbound;
+use crate::retrieval::Retrieval;
 use crate::storage::Storage;
 
 pub(crate) use auth::ConfiguredKey;
@@ -60,6 +63,10 @@ pub(crate) struct Shared {
     pub(crate) samples: Samples,
     /// What thinks and speaks.
     pub(crate) backends: Arc<Backends>,
+    /// The way to what is in corpora.
+    pub(crate) retrieval: Retrieval,
+    /// The configuration's `[retrieval]` section.
+    pub(crate) corpora: config::Retrieval,
     /// The calls in progress.
     pub(crate) calls: Calls,
     /// The configuration's keys.

@@ -7,6 +7,7 @@
 
 mod connect;
 mod error;
+mod exchange;
 mod policy;
 mod resolver;
 mod web_socket;
@@ -78,6 +79,8 @@ pub struct Bounds {
 /// An answer, whatever its status.
 #[derive(Debug, Clone)]
 pub struct Response {
+    /// Where it came from, once redirects were followed.
+    pub url: Url,
     /// Its status.
     pub status: StatusCode,
     /// Its headers.
@@ -124,7 +127,8 @@ impl Outbound {
     /// See [`OutboundError`]. An answer that is no success is none.
     pub async fn send(&self, request: Request, bounds: Bounds) -> Result<Response, OutboundError> {
         let by = Instant::now() + bounds.time;
-        match timeout_at(by, self.follow(request, bounds.bytes)).await {
+        let whole = async { read(self.follow(request).await?, bounds.bytes).await };
+        match timeout_at(by, whole).await {
             Ok(result) => result,
             Err(_) => Err(OutboundError::Timeout { after: bounds.time }),
         }
@@ -139,10 +143,10 @@ impl Outbound {
         let by = Instant::now() + bounds.time;
         let late = |_| OutboundError::Timeout { after: bounds.time };
         let response = timeout_at(by, self.once(&request)).await.map_err(late)??;
-        let (status, headers) = (response.status(), response.headers().clone());
+        let (url, status, headers) = (response.url().clone(), response.status(), response.headers().clone());
         match timeout_at(by.min(Instant::now() + REMARKS), read(response, bounds.bytes)).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(_)) | Err(_) => Ok(Response { status, headers, body: Bytes::new(), cut: true }),
+            Ok(Err(_)) | Err(_) => Ok(Response { url, status, headers, body: Bytes::new(), cut: true }),
         }
     }
 
@@ -178,10 +182,11 @@ impl Outbound {
         self.check(&url).map_err(|error| error.to_string())
     }
 
-    async fn follow(&self, mut request: Request, most: usize) -> Result<Response, OutboundError> {
+    /// Sends a request and follows redirects, up to the head of the answer.
+    async fn follow(&self, mut request: Request) -> Result<reqwest::Response, OutboundError> {
         for _ in 0..=REDIRECTS {
             let response = self.once(&request).await?;
-            let Some(next) = redirected(&request, &response)? else { return read(response, most).await };
+            let Some(next) = redirected(&request, &response)? else { return Ok(response) };
             request = next;
         }
         Err(OutboundError::TooManyRedirects(REDIRECTS))
@@ -253,7 +258,8 @@ fn drop_credentials(headers: &mut HeaderMap) {
 /// Reads so much of a body and no more. What is left is not waited for.
 async fn read(response: reqwest::Response, most: usize) -> Result<Response, OutboundError> {
     let (status, headers) = (response.status(), response.headers().clone());
-    let host = host(response.url());
+    let url = response.url().clone();
+    let host = host(&url);
     let mut body = BytesMut::new();
     let mut chunks = response.bytes_stream();
     let mut cut = false;
@@ -267,7 +273,7 @@ async fn read(response: reqwest::Response, most: usize) -> Result<Response, Outb
             break;
         }
     }
-    Ok(Response { status, headers, body: body.freeze(), cut })
+    Ok(Response { url, status, headers, body: body.freeze(), cut })
 }
 
 /// A URL's host for people.

@@ -9,9 +9,12 @@ pub mod agents;
 pub mod api_keys;
 pub mod calls;
 pub mod catalog;
+pub mod corpora;
 pub mod deliveries;
 pub mod endings;
 mod memory;
+pub mod passages;
+pub(crate) mod relevance;
 mod sqlite;
 pub mod tools;
 pub mod voices;
@@ -33,11 +36,15 @@ pub use catalog::{
     AgentDay, CallCatalog, CallFilter, CallKey, CallSort, CallSpan, EventChoice, EventPlace, HourOfCalls,
     SortPlace, Tombstone,
 };
+pub use corpora::{
+    CorpusPlace, CorpusStatistics, CorpusStore, Filling, StoredCorpus, StoredSource, StoredUpload,
+};
 pub use deliveries::{
     AttemptOutcome, DeliveryKey, DeliveryPlace, DeliveryQueue, DeliveryState, DeliveryStore, DueDelivery,
     EventNumber, Receiver, StoredDelivery,
 };
 pub use endings::{Ending, EndingStore, Summary};
+pub use passages::{Contents, DocumentPlace, Found, Passage, PassageStore, StoredDocument, Wanted};
 pub use tools::{StoredTool, ToolStore, ToolUse};
 pub use voices::{MostVoices, StoredVoice, VoiceKeeping, VoiceSource, VoiceStore};
 pub use webhooks::{StoredWebhook, WebhookHealth, WebhookPlace, WebhookStore};
@@ -56,6 +63,10 @@ pub struct Storage {
     pub calls: Arc<dyn CallStore>,
     /// Calls as lists.
     pub catalog: Arc<dyn CallCatalog>,
+    /// Corpora, their sources and uploads.
+    pub corpora: Arc<dyn CorpusStore>,
+    /// What is in the documents of corpora.
+    pub passages: Arc<dyn PassageStore>,
     /// Agents.
     pub agents: Arc<dyn AgentStore>,
     /// Tools that last, and which calls had them.
@@ -86,6 +97,8 @@ impl Storage {
             keys: database.clone(),
             calls: database.clone(),
             catalog: database.clone(),
+            corpora: database.clone(),
+            passages: database.clone(),
             agents: database.clone(),
             tools: database.clone(),
             voices: database.clone(),
@@ -105,6 +118,8 @@ impl Storage {
             keys: memory.clone(),
             calls: memory.clone(),
             catalog: memory.clone(),
+            corpora: memory.clone(),
+            passages: memory.clone(),
             agents: memory.clone(),
             tools: memory.clone(),
             voices: memory.clone(),

@@ -6,7 +6,15 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+use crate::text_to_speech::cartesia::CartesiaVoice;
+use crate::text_to_speech::eleven_labs::ElevenLabsVoice;
+use crate::text_to_speech::google::GoogleVoice;
+use crate::text_to_speech::inworld::InworldVoice;
+use crate::text_to_speech::lmnt::LmntVoice;
+use crate::text_to_speech::provider::Definition;
+use crate::text_to_speech::respeecher::RespeecherVoice;
 
 /// All backends of a server.
 ///
@@ -34,6 +42,8 @@ pub struct BackendsConfig {
     pub default_voice: String,
     /// Language models by the name that calls choose them by. `demo`, the built-in script, is always there.
     pub models: BTreeMap<String, ModelConfig>,
+    /// Whose voices calls may name by definition.
+    pub voice_providers: VoiceProvidersConfig,
     /// Voices by the name that calls choose them by. `kal`, the built-in voice, is always there.
     pub voices: BTreeMap<String, VoiceConfig>,
     /// What makes transcripts of the user's speech.
@@ -50,6 +60,7 @@ impl Default for BackendsConfig {
             default_model: "demo".to_owned(),
             default_voice: "kal".to_owned(),
             models: BTreeMap::new(),
+            voice_providers: VoiceProvidersConfig::default(),
             voices: BTreeMap::new(),
             transcription: TranscriptionConfig::default(),
             voice_activity: VoiceActivityConfig::default(),
@@ -109,14 +120,53 @@ pub struct ScriptedModelConfig {
 
 /// A voice.
 #[derive(Debug, Clone, Deserialize)]
+pub struct VoiceConfig {
+    /// What speaks.
+    #[serde(flatten)]
+    pub speaker: SpeakerConfig,
+    /// The names of voices that speak when this one cannot, the first one first. Default: none.
+    #[serde(default)]
+    pub fallbacks: Vec<String>,
+}
+
+/// What speaks with a voice.
+#[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum VoiceConfig {
+pub enum SpeakerConfig {
     /// The built-in voice.
     Flite(FliteConfig),
     /// Any OpenAI-compatible `/audio/speech`.
     Openai(OpenAiVoiceConfig),
     /// A tone as long as the text, for tests.
     Scripted(ScriptedVoiceConfig),
+    /// A voice of ElevenLabs; its key is in `[voice_providers.eleven_labs]`, and so on for the other providers.
+    ElevenLabs(ElevenLabsVoice),
+    /// A voice of Cartesia.
+    Cartesia(CartesiaVoice),
+    /// A voice of LMNT.
+    Lmnt(LmntVoice),
+    /// A voice of Google's Chirp 3 class.
+    Google(GoogleVoice),
+    /// A voice of Inworld.
+    Inworld(InworldVoice),
+    /// A voice of Respeecher.
+    Respeecher(RespeecherVoice),
+}
+
+impl SpeakerConfig {
+    /// What a provider is asked for, if the voice is a provider's.
+    #[must_use]
+    pub fn definition(&self) -> Option<Definition> {
+        match self {
+            Self::Flite(_) | Self::Openai(_) | Self::Scripted(_) => None,
+            Self::ElevenLabs(voice) => Some(Definition::ElevenLabs(voice.clone())),
+            Self::Cartesia(voice) => Some(Definition::Cartesia(voice.clone())),
+            Self::Lmnt(voice) => Some(Definition::Lmnt(voice.clone())),
+            Self::Google(voice) => Some(Definition::Google(voice.clone())),
+            Self::Inworld(voice) => Some(Definition::Inworld(voice.clone())),
+            Self::Respeecher(voice) => Some(Definition::Respeecher(voice.clone())),
+        }
+    }
 }
 
 /// The built-in voice: there is nothing to set.
@@ -150,6 +200,63 @@ pub struct OpenAiVoiceConfig {
     /// How long each further part may take, in milliseconds. Default: 15,000.
     #[serde(default = "fifteen_seconds")]
     pub progress_ms: u64,
+}
+
+/// Whose voices calls may name by definition (`externalVoice`), and what is waited for them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VoiceProvidersConfig {
+    /// The names of voices that speak when a provider's voice of a call cannot, the first one first. Default: none, and the
+    /// call's events tell why it is silent.
+    pub fallbacks: Vec<String>,
+    /// How long a voice is left alone that failed and has others behind it, in milliseconds. Default: 30,000.
+    pub cool_down_ms: u64,
+    /// How long the first audio of a provider's voice may take, in milliseconds. Default: 10,000.
+    pub first_audio_ms: u64,
+    /// How long each further part may take, in milliseconds. Default: 10,000.
+    pub progress_ms: u64,
+    /// ElevenLabs.
+    #[serde(alias = "elevenlabs")]
+    pub eleven_labs: VoiceProviderConfig,
+    /// Cartesia.
+    pub cartesia: VoiceProviderConfig,
+    /// LMNT.
+    pub lmnt: VoiceProviderConfig,
+    /// Google.
+    pub google: VoiceProviderConfig,
+    /// Inworld.
+    pub inworld: VoiceProviderConfig,
+    /// Respeecher.
+    pub respeecher: VoiceProviderConfig,
+}
+
+impl Default for VoiceProvidersConfig {
+    fn default() -> Self {
+        Self {
+            fallbacks: Vec::new(),
+            cool_down_ms: 30_000,
+            first_audio_ms: 10_000,
+            progress_ms: 10_000,
+            eleven_labs: VoiceProviderConfig::default(),
+            cartesia: VoiceProviderConfig::default(),
+            lmnt: VoiceProviderConfig::default(),
+            google: VoiceProviderConfig::default(),
+            inworld: VoiceProviderConfig::default(),
+            respeecher: VoiceProviderConfig::default(),
+        }
+    }
+}
+
+/// How a provider of voices is reached.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VoiceProviderConfig {
+    /// Where the paths of its interface begin. Default: its own address.
+    pub base_url: Option<String>,
+    /// The environment variable that holds the key for accounts that have none of their own.
+    pub api_key_env: Option<String>,
+    /// The file that holds it.
+    pub api_key_file: Option<PathBuf>,
 }
 
 /// The form of a voice's audio.
@@ -275,6 +382,35 @@ pub struct SmartTurnConfig {
     pub model: PathBuf,
     /// Pauses that are judged at a time, each on one core. Default: as many as there are cores.
     pub concurrency: Option<NonZeroUsize>,
+}
+
+/// A model that makes vectors of texts, behind an OpenAI-compatible `/embeddings`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmbeddingsConfig {
+    /// Where the paths of the interface begin, such as `http://localhost:8080/v1`.
+    pub base_url: String,
+    /// The model's name there.
+    pub model: String,
+    /// The environment variable that holds the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key_env: Option<String>,
+    /// The file that holds the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key_file: Option<PathBuf>,
+    /// The dimensions that are asked for. Default: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dimensions: Option<u32>,
+    /// Texts of one request. Default: 64.
+    #[serde(default = "sixty_four")]
+    pub batch: NonZeroUsize,
+    /// How long an answer may take, in milliseconds. Default: 15,000.
+    #[serde(default = "fifteen_seconds")]
+    pub timeout_ms: u64,
+}
+
+fn sixty_four() -> NonZeroUsize {
+    NonZeroUsize::MIN.saturating_add(63)
 }
 
 fn four() -> usize {

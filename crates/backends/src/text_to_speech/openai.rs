@@ -1,19 +1,22 @@
 //! Any voice behind an OpenAI-compatible `/audio/speech`.
 //!
-//! Owns the request and the reading of the streamed audio. It must not know who else uses the endpoint.
+//! Owns the request and what its answer is. It must not know who else uses the endpoint.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_audio::SampleRate;
-use futures::StreamExt;
-use futures::stream::{self, BoxStream};
+use futures::stream::BoxStream;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Serialize;
-use tokio::time::Instant;
+use serde_json::Value;
 
-use super::{Capabilities, Request, SpeechEvent, TextToSpeech};
-use crate::http::{Endpoint, next_part};
-use crate::wav::Samples;
+use super::exchange::Question;
+use super::remote::frames::Framing;
+use super::remote::heard::Heard;
+use super::remote::{Dialect, Patience, Remote, credential};
+use super::{Capabilities, Request, SpeechEvent, TextToSpeech, instead_of_audio, no_json};
+use crate::http::Endpoint;
 
 /// How an OpenAI-compatible voice is asked.
 #[derive(Debug, Clone)]
@@ -24,7 +27,7 @@ pub struct Settings {
     pub voice: Arc<str>,
     /// The form of the audio: `pcm` (16 bits, 24 kHz at OpenAI) or `wav`.
     pub response_format: Arc<str>,
-    /// The rate of the audio.
+    /// The rate of the audio; a WAV that has another one is converted.
     pub sample_rate: SampleRate,
     /// How long the first audio may take.
     pub first_audio: Duration,
@@ -34,17 +37,31 @@ pub struct Settings {
 
 /// A voice behind an OpenAI-compatible `/audio/speech`.
 #[derive(Debug, Clone)]
-pub struct OpenAiVoice {
-    endpoint: Endpoint,
-    settings: Arc<Settings>,
-}
+pub struct OpenAiVoice(Remote<OpenAi>);
 
 impl OpenAiVoice {
     /// A voice at an endpoint.
     #[must_use]
     pub fn new(endpoint: Endpoint, settings: Settings) -> Self {
-        Self { endpoint, settings: Arc::new(settings) }
+        let patience = Patience { first_audio: settings.first_audio, progress: settings.progress };
+        let exchange = Arc::new(endpoint.clone());
+        Self(Remote::new(exchange, OpenAi { endpoint, settings }, patience))
     }
+}
+
+impl TextToSpeech for OpenAiVoice {
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+
+    fn speak(&self, request: Request) -> BoxStream<'static, SpeechEvent> {
+        self.0.speak(request)
+    }
+}
+
+struct OpenAi {
+    endpoint: Endpoint,
+    settings: Settings,
 }
 
 /// The request (OpenAI API reference, "Create speech").
@@ -56,87 +73,32 @@ struct Body<'a> {
     response_format: &'a str,
 }
 
-impl TextToSpeech for OpenAiVoice {
+impl Dialect for OpenAi {
+    fn name(&self) -> String {
+        format!("{:?}", self.settings.voice)
+    }
+
     fn capabilities(&self) -> Capabilities {
         Capabilities { sample_rate: self.settings.sample_rate, word_times: false, clones: false }
     }
 
-    fn speak(&self, request: Request) -> BoxStream<'static, SpeechEvent> {
-        let speech = Speech { voice: self.clone(), text: request.text, state: State::Unasked };
-        stream::unfold(speech, async |mut speech| speech.next().await.map(|event| (event, speech))).boxed()
-    }
-}
-
-struct Speech {
-    voice: OpenAiVoice,
-    text: Arc<str>,
-    state: State,
-}
-
-enum State {
-    Unasked,
-    Receiving { response: reqwest::Response, samples: Samples, heard: bool, by: Instant },
-    Ended,
-}
-
-impl Speech {
-    async fn next(&mut self) -> Option<SpeechEvent> {
-        let event = match self.step().await {
-            Ok(Some(event)) => event,
-            Ok(None) => return None,
-            Err(reason) => {
-                SpeechEvent::Failed(format!("the voice \"{}\" {reason}", self.voice.settings.voice).into())
-            }
-        };
-        if matches!(event, SpeechEvent::Finished | SpeechEvent::Failed(_)) {
-            self.state = State::Ended;
+    fn question(&self, request: &Request) -> Result<Question, String> {
+        let Settings { model, voice, response_format, .. } = &self.settings;
+        let body = Body { model, voice, input: &request.text, response_format };
+        let body = serde_json::to_vec(&body).map_err(|error| error.to_string())?;
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(key) = self.endpoint.bearer() {
+            headers.insert(AUTHORIZATION, credential(&key)?);
         }
-        Some(event)
+        Ok(Question { url: self.endpoint.url("/audio/speech"), headers, body: body.into() })
     }
 
-    async fn step(&mut self) -> Result<Option<SpeechEvent>, String> {
-        let settings = &self.voice.settings;
-        loop {
-            match &mut self.state {
-                State::Unasked => {
-                    let by = Instant::now() + settings.first_audio;
-                    let response = self.ask(by).await?;
-                    let samples = Samples::new(settings.sample_rate.hz());
-                    self.state = State::Receiving { response, samples, heard: false, by };
-                }
-                State::Receiving { response, samples, heard, by } => {
-                    let Some(part) = next_part(response, *by).await.map_err(|failure| failure.to_string())?
-                    else {
-                        if !*heard {
-                            return Err("gave no audio".to_owned());
-                        }
-                        return Ok(Some(SpeechEvent::Finished));
-                    };
-                    let audio =
-                        samples.push(&part).map_err(|error| format!("gave no usable audio: {error}"))?;
-                    if !audio.is_empty() {
-                        *heard = true;
-                        *by = Instant::now() + settings.progress;
-                        return Ok(Some(SpeechEvent::Audio(audio)));
-                    }
-                }
-                State::Ended => return Ok(None),
-            }
-        }
+    fn framing(&self, content_type: Option<&str>) -> Result<Framing, String> {
+        no_json(content_type)
     }
 
-    async fn ask(&self, by: Instant) -> Result<reqwest::Response, String> {
-        let Settings { model, voice, response_format, .. } = &*self.voice.settings;
-        let endpoint = &self.voice.endpoint;
-        let request =
-            endpoint.post("/audio/speech").json(&Body { model, voice, input: &self.text, response_format });
-        let response = endpoint.send(request, by).await.map_err(|failure| failure.to_string())?;
-        let told_type = response.headers().get(reqwest::header::CONTENT_TYPE);
-        if told_type.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json")) {
-            let mut response = response;
-            let body = next_part(&mut response, by).await.ok().flatten().unwrap_or_default();
-            return Err(format!("answered JSON instead of audio: {}", endpoint.shortened(&body)));
-        }
-        Ok(response)
+    fn read(&self, frame: &Value, _: &mut Heard) -> Result<(), String> {
+        Err(instead_of_audio(frame))
     }
 }

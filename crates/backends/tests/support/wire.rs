@@ -1,5 +1,7 @@
 //! An HTTP server that says exactly what a test wants, byte by byte, and tells what it was asked and when the client left.
 
+#![allow(dead_code, reason = "each suite that uses it needs another part of it")]
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -27,20 +29,43 @@ pub(crate) struct Wire {
     left: mpsc::UnboundedReceiver<()>,
 }
 
+/// What a request is answered.
+#[derive(Clone)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    /// The value of `Content-Type`.
+    pub(crate) content_type: &'static str,
+    /// Further headers, each with its line's end.
+    pub(crate) headers: &'static str,
+    pub(crate) body: Body,
+}
+
 impl Wire {
     /// Answers every request the same.
     pub(crate) async fn answering(status: u16, content_type: &'static str, body: Body) -> Self {
+        Self::replying(vec![Reply { status, content_type, headers: "", body }]).await
+    }
+
+    /// Answers one request after the other, and all further ones like the last.
+    pub(crate) async fn replying(replies: Vec<Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}/v1", listener.local_addr().unwrap());
         let (see, seen) = mpsc::unbounded_channel();
         let (leave, left) = mpsc::unbounded_channel();
         tokio::spawn(async move {
+            let last = replies.last().cloned().expect("a reply");
+            let mut replies = replies.into_iter();
             while let Ok((stream, _)) = listener.accept().await {
-                let (see, leave, body) = (see.clone(), leave.clone(), body.clone());
-                tokio::spawn(async move { serve(stream, status, content_type, body, see, leave).await });
+                let reply = replies.next().unwrap_or_else(|| last.clone());
+                tokio::spawn(serve(stream, reply, see.clone(), leave.clone()));
             }
         });
         Self { base, seen, left }
+    }
+
+    /// The requests that have been read so far, but for those that were asked for.
+    pub(crate) fn requests(&mut self) -> usize {
+        std::iter::from_fn(|| self.seen.try_recv().ok()).count()
     }
 
     pub(crate) async fn request(&mut self) -> Seen {
@@ -55,9 +80,7 @@ impl Wire {
 
 async fn serve(
     mut stream: TcpStream,
-    status: u16,
-    content_type: &str,
-    body: Body,
+    Reply { status, content_type, headers, body }: Reply,
     see: mpsc::UnboundedSender<Seen>,
     leave: mpsc::UnboundedSender<()>,
 ) {
@@ -66,7 +89,7 @@ async fn serve(
     // The test may be over.
     let _ = see.send(seen);
     let head = format!(
-        "HTTP/1.1 {status} X\r\ncontent-type: {content_type}\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+        "HTTP/1.1 {status} X\r\ncontent-type: {content_type}\r\n{headers}transfer-encoding: chunked\r\nconnection: close\r\n\r\n"
     );
     if stream.write_all(head.as_bytes()).await.is_err() {
         return;

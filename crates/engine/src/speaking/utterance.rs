@@ -1,7 +1,8 @@
 //! One piece of text that was handed to the voice: how much of its audio is at hand and sent, and where its words end in it.
 //!
 //! Positions are samples of the message's playout clock. Where the voice gives no word times, words share the audio by their
-//! length; before the audio is complete its length is guessed from a common speaking rate.
+//! length; before the audio is complete its length is guessed from a common speaking rate. A voice may tell its word times bit by
+//! bit: those that it has not told yet share what lies behind the last one that it has.
 
 use std::ops::Range;
 
@@ -26,8 +27,8 @@ pub(super) struct Utterance {
     range: Range<usize>,
     /// Ends of its words in the message's text.
     words: Vec<usize>,
-    /// Ends of its words in the audio, in samples from its beginning, when the voice says so.
-    word_samples: Option<Vec<u64>>,
+    /// Ends of its first words in the audio, in samples from its beginning, as far as the voice has said so.
+    word_samples: Vec<u64>,
     rate: u64,
     voice: Voice,
     ready: u64,
@@ -46,7 +47,7 @@ impl Utterance {
             id,
             range,
             words,
-            word_samples: None,
+            word_samples: Vec::new(),
             rate,
             voice: Voice::Working,
             ready: 0,
@@ -92,23 +93,18 @@ impl Utterance {
         let begin = self.range.start;
         let mut given = ends.iter().peekable();
         let mut last = 0;
-        let samples = self
-            .words
-            .iter()
-            .map(|end| {
-                while let Some(next) = given.peek()
-                    && begin + (next.text as usize) < *end
-                {
-                    last = last.max(u64::from(next.samples));
-                    given.next();
-                }
-                if let Some(next) = given.peek() {
-                    last = last.max(u64::from(next.samples));
-                }
-                last
-            })
-            .collect();
-        self.word_samples = Some(samples);
+        let samples = self.words.iter().map_while(|end| {
+            while let Some(next) = given.peek()
+                && begin + (next.text as usize) < *end
+            {
+                last = last.max(u64::from(next.samples));
+                given.next();
+            }
+            let next = given.peek()?;
+            last = last.max(u64::from(next.samples));
+            Some(last)
+        });
+        self.word_samples = samples.collect();
     }
 
     /// Audio at hand that was not sent.
@@ -182,14 +178,18 @@ impl Utterance {
 
     /// Where a word ends in the audio.
     fn word_end(&self, index: usize) -> u64 {
-        if let Some(samples) = &self.word_samples {
-            return samples[index];
+        if let Some(samples) = self.word_samples.get(index) {
+            return *samples;
         }
-        let length = (self.range.end - self.range.start) as u64;
-        let until = (self.words[index] - self.range.start) as u64;
+        let (text, samples) = match self.word_samples.last() {
+            Some(samples) => (self.words[self.word_samples.len() - 1], *samples),
+            None => (self.range.start, 0),
+        };
+        let length = (self.range.end - text) as u64;
+        let until = (self.words[index] - text) as u64;
         match self.voice {
-            Voice::Done => self.ready * until / length,
-            Voice::Failed | Voice::Working => until * self.rate / CHARACTERS_PER_SECOND,
+            Voice::Done => samples + self.ready.saturating_sub(samples) * until / length,
+            Voice::Failed | Voice::Working => samples + until * self.rate / CHARACTERS_PER_SECOND,
         }
     }
 }

@@ -33,6 +33,8 @@ pub(crate) fn backends() -> Backends {
         default_model: Arc::from("script"),
         voices: BTreeMap::from([(Arc::from("tape"), voice)]),
         default_voice: Arc::from("tape"),
+        voice_definitions: BTreeMap::new(),
+        voice_providers: Arc::default(),
         speech_to_text: None,
         voice_activity: Arc::new(Earshot),
         turn_detector: None,
@@ -76,7 +78,7 @@ pub(crate) fn speech() -> Vec<i16> {
     for piece in pieces {
         match piece {
             SpeechEvent::Audio(audio) => samples.extend(audio),
-            SpeechEvent::Words(_) | SpeechEvent::Finished => {}
+            SpeechEvent::Words(_) | SpeechEvent::FellBack(_) | SpeechEvent::Finished => {}
             SpeechEvent::Failed(why) => panic!("no speech: {why}"),
         }
     }

@@ -11,8 +11,9 @@ use antiphon_api::realtime::ServerMessage;
 use antiphon_api::rest::calls::StartCallRequest;
 use antiphon_api::{CallId, CallStageId, Timestamp};
 use antiphon_backends::language_model;
+use antiphon_backends::speech_to_text;
+use antiphon_backends::text_to_speech::{self, FailedWhen, FellBack};
 use antiphon_backends::voice_activity::echo::{Echo, EchoGate};
-use antiphon_backends::{speech_to_text, text_to_speech};
 use antiphon_engine::config::Hearing;
 use antiphon_engine::input::{LegClosed, ModelEvent, Request, Transcription, VoiceEvent};
 use antiphon_engine::message::AudioSpan;
@@ -39,6 +40,7 @@ use super::witness::{self, Witness};
 use super::work::{WorkResult, Works};
 use super::{severity, threads};
 use crate::outbound::Outbound;
+use crate::retrieval::Retrieval;
 use crate::storage::{AccountId, Storage};
 
 /// What the driver has to do with the data connection.
@@ -91,6 +93,8 @@ pub(super) struct Subject {
     pub(super) account: AccountId,
     /// Where a new stage's lasting tools are.
     pub(super) storage: Storage,
+    /// The way to what is in corpora.
+    pub(super) retrieval: Retrieval,
     /// Where work runs that may outlast the call by a moment.
     pub(super) tasks: TaskTracker,
 }
@@ -130,6 +134,8 @@ pub(super) struct Driver {
     user_mid_turn: bool,
     /// An echo of the agent's present message was told.
     echo_told: bool,
+    /// The last voice that was told to speak instead of the call's.
+    stand_in: Option<Arc<str>>,
     shutting_down: bool,
     /// Inputs that arose while another one was being followed up.
     inputs: VecDeque<Input>,
@@ -191,6 +197,7 @@ impl Driver {
             state: None,
             user_mid_turn: false,
             echo_told: false,
+            stand_in: None,
             shutting_down: false,
             inputs: VecDeque::new(),
             ended: None,
@@ -430,7 +437,21 @@ impl Driver {
                 }
                 self.tell(Input::Voice(id, event));
             }
+            WorkResult::FellBack(event) => self.fell_back(&event),
         }
+    }
+
+    /// Another voice speaks than the call's. The engine hears nothing of it: audio is audio.
+    fn fell_back(&mut self, event: &FellBack) {
+        let FellBack { from, to, why, failed } = event;
+        let text = match failed {
+            // Told with every text, and worth telling once.
+            FailedWhen::Before if self.stand_in.as_ref() == Some(to) => return,
+            FailedWhen::Before | FailedWhen::AtOnce => format!("{to:?} speaks instead of {from:?}: {why}"),
+            FailedWhen::InMidSentence => format!("{to:?} says the rest for {from:?}: {why}"),
+        };
+        self.stand_in = Some(Arc::clone(to));
+        self.event(Severity::Warning, "voice.fallback", text);
     }
 
     /// Tells the engine one thing and follows up all that comes of it.

@@ -24,7 +24,7 @@ use antiphon_engine::ids::InvocationId;
 use antiphon_engine::message::{self, Medium, MessageBody};
 
 use super::data_connection;
-use super::voices::own::{self, OwnVoice};
+use super::voices::own::OwnVoice;
 use crate::config::{Calls as Settings, TurnTaking};
 use crate::tools::{self, CallToken, CallTool, ToolError};
 
@@ -39,6 +39,8 @@ const PUBLISHED_NAMESPACE: &str = "fixie-ai/";
 const RETIRED_MODEL: &str = "fixie-ai/ultravox-qwen3-32b-preview";
 /// What is told of a voice that this server does not have, or that cannot speak here.
 pub(super) const UNKNOWN_VOICE: &str = "voice.unknown";
+/// What is told of settings that mean nothing to the voice that speaks.
+pub(super) const OVERRIDES_IGNORED: &str = "voice.overrides_ignored";
 /// The published default of `frameActivationThreshold` (protocol.md 5.2).
 const DEFAULT_THRESHOLD: f64 = 0.1;
 /// `mediaIdleTimeout` acts as at least this (protocol.md 1.4).
@@ -251,14 +253,20 @@ fn voice(
     own_voice: Option<OwnVoice>,
     remarks: &mut Vec<Remark>,
 ) -> Result<Arc<dyn TextToSpeech>, SetupError> {
-    if let Some(external) = &request.external_voice {
-        return own::of_provider(external).map_err(|mute| SetupError::new("externalVoice", mute.to_string()));
-    }
     let wanted = request.voice.as_deref().unwrap_or(&backends.default_voice);
     let why = match (own_voice, super::voices::find(backends, wanted)) {
         (Some(OwnVoice::Speaks(voice)), _) => return Ok(voice),
+        (Some(OwnVoice::Refused(error)), _) => return Err(error),
         (Some(OwnVoice::Mute(why)), _) => format!("cannot speak: {why}"),
-        (None, Some(voice)) => return Ok(Arc::clone(voice)),
+        (None, Some(voice)) => {
+            if request.voice_overrides.is_some() {
+                let text = format!(
+                    "the voice {wanted:?} of this server has no settings that voiceOverrides could change"
+                );
+                remarks.push(Remark { kind: OVERRIDES_IGNORED, text });
+            }
+            return Ok(Arc::clone(voice));
+        }
         (None, None) => "is not on this server".to_owned(),
     };
     let default = &backends.default_voice;

@@ -21,9 +21,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::inheritance::overlay;
 use super::setup::{self, Remark, Setup, SetupError};
-use super::voices::own::{self, OwnVoice};
+use super::voices::own::{Casting, OwnVoice};
 use super::voices::samples::Samples;
 use crate::config::{Calls as Settings, TurnTaking};
+use crate::outbound::Outbound;
 use crate::storage::{AccountId, Storage, StorageError, StoredCall, StoredStage, ToolUse};
 use crate::tools::CallTool;
 use crate::tools::outcome::{StageWish, Wished, impossible};
@@ -54,18 +55,20 @@ pub(crate) struct Means {
     pub(crate) backends: Arc<Backends>,
     /// What voices were cloned from.
     pub(crate) samples: Option<Samples>,
+    /// The way to voices at addresses of users.
+    pub(crate) outbound: Outbound,
 }
 
 impl Means {
-    /// The account's own voice that a request asks for, if it asks for one of those.
+    /// The voice that a request asks for, unless it is one of the server's as it is.
     pub(crate) async fn own_voice(
         &self,
         storage: &Storage,
         account: AccountId,
         request: &StartCallRequest,
     ) -> Result<Option<OwnVoice>, StorageError> {
-        let wanted = request.voice.as_deref();
-        own::resolve(storage, &self.backends, self.samples.as_ref(), account, wanted).await
+        let (backends, outbound, samples) = (&*self.backends, &self.outbound, self.samples.as_ref());
+        Casting { backends, outbound, samples, storage, account }.cast(request).await
     }
 }
 
@@ -166,14 +169,14 @@ pub(crate) fn prepare(
     let Asked { request: own, result, mut remarks } = asked;
     let mut request = overlay(&own, &present.request);
     request.initial_messages = own.initial_messages.clone();
-    let Means { settings, turn_taking, backends, samples: _ } = means;
+    let Means { settings, turn_taking, backends, samples: _, outbound: _ } = means;
     let Setup { engine, model, voice, threshold, tools, remarks: more, .. } =
         setup::prepare(&request, false, settings, turn_taking, backends, own_voice)?;
     request.initial_messages = None;
-    let voice_differs = own.voice.is_some() || own.voice_overrides.is_some();
+    let voice_differs = own.voice.is_some() || own.external_voice.is_some() || own.voice_overrides.is_some();
     // What was remarked of what goes on as it was has been told.
     remarks.extend(more.into_iter().filter(|remark| match remark.kind {
-        setup::UNKNOWN_VOICE => voice_differs,
+        setup::UNKNOWN_VOICE | setup::OVERRIDES_IGNORED => voice_differs,
         _ => own.experimental_settings.is_some(),
     }));
     let hears_differently =

@@ -2,6 +2,7 @@
 //!
 //! A public voice's id follows from its name, so that it is the same after every start and on every server of one configuration.
 
+pub(crate) mod definition;
 pub(crate) mod own;
 pub(crate) mod samples;
 
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use antiphon_api::VoiceId;
 use antiphon_backends::registry::Backends;
 use antiphon_backends::text_to_speech::TextToSpeech;
+use antiphon_backends::text_to_speech::provider::Definition;
 use sha2::{Digest as _, Sha256};
 use uuid::{Uuid, uuid};
 
@@ -65,6 +67,14 @@ pub(super) fn find<'b>(backends: &'b Backends, wanted: &str) -> Option<&'b Arc<d
     public(backends)
         .find(|voice| voice.name == wanted || by_id.is_some_and(|wanted| id(voice.name) == wanted))
         .map(|voice| voice.voice)
+}
+
+/// What a provider is asked for the public voice with this name or id, if it is a provider's.
+pub(super) fn definition_of<'b>(backends: &'b Backends, wanted: &str) -> Option<&'b Definition> {
+    let by_id: Option<VoiceId> = wanted.parse().ok();
+    let mut known = backends.voice_definitions.iter();
+    let found = known.find(|(name, _)| ***name == *wanted || by_id.is_some_and(|wanted| id(name) == wanted));
+    found.map(|(_, definition)| definition)
 }
 
 /// The words by which calls ask for the voice with this id, which is the account's own if it is given; `None` is asking for none and

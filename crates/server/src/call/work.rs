@@ -12,7 +12,7 @@ use std::time::Duration;
 use antiphon_audio::{DtmfKey, Resampler, SampleRate, write_pcm};
 use antiphon_backends::language_model::{self, LanguageModel};
 use antiphon_backends::speech_to_text::{self, SpeechToText};
-use antiphon_backends::text_to_speech::{self, SpeechEvent, TextToSpeech};
+use antiphon_backends::text_to_speech::{self, FellBack, SpeechEvent, TextToSpeech};
 use antiphon_backends::turn_detection::Judge;
 use antiphon_engine::Input;
 use antiphon_engine::ids::{GenerationId, InvocationId, TurnId, UtteranceId};
@@ -44,6 +44,8 @@ pub(super) enum WorkResult {
     /// Audio in the call's output format.
     Audio(UtteranceId, Bytes),
     Voice(UtteranceId, VoiceEvent),
+    /// Another voice speaks.
+    FellBack(FellBack),
 }
 
 pub(super) struct Works {
@@ -129,6 +131,7 @@ impl Works {
                         let words = VoiceEvent::Words(converter.words(&words));
                         sender.send(WorkResult::Voice(id, words)).await.is_err()
                     }
+                    SpeechEvent::FellBack(event) => sender.send(WorkResult::FellBack(event)).await.is_err(),
                     SpeechEvent::Finished => {
                         converter.finish();
                         converter.give(id, &sender).await;

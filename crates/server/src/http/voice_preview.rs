@@ -9,15 +9,15 @@ use super::auth::Account;
 use super::error::ApiError;
 use super::request::Requested;
 use super::voices::definition_of;
-use super::voices::preview::{heard, mute};
-use crate::call::voices::own;
+use super::voices::preview::{Whose, casting, heard, mute};
 
 pub(super) async fn preview(
-    State(_): State<Http>,
-    _account: Account,
+    State(http): State<Http>,
+    account: Account,
     request: Requested<PreviewVoice>,
 ) -> Result<Response, ApiError> {
     let language = request.body.primary_language.clone();
-    let voice = own::of_provider(&*definition_of(request.body)?).map_err(|why| mute(&why))?;
-    heard(&*voice, language.as_deref()).await
+    let voice = casting(&http, &account).preview(&*definition_of(request.body)?).await?;
+    let voice = voice.map_err(|why| mute(&why))?;
+    heard(&*voice, language.as_deref(), Whose::Asker).await
 }

@@ -15,7 +15,7 @@ use antiphon_api::rest::calls::ExternalVoice;
 use antiphon_api::rest::tools::Ownership;
 use antiphon_api::rest::voices::{Voice, VoiceBillingStyle, VoiceProvider, VoiceRequest};
 use antiphon_api::{HIDDEN, VoiceId};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::StatusCode;
 use serde_json::Value;
 
 use super::auth::Account;
@@ -23,14 +23,11 @@ use super::error::ApiError;
 use super::{Http, merge};
 use crate::call::voices::{self, PublicVoice};
 use crate::storage::{MostVoices, StoredVoice, VoiceKeeping, VoiceSource};
-use crate::tools::header_name;
 
 /// How many voices an account may have: a list of them is looked at as a whole, and recordings take their place on the disk.
 pub(super) const MOST: MostVoices = MostVoices { all: 1_000, recordings: 100 };
 /// How often a change is tried that another one keeps getting ahead of.
 const ATTEMPTS: usize = 8;
-/// What stands for the text to speak in the body of a generic voice (protocol.md 2.7).
-const TEXT: &str = "{text}";
 
 /// A voice that an account may use.
 enum Usable<'h> {
@@ -128,46 +125,10 @@ pub(super) fn definition_of(request: VoiceRequest) -> Result<Box<ExternalVoice>,
             "is missing; say which provider's voice it is, or send a form with a recording in \"file\"";
         return Err(ApiError::field("definition", message));
     };
-    let voice_id = match &definition {
-        ExternalVoice::Generic(generic) => {
-            for (name, value) in &generic.headers {
-                let problem = header_name(name).err();
-                let problem = problem.or_else(|| {
-                    let fits = HeaderValue::from_str(value.expose()).is_ok();
-                    (!fits).then(|| "holds characters that no header may have".to_owned())
-                });
-                if let Some(problem) = problem {
-                    return Err(ApiError::field(&format!("definition.generic.headers.{name}"), problem));
-                }
-            }
-            if !generic.body.values().any(speaks) {
-                let message = format!("says nowhere what to speak; put {TEXT:?} into one of its texts");
-                return Err(ApiError::field("definition.generic.body", message));
-            }
-            return Ok(Box::new(definition));
-        }
-        ExternalVoice::ElevenLabs(voice) => &voice.voice_id,
-        ExternalVoice::Cartesia(voice) => &voice.voice_id,
-        ExternalVoice::Lmnt(voice) => &voice.voice_id,
-        ExternalVoice::Google(voice) => &voice.voice_id,
-        ExternalVoice::Inworld(voice) => &voice.voice_id,
-        ExternalVoice::Respeecher(voice) => &voice.voice_id,
-    };
-    if voice_id.as_ref().is_none_or(String::is_empty) {
-        let field = format!("definition.{}.voiceId", definition.key());
-        return Err(ApiError::field(&field, "is missing; it is the provider's id of the voice"));
+    if let Err((field, problem)) = voices::definition::read(&definition) {
+        return Err(ApiError::field(&format!("definition.{}.{field}", definition.key()), problem));
     }
     Ok(Box::new(definition))
-}
-
-/// Whether the text to speak has a place in this value.
-fn speaks(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains(TEXT),
-        Value::Array(items) => items.iter().any(speaks),
-        Value::Object(fields) => fields.values().any(speaks),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }
 
 /// A public voice as clients see it.

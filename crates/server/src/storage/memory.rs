@@ -6,8 +6,10 @@
 mod accounts;
 mod agents;
 mod catalog;
+mod corpora;
 mod deliveries;
 mod endings;
+mod passages;
 mod tools;
 mod voices;
 mod webhooks;
@@ -49,6 +51,7 @@ struct Contents {
     tombstones: Vec<(Tombstone, Option<AgentId>)>,
     /// By age.
     tools: Vec<StoredTool>,
+    corpora: corpora::Corpora,
     /// By age.
     voices: Vec<StoredVoice>,
     webhooks: BTreeMap<WebhookId, StoredWebhook>,

@@ -8,9 +8,11 @@ mod agents;
 mod api_keys;
 mod calls;
 mod catalog;
+mod corpora;
 mod deliveries;
 mod endings;
 mod messages;
+mod passages;
 mod stages;
 mod tools;
 mod voices;
@@ -96,6 +98,7 @@ fn migrations() -> Migrator {
         one(3, "stages", include_str!("../../migrations/sqlite/0003_stages.sql")),
         one(4, "agents", include_str!("../../migrations/sqlite/0004_agents.sql")),
         one(5, "call lists", include_str!("../../migrations/sqlite/0005_call_lists.sql")),
+        one(10, "corpora", include_str!("../../migrations/sqlite/0010_corpora.sql")),
         one(14, "tenants", include_str!("../../migrations/sqlite/0014_tenants.sql")),
         one(15, "call search", include_str!("../../migrations/sqlite/0015_call_search.sql")),
         one(19, "voices", include_str!("../../migrations/sqlite/0019_voices.sql")),

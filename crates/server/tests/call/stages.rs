@@ -213,7 +213,10 @@ async fn what_makes_no_sense_fails_the_tool_and_the_call_goes_on_as_it_was() {
         ),
         (json!({"selectedTools": [tool("pay"), tool("pay")]}), "is a second tool called \"pay\""),
         (json!({"vadSettings": {"turnEndpointDelay": "99s"}}), "vadSettings.turnEndpointDelay: "),
-        (json!({"externalVoice": {"elevenLabs": {"voiceId": "x"}}}), "externalVoice: "),
+        (
+            json!({"externalVoice": {"elevenLabs": {"model": "x"}}}),
+            "externalVoice.elevenLabs.voiceId: is missing",
+        ),
         (json!({"toolResultText": 7}), "toolResultText: must be a text"),
         (json!({"initialState": []}), "initialState: "),
     ];

@@ -127,6 +127,12 @@ impl Stand {
         (status, headers, response.bytes().await.unwrap().to_vec())
     }
 
+    /// Sends a file to the URL of an upload; gives the status.
+    pub(crate) async fn put_file(&self, url: &str, mime_type: &str, content: &str) -> StatusCode {
+        let request = self.client.put(url).header("Content-Type", mime_type).body(content.to_owned());
+        request.send().await.unwrap().status()
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Value {
         let (status, body) = self.request(Method::GET, path, None).await;
         assert_eq!(status, 200, "{body}");
@@ -194,6 +200,8 @@ pub(crate) fn backends(words: &[&str]) -> Backends {
         default_model: Arc::from("script"),
         voices: BTreeMap::from([(Arc::from("hum"), voice)]),
         default_voice: Arc::from("hum"),
+        voice_definitions: BTreeMap::new(),
+        voice_providers: Arc::default(),
         speech_to_text: Some(transcriber),
         voice_activity: Arc::new(Earshot),
         turn_detector: None,

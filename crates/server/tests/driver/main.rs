@@ -15,3 +15,4 @@ mod pauses;
 mod record;
 mod rehearing;
 mod stand;
+mod voices;

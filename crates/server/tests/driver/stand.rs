@@ -21,6 +21,7 @@ use antiphon_server::call::live::Files;
 use antiphon_server::call::{Calls, CreateOptions, Join};
 use antiphon_server::config;
 use antiphon_server::outbound::Outbound;
+use antiphon_server::retrieval::Retrieval;
 use antiphon_server::storage::{
     AccountId, Direction, MessageChoice, Severity, Storage, StoredCall, StoredEvent, Window,
 };
@@ -59,13 +60,18 @@ impl Drop for Stand {
 
 impl Stand {
     pub(crate) fn new() -> Self {
+        Self::journaling(backends())
+    }
+
+    /// The same with other backends.
+    pub(crate) fn journaling(backends: Backends) -> Self {
         let journals = Journals {
             directory: std::env::temp_dir().join(format!("antiphon-driver-{}", Uuid::new_v4())),
             flush_interval: Duration::from_secs(1),
             user_text: UserText::Keep,
         };
         let files = Files { journals: Some(journals.clone()), ..Files::default() };
-        let mut stand = Self::with_files(backends(), files, Storage::in_memory());
+        let mut stand = Self::with_files(backends, files, Storage::in_memory());
         stand.journals = Some(journals);
         stand
     }
@@ -82,6 +88,7 @@ impl Stand {
             Outbound::new(&config::Outbound::default()),
             Arc::new(backends),
             storage.clone(),
+            Retrieval::new(storage.clone(), None),
         );
         Self { calls, storage, journals: None }
     }
@@ -186,6 +193,8 @@ pub(crate) fn backends() -> Backends {
         default_model: Arc::from("script"),
         voices: BTreeMap::from([(Arc::from("hum"), voice)]),
         default_voice: Arc::from("hum"),
+        voice_definitions: BTreeMap::new(),
+        voice_providers: Arc::default(),
         speech_to_text: Some(Arc::new(Prepared::in_order((0..100).map(|_| hello())))),
         voice_activity: Arc::new(Loudness::default()),
         turn_detector: None,

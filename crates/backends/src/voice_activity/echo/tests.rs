@@ -22,7 +22,7 @@ fn spoken(text: &str) -> Vec<i16> {
         while let Some(event) = events.next().await {
             match event {
                 SpeechEvent::Audio(audio) => samples.extend(audio),
-                SpeechEvent::Words(_) | SpeechEvent::Finished => {}
+                SpeechEvent::Words(_) | SpeechEvent::FellBack(_) | SpeechEvent::Finished => {}
                 SpeechEvent::Failed(why) => panic!("{why}"),
             }
         }

@@ -18,7 +18,7 @@ use super::super::auth::Account;
 use super::super::error::ApiError;
 use super::super::request::Requested;
 use super::{Usable, usable};
-use crate::call::voices::own::{self, Mute};
+use crate::call::voices::own::{Casting, Mute};
 
 /// What is said.
 const TEXT: &str = "Hello! This is how I sound. How can I help you today?";
@@ -33,21 +33,48 @@ pub(in crate::http) async fn preview(
     request: Requested<ReadVoicePreview>,
 ) -> Result<Response, ApiError> {
     match usable(&http, &account, request.path).await? {
-        Usable::Public(voice) => heard(&**voice.voice, None).await,
+        Usable::Public(voice) => heard(&**voice.voice, None, Whose::Operator).await,
         Usable::Own(voice) => {
-            let speaker = own::speaker(&http.backends, Some(&http.samples), &voice).await;
-            heard(&*speaker.map_err(|why| mute(&why))?, voice.language.as_deref()).await
+            let speaker = casting(&http, &account).speaker(&voice).await?;
+            heard(&*speaker.map_err(|why| mute(&why))?, voice.language.as_deref(), Whose::Asker).await
         }
     }
+}
+
+/// What the account's voices are made with.
+pub(in crate::http) fn casting<'h>(http: &'h Http, account: &Account) -> Casting<'h> {
+    Casting {
+        backends: &http.backends,
+        outbound: &http.outbound,
+        samples: Some(&http.samples),
+        storage: &http.storage,
+        account: account.0,
+    }
+}
+
+/// Whose a voice is, and so who is told why it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) enum Whose {
+    /// The server's: its log says why.
+    Operator,
+    /// Whoever asks defined it, and can mend it.
+    Asker,
 }
 
 /// What a voice sounds like, as a WAV file.
 pub(in crate::http) async fn heard(
     voice: &dyn TextToSpeech,
     language: Option<&str>,
+    whose: Whose,
 ) -> Result<Response, ApiError> {
     let audio = timeout(PATIENCE, speak(voice, language)).await.map_err(|_| silent("it took too long"))?;
-    let audio = audio.map_err(|why| silent(&why))?;
+    let audio = audio.map_err(|why| match whose {
+        Whose::Operator => {
+            tracing::warn!(%why, "a voice failed");
+            silent("it failed, and the server's log says why")
+        }
+        Whose::Asker => silent(&why),
+    })?;
     let bytes = 2 * audio.len();
     let rate = voice.capabilities().sample_rate;
     let head = WavHeader { rate, channels: Channels::Mono, audio: bytes as u64 }.to_bytes();
@@ -74,11 +101,10 @@ async fn speak(voice: &dyn TextToSpeech, language: Option<&str>) -> Result<Vec<i
     while let Some(event) = events.next().await {
         match event {
             SpeechEvent::Audio(more) => audio.extend(more.into_iter().take(most - audio.len())),
-            SpeechEvent::Words(_) => {}
+            SpeechEvent::Words(_) | SpeechEvent::FellBack(_) => {}
             SpeechEvent::Finished => break,
             SpeechEvent::Failed(why) => {
-                tracing::warn!(%why, "a voice failed");
-                return Err("it failed, and the server's log says why".to_owned());
+                return Err(why.to_string());
             }
         }
     }

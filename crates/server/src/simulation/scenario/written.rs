@@ -31,7 +31,8 @@ use super::yaml::{OneKey, Period, Short};
 use super::{Answer, Lined, Scenario, User, Voice};
 use crate::call::setup;
 use crate::call::stages::{Asked, Means};
-use crate::config::{Calls, TurnTaking};
+use crate::config::{self, Calls, TurnTaking};
+use crate::outbound::Outbound;
 
 /// A speaker at an ordinary pace.
 const WORDS_PER_MINUTE: f64 = 160.0;
@@ -100,8 +101,9 @@ pub(super) fn read(path: &Path, text: &str) -> Result<Scenario, Problem> {
         turn_taking: TurnTaking::default(),
         backends: Arc::new(stand_ins()),
         samples: None,
+        outbound: Outbound::new(&config::Outbound::default()),
     };
-    let Means { settings, turn_taking, backends, samples: _ } = &means;
+    let Means { settings, turn_taking, backends, samples: _, outbound: _ } = &means;
     let setup = setup::prepare(&agent.request, true, settings, turn_taking, backends, None)
         .map_err(|error| in_agent(error.to_string()))?;
 
@@ -214,6 +216,8 @@ fn stand_ins() -> Backends {
         default_model: Arc::clone(&name),
         voices: BTreeMap::from([(Arc::clone(&name), voice)]),
         default_voice: name,
+        voice_definitions: BTreeMap::new(),
+        voice_providers: Arc::default(),
         speech_to_text: Some(Arc::new(Prepared::in_order([]))),
         voice_activity: Arc::new(Loudness::default()),
         turn_detector: None,
