@@ -21,7 +21,9 @@ UPDATE accounts SET calls = (SELECT COUNT(*) FROM calls WHERE account_id = accou
 UPDATE accounts SET calls_made = calls;
 
 CREATE UNIQUE INDEX accounts_by_number ON accounts (number);
-CREATE UNIQUE INDEX calls_by_number ON calls (number);
+CREATE UNIQUE INDEX calls_by_number ON calls (
+    number, account_id, created_us, id, joined_us, ended_us, end_reason, duration_us, agent_id, voice
+);
 
 -- Texts are no longer read along with every list, so that the indexes that lists are walked by do without them.
 DROP INDEX calls_by_creation;

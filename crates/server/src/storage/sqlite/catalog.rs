@@ -49,10 +49,16 @@ impl CallCatalog for Sqlite {
                 CallKey::Joined => "COALESCE(joined_us, 9223372036854775807)",
             };
             let narrowing = Narrowing::find(self, account, filter).await?;
-            let mut query = chosen("SELECT * FROM calls", account, filter, &narrowing);
+            // What is walked and sorted is the index; only what is shown is read.
+            let mut query = Query::new("SELECT calls.* FROM (SELECT id, ");
+            query.push(key).push(" AS place FROM calls");
+            push_choice(&mut query, account, filter, &narrowing);
             let falling = sort.descending == (window.direction == Direction::Forward);
             let after = window.after.map(|after| (after.key, after.id));
             push_window(&mut query, key, "id", falling, after, window.limit);
+            let way = if falling { " DESC" } else { "" };
+            query.push(") AS chosen JOIN calls ON calls.id = chosen.id ORDER BY chosen.place").push(way);
+            query.push(", chosen.id").push(way);
             slice(&query.build().fetch_all(&self.pool).await?, &window, read)
         }
         .boxed()
@@ -318,11 +324,13 @@ fn push_choice(query: &mut Query, account: AccountId, filter: &CallFilter, narro
             query.push(" AND duration_us ").push(sign).push_bind(micros(*bound));
         }
     }
-    for (key, value) in metadata {
-        query.push(" AND instr(facts, ").push_bind(fact(key, value)).push(") > 0");
+    let facts = metadata.iter().map(|(key, value)| fact(key, value));
+    for fact in facts.filter(|fact| !narrowing.implies_fact(fact)) {
+        query.push(" AND instr(facts, ").push_bind(fact).push(") > 0");
     }
-    for word in search.iter().flat_map(|search| search.split_whitespace()) {
-        query.push(" AND instr(words, ").push_bind(word.to_lowercase()).push(") > 0");
+    let words = search.iter().flat_map(|search| search.split_whitespace()).map(str::to_lowercase);
+    for word in words.filter(|word| !narrowing.implies_word(word)) {
+        query.push(" AND instr(words, ").push_bind(word).push(") > 0");
     }
     if let Some((from, to)) = time_of_day {
         let joint = if from <= to { " AND " } else { " OR " };

@@ -1,6 +1,6 @@
 //! Few calls that are all that can fit a filter, found by an index of texts: by a word or a metadatum that few calls have.
 //!
-//! Only narrows: whether a call fits is tried on the call itself. `MATCH` is SQLite's own.
+//! What it narrows to has the text for certain, so that this is not tried again. `MATCH` is SQLite's own.
 
 use sqlx::Row as _;
 
@@ -60,7 +60,7 @@ impl Text {
             .iter()
             .flat_map(|search| search.split_whitespace())
             .map(str::to_lowercase)
-            .filter(|word| word.chars().count() >= GRAM && !word.contains('\0'))
+            .filter(|word| is_indexed(word))
             .map(|word| format!("\"{}\"", word.replace('"', "\"\"")))
             .collect();
         let words = (!words.is_empty()).then(|| Self::Words(words.join(" AND ")));
@@ -68,7 +68,22 @@ impl Text {
     }
 }
 
+/// Whether the index of words knows this one.
+fn is_indexed(word: &str) -> bool {
+    word.chars().count() >= GRAM && !word.contains('\0')
+}
+
 impl Narrowing {
+    /// Whether all that is left has this word, which is in lower case.
+    pub(super) fn implies_word(&self, word: &str) -> bool {
+        matches!(self, Self::Few(Text::Words(_))) && is_indexed(word)
+    }
+
+    /// Whether all that is left has this metadatum.
+    pub(super) fn implies_fact(&self, line: &str) -> bool {
+        matches!(self, Self::Few(Text::Fact(fact)) if fact == line.trim())
+    }
+
     /// Finds the text that the fewest calls have, if few have it.
     pub(super) async fn find(
         database: &Sqlite,
