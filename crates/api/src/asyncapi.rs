@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::json::JsonObject;
 use crate::realtime::{ClientMessage, MessageKind, Messages as _, ServerMessage};
-use crate::schema::{Schemas, Side};
+use crate::schema::{Schemas, Side, in_json_schema};
 
 const INTRODUCTION: &str = "\
 What client and server tell each other during a call, as text frames of JSON. On a `serverWebSocket` the binary frames are audio: \
@@ -88,37 +88,4 @@ fn operation(action: &str, channel: &str, summary: &str, kinds: &[MessageKind]) 
         "summary": summary,
         "messages": messages.collect::<Vec<Value>>(),
     })
-}
-
-/// The same in JSON Schema, which has no `nullable` and other names for a discriminator.
-fn in_json_schema(value: Value) -> Value {
-    match value {
-        Value::Object(schema) => object_in_json_schema(schema),
-        Value::Array(items) => Value::Array(items.into_iter().map(in_json_schema).collect()),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
-    }
-}
-
-fn object_in_json_schema(schema: JsonObject) -> Value {
-    let mut schema: JsonObject =
-        schema.into_iter().map(|(keyword, value)| (keyword, in_json_schema(value))).collect();
-    if schema.get("discriminator").is_some_and(Value::is_object) {
-        schema.insert("discriminator".into(), "type".into());
-    }
-    if schema.get("nullable") != Some(&Value::Bool(true)) {
-        return schema.into();
-    }
-    schema.remove("nullable");
-    match schema.get_mut("type") {
-        Some(kind) => *kind = json!([kind.take(), "null"]),
-        None => {
-            let mut annotations = JsonObject::new();
-            for keyword in ["description", "default"] {
-                annotations.extend(schema.remove(keyword).map(|value| (keyword.to_owned(), value)));
-            }
-            annotations.insert("anyOf".into(), json!([schema, { "type": "null" }]));
-            return annotations.into();
-        }
-    }
-    schema.into()
 }

@@ -223,6 +223,11 @@ impl Payload for PassedOn {
 pub trait Form {
     /// What the form looks like, and its media type; nothing if there is none.
     fn form(schemas: &mut Schemas) -> Option<(&'static str, Schema)>;
+
+    /// What answers it, if that is not what answers a body.
+    fn answer(_: &mut Schemas) -> Option<Schema> {
+        None
+    }
 }
 
 /// No form.

@@ -117,6 +117,18 @@ id!(
     CallToolId
 );
 id!(
+    /// A document of a corpus; before it is one, an upload.
+    CorpusDocumentId
+);
+id!(
+    /// A corpus.
+    CorpusId
+);
+id!(
+    /// Where documents of a corpus come from.
+    CorpusSourceId
+);
+id!(
     /// A registration with a SIP server.
     SipRegistrationId
 );

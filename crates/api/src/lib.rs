@@ -64,7 +64,8 @@ pub use duration::{DurationError, WireDuration};
 pub use error::ErrorBody;
 pub use ids::{
     AccountId, AgentId, AgentRevisionId, ApiKeyPrefix, ApiKeyPrefixError, BatchId, CallId, CallStageId,
-    CallToolId, IdError, SipRegistrationId, ThrottleId, ToolId, VoiceId, WebhookId,
+    CallToolId, CorpusDocumentId, CorpusId, CorpusSourceId, IdError, SipRegistrationId, ThrottleId, ToolId,
+    VoiceId, WebhookId,
 };
 pub use page::Page;
 pub use patch::Patch;

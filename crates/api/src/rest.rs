@@ -5,6 +5,7 @@ pub mod agents;
 pub mod api_keys;
 pub mod call_throttles;
 pub mod calls;
+pub mod corpora;
 pub mod deleted_calls;
 pub mod models;
 pub mod operations;

@@ -5,6 +5,7 @@
 //!
 //! A schema describes the one form in which a type is written. Reading takes more than that: see [`json`](crate::json).
 
+mod dialect;
 mod object;
 mod plain;
 mod prose;
@@ -16,6 +17,7 @@ use serde_json::Value;
 
 use crate::json::JsonObject;
 
+pub use dialect::in_json_schema;
 pub use object::{DescribeFields, Object};
 pub use prose::description;
 pub(crate) use prose::{comment, comment_line};
@@ -110,6 +112,12 @@ impl Schema {
         let mut schema = self;
         schema.0.remove("nullable");
         schema
+    }
+
+    /// Either this or another one.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self::any().with("oneOf", vec![Value::Object(self.0), Value::Object(other.0)])
     }
 
     /// The name of the schema that this only refers to.

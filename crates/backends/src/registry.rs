@@ -12,11 +12,12 @@ use std::time::Duration;
 use antiphon_audio::SampleRate;
 
 use self::config::{
-    BackendsConfig, ModelConfig, OpenAiModelConfig, OpenAiTranscriptionConfig, OpenAiVoiceConfig,
-    PocketSphinxConfig, ResponseFormat, ScriptedModelConfig, ScriptedTurnDetectionConfig, SmartTurnConfig,
-    SpeakerConfig, TranscriptionConfig, TurnDetectionConfig, VoiceActivityConfig, VoiceProviderConfig,
-    VoiceProvidersConfig,
+    BackendsConfig, EmbeddingsConfig, ModelConfig, OpenAiModelConfig, OpenAiTranscriptionConfig,
+    OpenAiVoiceConfig, PocketSphinxConfig, ResponseFormat, ScriptedModelConfig, ScriptedTurnDetectionConfig,
+    SmartTurnConfig, SpeakerConfig, TranscriptionConfig, TurnDetectionConfig, VoiceActivityConfig,
+    VoiceProviderConfig, VoiceProvidersConfig,
 };
+use crate::embeddings::{self, OpenAiEmbeddings};
 use crate::http::{ApiKey, Endpoint};
 use crate::language_model::LanguageModel;
 use crate::language_model::openai::{self as openai_model, AudioHistory, OpenAiModel};
@@ -348,6 +349,20 @@ fn openai_transcriber(config: &OpenAiTranscriptionConfig) -> Result<OpenAiTransc
         timeout: Duration::from_millis(*timeout_ms),
     };
     Ok(OpenAiTranscriber::new(endpoint, settings))
+}
+
+/// Makes what makes vectors of texts. Reads its key file; connects to nothing. `field` is where the configuration says it.
+pub fn embeddings(field: &str, config: &EmbeddingsConfig) -> Result<OpenAiEmbeddings, BackendError> {
+    let EmbeddingsConfig { base_url, model, api_key_env, api_key_file, dimensions, batch, timeout_ms } =
+        config;
+    let endpoint = endpoint(field, base_url, api_key_env.as_deref(), api_key_file.as_deref())?;
+    let settings = embeddings::Settings {
+        model: model.as_str().into(),
+        dimensions: *dimensions,
+        batch: batch.get(),
+        timeout: Duration::from_millis(*timeout_ms),
+    };
+    Ok(OpenAiEmbeddings::new(endpoint, settings))
 }
 
 fn turn_detector(config: &TurnDetectionConfig) -> Result<Option<Arc<dyn TurnDetector>>, BackendError> {

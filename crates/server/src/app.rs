@@ -24,9 +24,11 @@ use crate::call::voices::samples::Samples;
 use crate::config::{self, Config, KeyError, PublicUrl};
 use crate::http::{ConfiguredKey, Documents, Http, RequestLimits, Shared, router};
 use crate::jobs::endings::Endings;
+use crate::jobs::loading::Loading;
 use crate::jobs::retention::{self, Keeping, Kind};
 use crate::jobs::webhooks::{Clock, Dispatcher};
 use crate::outbound::Outbound;
+use crate::retrieval::Retrieval;
 use crate::storage::{AccountId, DEFAULT_ACCOUNT, MakeKeyError, NewKey, OpenError, Storage, StorageError};
 use crate::telemetry::traces::{Traces, TracesError};
 
@@ -46,7 +48,8 @@ pub struct Running {
     traces: Option<Traces>,
     close: oneshot::Sender<()>,
     serving: JoinHandle<io::Result<()>>,
-    sweeping: [JoinHandle<()>; 2],
+    /// What goes on beside everything else, and may stop at any time.
+    sweeping: [JoinHandle<()>; 3],
     /// What is done when calls have ended, in the order in which it stops.
     aftermath: [(CancellationToken, JoinHandle<()>); 2],
 }
@@ -109,6 +112,7 @@ impl App {
 
     /// The same with backends of the caller's own in the place of the configured ones.
     pub async fn start_with(config: Config, backends: Backends) -> Result<Running, StartError> {
+        let embeddings = config.build_embeddings()?;
         let Config {
             server,
             auth,
@@ -116,6 +120,7 @@ impl App {
             recordings,
             calls,
             limits,
+            retrieval,
             turn_taking,
             journal,
             outbound,
@@ -171,10 +176,20 @@ impl App {
         };
         let outbound = Outbound::new(&outbound);
         let backends = Arc::new(backends);
-        let running_calls =
-            Calls::with_files(calls, turn_taking, files, outbound.clone(), backends.clone(), storage.clone())
-                .limited(CallLimits::new(limits, own_limits.clone()));
+        let corpora = retrieval;
+        let retrieval = Retrieval::new(storage.clone(), embeddings);
+        let running_calls = Calls::with_files(
+            calls,
+            turn_taking,
+            files,
+            outbound.clone(),
+            backends.clone(),
+            storage.clone(),
+            retrieval.clone(),
+        )
+        .limited(CallLimits::new(limits, own_limits.clone()));
         running_calls.recover().await?;
+        let loading = Loading::new(storage.clone(), retrieval.clone(), outbound.clone(), corpora.clone());
         let clock: Clock = Arc::new(self::now);
         let courier = Arc::new(outbound.clone());
         let dispatcher = Dispatcher::new(storage.clone(), courier, public_url.clone(), Arc::clone(&clock));
@@ -182,6 +197,7 @@ impl App {
         let sweeping = [
             tokio::spawn(retention::run(running_calls.clone(), storage.clone(), keeping)),
             tokio::spawn(dispatcher.clone().keep_log(webhooks.keep_log)),
+            tokio::spawn(loading.run()),
         ];
         let (no_endings, no_webhooks) = (CancellationToken::new(), CancellationToken::new());
         let aftermath = [
@@ -190,6 +206,8 @@ impl App {
         ];
         let http = Http::new(Shared {
             backends,
+            retrieval,
+            corpora,
             calls: running_calls.clone(),
             outbound,
             storage,

@@ -7,6 +7,7 @@
 pub mod agents;
 mod callbacks;
 mod clips;
+mod corpora;
 mod data_connection;
 mod ear;
 mod inheritance;

@@ -15,6 +15,7 @@ mod period;
 mod problem;
 mod public_url;
 mod recordings;
+mod retrieval;
 mod secret;
 mod server;
 mod storage;
@@ -26,6 +27,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use antiphon_backends::embeddings::OpenAiEmbeddings;
+use antiphon_backends::registry;
 use antiphon_backends::registry::config::{
     BackendsConfig, ModelConfig, TranscriptionConfig, TurnDetectionConfig, VoiceActivityConfig, VoiceConfig,
     VoiceProvidersConfig,
@@ -42,6 +45,7 @@ pub use outbound::{InvalidTarget, Outbound, Target};
 pub use problem::{Problem, Source};
 pub use public_url::{InvalidPublicUrl, PublicUrl};
 pub use recordings::Recordings;
+pub use retrieval::Retrieval;
 pub use secret::Secret;
 pub use server::Server;
 pub use storage::Storage;
@@ -80,6 +84,8 @@ pub struct Config {
     pub journal: Journal,
     /// Whom the server dials on a user's behalf.
     pub outbound: Outbound,
+    /// What may be kept in corpora, and how it is found.
+    pub retrieval: Retrieval,
     /// When speech counts.
     pub turn_taking: TurnTaking,
     /// `[models.NAME]`: language models by the name that calls choose them by. `demo`, the built-in script, is always there.
@@ -225,6 +231,12 @@ impl Config {
         })
     }
 
+    /// Makes what makes vectors of texts, if the configuration names one, and reads its key.
+    pub fn build_embeddings(&self) -> Result<Option<OpenAiEmbeddings>, BackendError> {
+        let embeddings = self.retrieval.embeddings.as_ref();
+        embeddings.map(|config| registry::embeddings("retrieval.embeddings", config)).transpose()
+    }
+
     /// Makes only what listens to the user's audio, for recordings of calls.
     pub fn build_listeners(&self) -> Result<Listeners, BackendError> {
         Listeners::build(self.voice_activity, &self.turn_detection)
@@ -240,6 +252,7 @@ impl Config {
         self.limits.validate(&mut checks);
         self.journal.validate(&mut checks);
         self.outbound.validate(&mut checks);
+        self.retrieval.validate(&mut checks);
         self.turn_taking.validate(&mut checks);
         self.log.validate(&mut checks);
         self.telemetry.validate(&mut checks);

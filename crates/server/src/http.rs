@@ -10,6 +10,8 @@ mod api_keys;
 mod auth;
 mod call_throttles;
 mod calls;
+mod corpora;
+mod corpus_uploads;
 mod deleted_calls;
 mod error;
 mod health;
@@ -39,8 +41,9 @@ use antiphon_backends::registry::Backends;
 use crate::call::live::Calls;
 use crate::call::recording::Recordings;
 use crate::call::voices::samples::Samples;
-use crate::config::{PublicUrl, Server};
+use crate::config::{self, PublicUrl, Server};
 use crate::outbound::Outbound;
+use crate::retrieval::Retrieval;
 use crate::storage::Storage;
 
 pub(crate) use auth::ConfiguredKey;
@@ -64,6 +67,10 @@ pub(crate) struct Shared {
     pub(crate) samples: Samples,
     /// What thinks and speaks.
     pub(crate) backends: Arc<Backends>,
+    /// The way to what is in corpora.
+    pub(crate) retrieval: Retrieval,
+    /// The configuration's `[retrieval]` section.
+    pub(crate) corpora: config::Retrieval,
     /// The calls in progress.
     pub(crate) calls: Calls,
     /// The configuration's keys.

@@ -12,6 +12,7 @@ pub mod jobs;
 pub mod outbound;
 mod pulse;
 mod quota;
+pub mod retrieval;
 mod signature;
 pub mod simulation;
 pub mod storage;

@@ -79,6 +79,8 @@ pub struct Bounds {
 /// An answer, whatever its status.
 #[derive(Debug, Clone)]
 pub struct Response {
+    /// Where it came from, once redirects were followed.
+    pub url: Url,
     /// Its status.
     pub status: StatusCode,
     /// Its headers.
@@ -141,10 +143,10 @@ impl Outbound {
         let by = Instant::now() + bounds.time;
         let late = |_| OutboundError::Timeout { after: bounds.time };
         let response = timeout_at(by, self.once(&request)).await.map_err(late)??;
-        let (status, headers) = (response.status(), response.headers().clone());
+        let (url, status, headers) = (response.url().clone(), response.status(), response.headers().clone());
         match timeout_at(by.min(Instant::now() + REMARKS), read(response, bounds.bytes)).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(_)) | Err(_) => Ok(Response { status, headers, body: Bytes::new(), cut: true }),
+            Ok(Err(_)) | Err(_) => Ok(Response { url, status, headers, body: Bytes::new(), cut: true }),
         }
     }
 
@@ -256,7 +258,8 @@ fn drop_credentials(headers: &mut HeaderMap) {
 /// Reads so much of a body and no more. What is left is not waited for.
 async fn read(response: reqwest::Response, most: usize) -> Result<Response, OutboundError> {
     let (status, headers) = (response.status(), response.headers().clone());
-    let host = host(response.url());
+    let url = response.url().clone();
+    let host = host(&url);
     let mut body = BytesMut::new();
     let mut chunks = response.bytes_stream();
     let mut cut = false;
@@ -270,7 +273,7 @@ async fn read(response: reqwest::Response, most: usize) -> Result<Response, Outb
             break;
         }
     }
-    Ok(Response { status, headers, body: body.freeze(), cut })
+    Ok(Response { url, status, headers, body: body.freeze(), cut })
 }
 
 /// A URL's host for people.

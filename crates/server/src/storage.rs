@@ -9,9 +9,12 @@ pub mod agents;
 pub mod api_keys;
 pub mod calls;
 pub mod catalog;
+pub mod corpora;
 pub mod deliveries;
 pub mod endings;
 mod memory;
+pub mod passages;
+pub(crate) mod relevance;
 mod sqlite;
 pub mod telephony;
 pub mod throttles;
@@ -35,11 +38,15 @@ pub use catalog::{
     AgentDay, CallCatalog, CallFilter, CallKey, CallSort, CallSpan, EventChoice, EventPlace, HourOfCalls,
     SortPlace, Tombstone,
 };
+pub use corpora::{
+    CorpusPlace, CorpusStatistics, CorpusStore, Filling, StoredCorpus, StoredSource, StoredUpload,
+};
 pub use deliveries::{
     AttemptOutcome, DeliveryKey, DeliveryPlace, DeliveryQueue, DeliveryState, DeliveryStore, DueDelivery,
     EventNumber, Receiver, StoredDelivery,
 };
 pub use endings::{Ending, EndingStore, Summary};
+pub use passages::{Contents, DocumentPlace, Found, Passage, PassageStore, StoredDocument, Wanted};
 pub use telephony::{Provider, ProviderSettings, StoredRegistration, TelephonyStore};
 pub use throttles::{Keeping, StoredThrottle, ThrottleDeletion, ThrottleStore};
 pub use tools::{StoredTool, ToolStore, ToolUse};
@@ -60,6 +67,10 @@ pub struct Storage {
     pub calls: Arc<dyn CallStore>,
     /// Calls as lists.
     pub catalog: Arc<dyn CallCatalog>,
+    /// Corpora, their sources and uploads.
+    pub corpora: Arc<dyn CorpusStore>,
+    /// What is in the documents of corpora.
+    pub passages: Arc<dyn PassageStore>,
     /// Agents.
     pub agents: Arc<dyn AgentStore>,
     /// Tools that last, and which calls had them.
@@ -94,6 +105,8 @@ impl Storage {
             keys: database.clone(),
             calls: database.clone(),
             catalog: database.clone(),
+            corpora: database.clone(),
+            passages: database.clone(),
             agents: database.clone(),
             tools: database.clone(),
             throttles: database.clone(),
@@ -115,6 +128,8 @@ impl Storage {
             keys: memory.clone(),
             calls: memory.clone(),
             catalog: memory.clone(),
+            corpora: memory.clone(),
+            passages: memory.clone(),
             agents: memory.clone(),
             tools: memory.clone(),
             throttles: memory.clone(),

@@ -25,6 +25,7 @@ use antiphon_engine::input::{ModelToolCall, Reaction, ToolAction, ToolAnswer, To
 use serde_json::Value;
 
 pub(crate) use authentication::{CallToken, header_name};
+pub(crate) use built_in::search::CorpusQuery;
 pub(crate) use http::{Finished, HttpCall};
 pub(crate) use jsonschema::Validator;
 pub(crate) use parameters::KnownValues;
@@ -74,6 +75,8 @@ enum Runs {
     Http(Box<HttpTool>),
     /// This server, at once.
     BuiltIn(Running),
+    /// This server, which looks something up in a corpus.
+    Search,
 }
 
 /// What is to be done to run a tool.
@@ -86,6 +89,8 @@ pub(crate) enum Task {
     DataConnection(JsonObject),
     /// This request is sent.
     Http(Box<HttpCall>),
+    /// This is looked up in a corpus.
+    Search(Box<CorpusQuery>),
 }
 
 /// A call that is not made, and the text that lets the model make it properly.
@@ -123,6 +128,8 @@ impl CallTool {
         match &self.runs {
             Runs::Engine | Runs::Client => Ok(Task::Client(self.parameters.object(arguments, known))),
             Runs::BuiltIn(running) => running.run(&self.parameters.object(arguments, known)).map(Task::Known),
+            Runs::Search => CorpusQuery::new(self.parameters.object(arguments, known))
+                .map(|query| Task::Search(Box::new(query))),
             Runs::DataConnection => Ok(Task::DataConnection(self.parameters.object(arguments, known))),
             Runs::Http(tool) => {
                 let placed = self.parameters.placed(arguments, known);

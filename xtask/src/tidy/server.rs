@@ -9,16 +9,18 @@ const ROOT: &str = "crates/server/src/";
 /// The layers, and the layers that each may import. What is not a layer (configuration, keys, telemetry) is below all
 /// of them: every layer may import it, and it imports none. `app` and `lib` put everything together and are imported by
 /// nobody.
-const LAYERS: [(&str, &[&str]); 7] = [
+const LAYERS: [(&str, &[&str]); 8] = [
     // Joining a call is an HTTP request that becomes a transport.
     // Defining and trying out a tool need no call.
-    ("http", &["transport", "call", "tools", "storage"]),
+    ("http", &["transport", "call", "tools", "retrieval", "storage"]),
     ("transport", &["call", "storage"]),
-    ("jobs", &["call", "storage"]),
+    ("jobs", &["call", "retrieval", "storage"]),
     // Runs calls without their driver; nothing that serves knows of it.
     ("simulation", &["call", "tools"]),
-    ("call", &["tools", "storage"]),
+    ("call", &["tools", "retrieval", "storage"]),
     ("tools", &[]),
+    // Finds answers; who asks, and what for, it does not know.
+    ("retrieval", &["storage"]),
     ("storage", &[]),
 ];
 const WIRING: [&str; 2] = ["app", "lib"];

@@ -245,7 +245,8 @@ pub(crate) const WEBSOCKET_URL: Url = Url(&["wss://", "ws://"]);
 impl Check<String> for Url {
     fn bound(&self, schema: Schema) -> Schema {
         let schemes: Vec<&str> = self.0.iter().map(|scheme| scheme.trim_end_matches("://")).collect();
-        schema.with("format", "uri").with("pattern", format!("^({})://.+", schemes.join("|")))
+        // Not the format "uri": some of these are patterns of URLs.
+        schema.with("pattern", format!("^({})://.+", schemes.join("|")))
     }
 
     fn check(&self, value: &String, reader: &mut Reader) {

@@ -59,7 +59,7 @@ pub use vad::VadSettings;
 
 endpoint! {
     /// Creates a call (protocol.md 1.2).
-    pub CreateCall: Post "/api/calls" query CreateCallQuery, body StartCallRequest, -> 201 Call
+    pub CreateCall: Post "/api/calls" query CreateCallQuery, body StartCallRequest, -> 201 Call | 404
 }
 
 endpoint! {
@@ -74,7 +74,7 @@ endpoint! {
 
 endpoint! {
     /// Removes a call that has ended, with all it left (protocol.md 1.8).
-    pub DeleteCall: Delete "/api/calls/{call_id}" path CallId, -> 204 NoBody
+    pub DeleteCall: Delete "/api/calls/{call_id}" path CallId, -> 204 NoBody | 425
 }
 
 endpoint! {
@@ -89,12 +89,12 @@ endpoint! {
 
 endpoint! {
     /// Speaks into a call that is under way (protocol.md 3.5).
-    pub SendDataMessage: Post "/api/calls/{call_id}/send_data_message" path CallId, body InjectedMessage, -> 204 NoBody
+    pub SendDataMessage: Post "/api/calls/{call_id}/send_data_message" path CallId, body InjectedMessage, -> 204 NoBody | 422
 }
 
 endpoint! {
     /// Reads what a call sounded like: stereo, the user on the left (protocol.md 7.8, A-53).
-    pub ReadCallRecording: Get "/api/calls/{call_id}/recording" path CallId, -> 200 WavFile
+    pub ReadCallRecording: Get "/api/calls/{call_id}/recording" path CallId, -> 200 WavFile | 206 | 416 | 425
 }
 
 endpoint! {
@@ -114,23 +114,23 @@ endpoint! {
 
 endpoint! {
     /// Reads one stage of a call.
-    pub ReadCallStage: Get "/api/calls/{call_id}/stages/{stage_id}" path (CallId, CallStageId), -> 200 CallStage
+    pub ReadCallStage: Get "/api/calls/{call_id}/stages/{call_stage_id}" path (CallId, CallStageId), -> 200 CallStage
 }
 
 endpoint! {
     /// Lists the history that a stage of a call goes on with.
-    pub ListStageMessages: Get "/api/calls/{call_id}/stages/{stage_id}/messages"
+    pub ListStageMessages: Get "/api/calls/{call_id}/stages/{call_stage_id}/messages"
         path (CallId, CallStageId), query StagePageQuery, -> 200 Page<Message>
 }
 
 endpoint! {
     /// Lists the tools that a stage of a call has: a plain array.
-    pub ListStageTools: Get "/api/calls/{call_id}/stages/{stage_id}/tools"
+    pub ListStageTools: Get "/api/calls/{call_id}/stages/{call_stage_id}/tools"
         path (CallId, CallStageId), -> 200 Vec<CallTool>
 }
 
 endpoint! {
     /// Reads what one message of a stage sounded like, by its index there (protocol.md 2.4).
-    pub ReadMessageAudio: Get "/api/calls/{call_id}/stages/{stage_id}/messages/{index}/audio"
-        path (CallId, CallStageId, u32), -> 200 WavFile
+    pub ReadMessageAudio: Get "/api/calls/{call_id}/stages/{call_stage_id}/messages/{call_stage_message_index}/audio"
+        path (CallId, CallStageId, u32), -> 200 WavFile | 425
 }

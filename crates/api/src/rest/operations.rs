@@ -3,8 +3,8 @@
 //! Names and tags are those that clients generated from the original's document have.
 
 use super::{
-    accounts, agents, api_keys, call_throttles, calls, deleted_calls, models, schema, sip, telephony_configs,
-    tools, voices, webhooks,
+    accounts, agents, api_keys, call_throttles, calls, corpora, deleted_calls, models, schema, sip,
+    telephony_configs, tools, voices, webhooks,
 };
 use crate::endpoint::{Endpoint, Form as _, Method, PathArguments as _, Payload as _};
 use crate::schema::{DescribeFields as _, Object, Schema, Schemas, Side};
@@ -94,7 +94,15 @@ fn shape<E: Endpoint>(schemas: &mut Schemas) -> Shape {
             arguments: E::Path::describe_arguments(schemas),
             query: E::Query::describe_fields(schemas),
             body,
-            answer: schemas.on(Side::Response, E::Response::contents),
+            answer: schemas.on(Side::Response, |schemas| {
+                let answer = E::Response::contents(schemas);
+                match E::Form::answer(schemas) {
+                    Some(other) => {
+                        answer.into_iter().map(|(kind, schema)| (kind, schema.or(other.clone()))).collect()
+                    }
+                    None => answer,
+                }
+            }),
         }
     })
 }
@@ -167,6 +175,24 @@ operations! {
         calls::ReadMessageAudio: "calls_stages_messages_audio_retrieve",
         calls::ListStageTools: "calls_stages_tools_list",
         calls::ListCallTools: "calls_tools_list",
+    }
+    "corpora" {
+        corpora::ListCorpora: "corpora_list",
+        corpora::CreateCorpus: "corpora_create",
+        corpora::ReadCorpus: "corpora_retrieve",
+        corpora::ReplaceCorpus: "corpora_update",
+        corpora::PatchCorpus: "corpora_partial_update",
+        corpora::DeleteCorpus: "corpora_destroy",
+        corpora::QueryCorpus: "corpora_query",
+        corpora::ListCorpusSources: "corpora_sources_list",
+        corpora::CreateCorpusSource: "corpora_sources_create",
+        corpora::ReadCorpusSource: "corpora_sources_retrieve",
+        corpora::ReplaceCorpusSource: "corpora_sources_update",
+        corpora::PatchCorpusSource: "corpora_sources_partial_update",
+        corpora::DeleteCorpusSource: "corpora_sources_destroy",
+        corpora::ListCorpusDocuments: "corpora_sources_documents_list",
+        corpora::ReadCorpusDocument: "corpora_sources_documents_retrieve",
+        corpora::CreateCorpusUpload: "corpora_uploads_create",
     }
     "deleted_calls" {
         deleted_calls::ListDeletedCalls: "deleted_calls_list",

@@ -6,7 +6,7 @@ use crate::json::check::{Chars, Within};
 use crate::json::{JsonObject, record, words};
 use crate::page::Page;
 use crate::rest::calls::{BaseToolDefinition, Call};
-use crate::schema::{Object, Schema, Schemas};
+use crate::schema::{Describe as _, Object, Schema, Schemas};
 use crate::timestamp::Timestamp;
 
 endpoint! {
@@ -59,6 +59,10 @@ impl Form for ToolUpload {
         let file = Schema::text("binary");
         let form = Object::default().required(Self::FILE, file, "An OpenAPI document, in JSON or YAML.");
         Some((MULTIPART, form.into_schema("")))
+    }
+
+    fn answer(schemas: &mut Schemas) -> Option<Schema> {
+        Some(Page::<Tool>::describe(schemas))
     }
 }
 

@@ -22,17 +22,17 @@ endpoint! {
 
 endpoint! {
     /// Registers a voice of a provider, or of any HTTP endpoint that speaks; or, as a form, clones one from a recording.
-    pub CreateVoice: Post "/api/voices" body VoiceRequest, form VoiceUpload, -> 201 Voice
+    pub CreateVoice: Post "/api/voices" body VoiceRequest, form VoiceUpload, -> 201 Voice | 409
 }
 
 endpoint! {
     /// Replaces what the account says of its voice. What a cloned voice sounds like stays.
-    pub ReplaceVoice: Put "/api/voices/{voice_id}" path VoiceId, body VoiceRequest, -> 200 Voice
+    pub ReplaceVoice: Put "/api/voices/{voice_id}" path VoiceId, body VoiceRequest, -> 200 Voice | 409
 }
 
 endpoint! {
     /// Changes what the body says and leaves the rest.
-    pub UpdateVoice: Patch "/api/voices/{voice_id}" path VoiceId, body Patch<VoiceRequest>, -> 200 Voice
+    pub UpdateVoice: Patch "/api/voices/{voice_id}" path VoiceId, body Patch<VoiceRequest>, -> 200 Voice | 409
 }
 
 endpoint! {
@@ -47,7 +47,7 @@ endpoint! {
 
 endpoint! {
     /// Lets a voice be heard.
-    pub ReadVoicePreview: Get "/api/voices/{voice_id}/preview" path VoiceId, -> 200 WavFile
+    pub ReadVoicePreview: Get "/api/voices/{voice_id}/preview" path VoiceId, -> 200 WavFile | 400
 }
 
 record! {

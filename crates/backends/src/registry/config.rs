@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::text_to_speech::cartesia::CartesiaVoice;
 use crate::text_to_speech::eleven_labs::ElevenLabsVoice;
@@ -382,6 +382,35 @@ pub struct SmartTurnConfig {
     pub model: PathBuf,
     /// Pauses that are judged at a time, each on one core. Default: as many as there are cores.
     pub concurrency: Option<NonZeroUsize>,
+}
+
+/// A model that makes vectors of texts, behind an OpenAI-compatible `/embeddings`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmbeddingsConfig {
+    /// Where the paths of the interface begin, such as `http://localhost:8080/v1`.
+    pub base_url: String,
+    /// The model's name there.
+    pub model: String,
+    /// The environment variable that holds the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key_env: Option<String>,
+    /// The file that holds the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key_file: Option<PathBuf>,
+    /// The dimensions that are asked for. Default: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dimensions: Option<u32>,
+    /// Texts of one request. Default: 64.
+    #[serde(default = "sixty_four")]
+    pub batch: NonZeroUsize,
+    /// How long an answer may take, in milliseconds. Default: 15,000.
+    #[serde(default = "fifteen_seconds")]
+    pub timeout_ms: u64,
+}
+
+fn sixty_four() -> NonZeroUsize {
+    NonZeroUsize::MIN.saturating_add(63)
 }
 
 fn four() -> usize {

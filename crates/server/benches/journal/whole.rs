@@ -12,6 +12,7 @@ use antiphon_server::call::leg::{FromClient, ToClient};
 use antiphon_server::call::live::Files;
 use antiphon_server::call::{Calls, CreateOptions, Join};
 use antiphon_server::config;
+use antiphon_server::retrieval::Retrieval;
 use antiphon_server::storage::{AccountId, Storage};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
@@ -47,8 +48,9 @@ pub(crate) fn minute(voice: Voice, journals: Option<&Journals>) -> Duration {
         let files = Files { journals: journals.cloned(), ..Files::default() };
         let (settings, turns) = (config::Calls::default(), config::TurnTaking::default());
         let outbound = antiphon_server::outbound::Outbound::new(&Default::default());
-        let calls =
-            Calls::with_files(settings, turns, files, outbound, Arc::new(backends), Storage::in_memory());
+        let storage = Storage::in_memory();
+        let retrieval = Retrieval::new(storage.clone(), None);
+        let calls = Calls::with_files(settings, turns, files, outbound, Arc::new(backends), storage, retrieval);
         let request = json!({
             "firstSpeakerSettings": {"agent": {"uninterruptible": true, "text": SENTENCE.repeat(60_000 / 60 / SENTENCE.len())}},
             "medium": {"serverWebSocket": {"inputSampleRate": RATE}},

@@ -36,9 +36,10 @@ use super::voices::own::OwnVoice;
 use super::voices::samples::Samples;
 use super::wire::{Meaning, Wire};
 use super::witness::Witness;
-use super::{callbacks, lasting_tools, record};
+use super::{callbacks, corpora, lasting_tools, record};
 use crate::config::{self, Calls as Settings, DefaultMedium, TurnTaking};
 use crate::outbound::Outbound;
+use crate::retrieval::Retrieval;
 use crate::storage::{
     AccountId, Admission, Deletion, Direction, Storage, StorageError, StoredCall, StoredStage, Terms, Window,
 };
@@ -62,6 +63,7 @@ struct Inner {
     files: Files,
     outbound: Outbound,
     storage: Storage,
+    retrieval: Retrieval,
     limits: CallLimits,
     live: Mutex<Roster>,
     /// Those of which something is still being written.
@@ -169,10 +171,12 @@ impl Calls {
         storage: Storage,
     ) -> Self {
         let outbound = Outbound::new(&config::Outbound::default());
-        Self::with_files(settings, turn_taking, Files::default(), outbound, backends, storage)
+        let retrieval = Retrieval::new(storage.clone(), None);
+        Self::with_files(settings, turn_taking, Files::default(), outbound, backends, storage, retrieval)
     }
 
-    /// The same with files of their own, where it is said how, and another way to whatever users have them dial.
+    /// The same with files of their own, where it is said how, another way to whatever users have them dial, and one to what is in
+    /// corpora.
     #[must_use]
     pub fn with_files(
         settings: Settings,
@@ -181,6 +185,7 @@ impl Calls {
         outbound: Outbound,
         backends: Arc<Backends>,
         storage: Storage,
+        retrieval: Retrieval,
     ) -> Self {
         Self(Arc::new(Inner {
             means: Arc::new(Means {
@@ -193,6 +198,7 @@ impl Calls {
             files,
             outbound,
             storage,
+            retrieval,
             limits: CallLimits::default(),
             live: Mutex::new(Roster::default()),
             leaving: Mutex::new(HashSet::new()),
@@ -231,6 +237,7 @@ impl Calls {
             None => lasting_tools::resolve(&self.0.storage, account, &mut request).await?,
             Some(agent) => agent.complete(&self.0.storage, account, &mut request).await?,
         };
+        corpora::check(&self.0.storage, account, &request).await?;
         let own_voice = self.0.means.own_voice(&self.0.storage, account, &request).await?;
         let mut setup = self.prepare(&request, options.greeting_prompt, own_voice)?;
         if let Some(callbacks) = &request.callbacks {
@@ -512,6 +519,7 @@ impl Calls {
             outbound: self.0.outbound.clone(),
             account: call.account,
             storage: self.0.storage.clone(),
+            retrieval: self.0.retrieval.clone(),
             tasks: self.0.tasks.clone(),
         };
         let (scribe, journaling) = self.journal(call, &setup).unzip();

@@ -40,6 +40,7 @@ use super::witness::{self, Witness};
 use super::work::{WorkResult, Works};
 use super::{severity, threads};
 use crate::outbound::Outbound;
+use crate::retrieval::Retrieval;
 use crate::storage::{AccountId, Storage};
 
 /// What the driver has to do with the data connection.
@@ -92,6 +93,8 @@ pub(super) struct Subject {
     pub(super) account: AccountId,
     /// Where a new stage's lasting tools are.
     pub(super) storage: Storage,
+    /// The way to what is in corpora.
+    pub(super) retrieval: Retrieval,
     /// Where work runs that may outlast the call by a moment.
     pub(super) tasks: TaskTracker,
 }

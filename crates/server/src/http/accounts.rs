@@ -35,7 +35,7 @@ async fn account_resource(http: &Http, account: &Account) -> Result<accounts::Ac
         active_calls: http.storage.catalog.count_live(account.0).await?,
         allowed_concurrent_calls: Some(http.calls.most(account.0) as u64),
         allowed_voices: Some(voices::MOST.all.into()),
-        allowed_corpora: None,
+        allowed_corpora: Some(u64::from(http.corpora.corpora_per_account)),
     })
 }
 

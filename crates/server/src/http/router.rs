@@ -20,6 +20,11 @@ use antiphon_api::rest::calls::{
     ListStageMessages, ListStageTools, ReadCall, ReadCallRecording, ReadCallSipLogs, ReadCallStage,
     ReadMessageAudio, SendDataMessage,
 };
+use antiphon_api::rest::corpora::{
+    CreateCorpus, CreateCorpusSource, CreateCorpusUpload, DeleteCorpus, DeleteCorpusSource, ListCorpora,
+    ListCorpusDocuments, ListCorpusSources, PatchCorpus, PatchCorpusSource, QueryCorpus, ReadCorpus,
+    ReadCorpusDocument, ReadCorpusSource, ReplaceCorpus, ReplaceCorpusSource,
+};
 use antiphon_api::rest::deleted_calls::{ListDeletedCalls, ReadDeletedCall};
 use antiphon_api::rest::models::ListModels;
 use antiphon_api::rest::schema::ReadSchema;
@@ -53,8 +58,8 @@ use tower_http::cors::{Any, CorsLayer};
 use super::error::ApiError;
 use super::telephony_configs::{Place, Plivo, Telnyx, Twilio};
 use super::{
-    Http, accounts, agents, api_keys, auth, call_throttles, calls, deleted_calls, health, join, models,
-    schema, sip, telephony_configs, tools, trace, voice_preview, voices, webhooks,
+    Http, accounts, agents, api_keys, auth, call_throttles, calls, corpora, corpus_uploads, deleted_calls,
+    health, join, models, schema, sip, telephony_configs, tools, trace, voice_preview, voices, webhooks,
 };
 
 /// All routes, and what surrounds them.
@@ -69,7 +74,8 @@ fn routes() -> Routes {
         .route("/readyz", get(health::readyz))
         .route("/calls/{call_id}", get(join::join))
         .route("/calls/{call_id}/server_web_socket", get(join::join))
-        .route("/calls/{call_id}/telephony", get(join::join));
+        .route("/calls/{call_id}/telephony", get(join::join))
+        .route(corpus_uploads::ROUTE, corpus_uploads::route());
     let routes = Routes { router, served: Vec::new() };
     let routes = endpoint::<CreateCall, _>(routes, calls::create::create);
     let routes = endpoint::<ListCalls, _>(routes, calls::list::list);
@@ -100,6 +106,22 @@ fn routes() -> Routes {
     let routes = endpoint::<DeleteAgent, _>(routes, agents::delete::delete);
     let routes = endpoint::<StartAgentCall, _>(routes, agents::calls::create::create);
     let routes = endpoint::<ListAgentCalls, _>(routes, agents::calls::list::list);
+    let routes = endpoint::<CreateCorpus, _>(routes, corpora::create::create);
+    let routes = endpoint::<ListCorpora, _>(routes, corpora::list::list);
+    let routes = endpoint::<ReadCorpus, _>(routes, corpora::read::read);
+    let routes = endpoint::<ReplaceCorpus, _>(routes, corpora::update::replace);
+    let routes = endpoint::<PatchCorpus, _>(routes, corpora::update::patch);
+    let routes = endpoint::<DeleteCorpus, _>(routes, corpora::delete::delete);
+    let routes = endpoint::<QueryCorpus, _>(routes, corpora::query::query);
+    let routes = endpoint::<CreateCorpusUpload, _>(routes, corpora::uploads::create);
+    let routes = endpoint::<CreateCorpusSource, _>(routes, corpora::sources::create::create);
+    let routes = endpoint::<ListCorpusSources, _>(routes, corpora::sources::list::list);
+    let routes = endpoint::<ReadCorpusSource, _>(routes, corpora::sources::read::read);
+    let routes = endpoint::<ReplaceCorpusSource, _>(routes, corpora::sources::update::replace);
+    let routes = endpoint::<PatchCorpusSource, _>(routes, corpora::sources::update::patch);
+    let routes = endpoint::<DeleteCorpusSource, _>(routes, corpora::sources::delete::delete);
+    let routes = endpoint::<ListCorpusDocuments, _>(routes, corpora::sources::documents::list::list);
+    let routes = endpoint::<ReadCorpusDocument, _>(routes, corpora::sources::documents::read::read);
     let routes = endpoint::<ListDeletedCalls, _>(routes, deleted_calls::list::list);
     let routes = endpoint::<ReadDeletedCall, _>(routes, deleted_calls::read::read);
     let routes = endpoint::<ListModels, _>(routes, models::list::list);

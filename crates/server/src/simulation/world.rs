@@ -405,6 +405,8 @@ impl<'s> World<'s> {
         let tool = self.call_tools.get(invocation.tool).cloned().unwrap_or_default();
         let parameters = match tool.task(&invocation.arguments, &known) {
             Ok(Task::Client(parameters) | Task::DataConnection(parameters)) => parameters,
+            // As it stands for a corpus.
+            Ok(Task::Search(query)) => query.parameters(),
             Ok(Task::Known(outcome)) => {
                 let arguments = Value::clone(&invocation.arguments);
                 self.story.tool_called(self.now, invocation.id, &invocation.name, arguments);

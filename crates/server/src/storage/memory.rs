@@ -6,8 +6,10 @@
 mod accounts;
 mod agents;
 mod catalog;
+mod corpora;
 mod deliveries;
 mod endings;
+mod passages;
 mod telephony;
 mod throttles;
 mod tools;
@@ -59,6 +61,7 @@ struct Contents {
     sip_settings: HashMap<AccountId, (SipSettings, u64)>,
     sip_registrations: Vec<(StoredRegistration, u64)>,
     provider_settings: HashMap<(AccountId, Provider), (ProviderSettings, u64)>,
+    corpora: corpora::Corpora,
     /// By age.
     voices: Vec<StoredVoice>,
     webhooks: BTreeMap<WebhookId, StoredWebhook>,

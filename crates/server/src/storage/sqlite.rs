@@ -8,9 +8,11 @@ mod agents;
 mod api_keys;
 mod calls;
 mod catalog;
+mod corpora;
 mod deliveries;
 mod endings;
 mod messages;
+mod passages;
 mod stages;
 mod telephony;
 mod throttles;
@@ -96,6 +98,7 @@ fn migrations() -> Migrator {
         one(3, "stages", include_str!("../../migrations/sqlite/0003_stages.sql")),
         one(4, "agents", include_str!("../../migrations/sqlite/0004_agents.sql")),
         one(5, "call lists", include_str!("../../migrations/sqlite/0005_call_lists.sql")),
+        one(10, "corpora", include_str!("../../migrations/sqlite/0010_corpora.sql")),
         one(12, "webhooks", include_str!("../../migrations/sqlite/0012_webhooks.sql")),
         one(13, "summaries", include_str!("../../migrations/sqlite/0013_summaries.sql")),
         one(14, "tenants", include_str!("../../migrations/sqlite/0014_tenants.sql")),

@@ -19,6 +19,7 @@ use super::{CallTool, Runs, ToolError};
 use running::Running;
 
 pub(super) mod running;
+pub(crate) mod search;
 
 /// How long a built-in may take: it never leaves the server.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -52,8 +53,8 @@ enum Run {
     HangUp,
     /// This server, at once.
     Here(Running),
-    /// Nothing; why, for whoever selects it.
-    Missing(&'static str),
+    /// This server, which looks something up.
+    Search,
 }
 
 const fn id(id: u128) -> ToolId {
@@ -126,7 +127,7 @@ pub(crate) const ALL: [BuiltIn; 6] = [
         required: &["corpus_id"],
         also: &[("corpusId", "corpus_id"), ("maxResults", "max_results"), ("minimumScore", "minimum_score")],
         reaction: None,
-        runs: Run::Missing("this server has no corpora yet; leave the tool out"),
+        runs: Run::Search,
     },
     // Its id is not published.
     BuiltIn {
@@ -153,6 +154,11 @@ pub(crate) const ALL: [BuiltIn; 6] = [
 ];
 
 impl BuiltIn {
+    /// Whether it looks things up in a corpus.
+    pub(crate) fn searches(&self) -> bool {
+        self.runs == Run::Search
+    }
+
     /// What it is, in the words of a definition.
     pub(crate) fn definition(&self) -> BaseToolDefinition {
         let dynamic = |(name, kind, required, description): &(&str, &str, bool, &str)| DynamicParameter {
@@ -227,8 +233,9 @@ pub(super) fn prepare(
             running.check(&fixed, at)?;
             (Runs::BuiltIn(running), ToolRuns::Outside)
         }
-        Run::Missing(why) => {
-            return Err(ToolError::new(format!("{at}.{}", selected.tool.key()), why));
+        Run::Search => {
+            search::check(&fixed, at)?;
+            (Runs::Search, ToolRuns::Outside)
         }
     };
     let reaction = match definition.default_reaction {
@@ -301,16 +308,26 @@ mod tests {
     }
 
     #[test]
-    fn a_corpus_is_missed_by_name_in_either_spelling() {
+    fn a_corpus_is_named_in_either_spelling() {
+        let id = "11111111-2222-4333-8444-555555555555";
+        let select =
+            |overrides: Value| selected(&json!({"toolName": "queryCorpus", "parameterOverrides": overrides}));
         for (overrides, field) in [
-            (json!({}), "selectedTools[0].parameterOverrides.corpus_id"),
-            (json!({"corpus_id": "x"}), "selectedTools[0].toolName"),
-            (json!({"corpusId": "x", "maxResults": 3, "minimumScore": 0.5}), "selectedTools[0].toolName"),
-            (json!({"corpusID": "x"}), "selectedTools[0].parameterOverrides.corpusID"),
+            (json!({}), "corpus_id"),
+            (json!({"corpus_id": "x"}), "corpus_id"),
+            (json!({"corpusId": id, "maxResults": 30}), "max_results"),
+            (json!({"corpusId": id, "minimumScore": "high"}), "minimum_score"),
+            (json!({"corpusID": id}), "corpusID"),
         ] {
-            let refused = selected(&json!({"toolName": "queryCorpus", "parameterOverrides": overrides}));
-            assert_eq!(refused.unwrap_err().field, field);
+            let error = select(overrides).unwrap_err();
+            assert_eq!(error.field, format!("selectedTools[0].parameterOverrides.{field}"));
         }
+        let sees = |overrides| {
+            let (_, tool) = select(overrides).unwrap();
+            tool.face.parameters["properties"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+        };
+        assert_eq!(sees(json!({"corpus_id": id})), ["query", "max_results"]);
+        assert_eq!(sees(json!({"corpusId": id, "maxResults": 3, "minimumScore": 0.5})), ["query"]);
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl Trial {
         };
         match tool.task(&Value::Object(parameters), &known) {
             Ok(Task::Http(call)) => Ok(Self(call)),
-            Ok(Task::Client(_) | Task::DataConnection(_) | Task::Known(_)) => {
+            Ok(Task::Client(_) | Task::DataConnection(_) | Task::Known(_) | Task::Search(_)) => {
                 Err(ToolError::new("toolId", "is no HTTP tool"))
             }
             Err(Refusal(why)) => Err(ToolError::new("parameters", why)),

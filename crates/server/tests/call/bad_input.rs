@@ -152,7 +152,7 @@ async fn requests_that_make_no_sense_name_their_field() {
         ),
         (
             json!({"selectedTools": [{"toolName": "queryCorpus", "parameterOverrides": {"corpus_id": "x"}}]}),
-            "selectedTools[0].toolName",
+            "selectedTools[0].parameterOverrides.corpus_id",
         ),
         (json!({"selectedTools": [{"toolName": "hangUp"}, {"toolName": "hangUp"}]}), "selectedTools[1]"),
         (json!({"systemPrompt": 7}), "systemPrompt"),

@@ -142,10 +142,13 @@ async fn what_a_selection_gets_wrong_is_refused_by_name() {
         ),
         (json!({"toolName": "coldTransfer"}), "parameterOverrides.target"),
         (json!({"toolName": "queryCorpus"}), "parameterOverrides.corpus_id"),
-        (json!({"toolName": "queryCorpus", "parameterOverrides": {"corpusId": "x"}}), "toolName"),
+        (
+            json!({"toolName": "queryCorpus", "parameterOverrides": {"corpusId": "x"}}),
+            "parameterOverrides.corpusId",
+        ),
         (
             json!({"toolId": "84a31bac-5c1b-41c3-9058-f81acb7ffaa7", "parameterOverrides": {"corpus_id": "x"}}),
-            "toolId",
+            "parameterOverrides.corpus_id",
         ),
     ] {
         let (status, error) = stand.post("/api/calls", json!({"selectedTools": [tool]})).await;

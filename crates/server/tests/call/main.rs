@@ -8,6 +8,7 @@ mod bad_input;
 mod built_ins;
 mod caller;
 mod conversation;
+mod corpora;
 mod data_connection;
 #[path = "../outbound/endpoint.rs"]
 mod endpoint;

@@ -127,6 +127,12 @@ impl Stand {
         (status, headers, response.bytes().await.unwrap().to_vec())
     }
 
+    /// Sends a file to the URL of an upload; gives the status.
+    pub(crate) async fn put_file(&self, url: &str, mime_type: &str, content: &str) -> StatusCode {
+        let request = self.client.put(url).header("Content-Type", mime_type).body(content.to_owned());
+        request.send().await.unwrap().status()
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Value {
         let (status, body) = self.request(Method::GET, path, None).await;
         assert_eq!(status, 200, "{body}");

@@ -69,7 +69,10 @@ async fn a_tool_that_cannot_be_is_refused_by_the_name_of_its_field() {
         (defined(|tool| tool["temporaryTool"]["timeout"] = json!("41s")), "temporaryTool.timeout"),
         (json!({"toolName": "nobody's"}), "toolName"),
         (json!({"toolId": "00000000-0000-4000-8000-000000000000"}), "toolId"),
-        (json!({"toolName": "queryCorpus", "parameterOverrides": {"corpus_id": "x"}}), "toolName"),
+        (
+            json!({"toolName": "queryCorpus", "parameterOverrides": {"corpus_id": "x"}}),
+            "parameterOverrides.corpus_id",
+        ),
         (
             json!({"toolName": "hangUp", "parameterOverrides": {"strict": "perhaps"}}),
             "parameterOverrides.strict",

@@ -21,6 +21,7 @@ use antiphon_server::call::live::Files;
 use antiphon_server::call::{Calls, CreateOptions, Join};
 use antiphon_server::config;
 use antiphon_server::outbound::Outbound;
+use antiphon_server::retrieval::Retrieval;
 use antiphon_server::storage::{
     AccountId, Direction, MessageChoice, Severity, Storage, StoredCall, StoredEvent, Window,
 };
@@ -87,6 +88,7 @@ impl Stand {
             Outbound::new(&config::Outbound::default()),
             Arc::new(backends),
             storage.clone(),
+            Retrieval::new(storage.clone(), None),
         );
         Self { calls, storage, journals: None }
     }

@@ -9,8 +9,12 @@ mod agents;
 mod api_keys;
 mod bad_input;
 mod calls;
+mod corpora;
+mod crawling;
+mod document;
 #[path = "../outbound/endpoint.rs"]
 mod endpoint;
+mod files;
 mod lifecycle;
 mod limits;
 mod lists;

@@ -12,6 +12,8 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::document;
+
 pub(crate) const KEY: &str = "abcd1234.0123456789abcdef0123456789abcdef";
 
 pub(crate) struct Server {
@@ -124,10 +126,16 @@ impl Answer {
     }
 }
 
+/// The answer, which is held to what the API's document says of it.
 pub(crate) async fn answer(request: RequestBuilder) -> Answer {
-    let response: Response = request.send().await.unwrap();
+    let (client, request) = request.build_split();
+    let request = request.unwrap();
+    let (method, path) = (request.method().clone(), request.url().path().to_owned());
+    let response: Response = client.execute(request).await.unwrap();
     let (status, headers) = (response.status(), response.headers().clone());
-    Answer { status, headers, text: response.text().await.unwrap() }
+    let answer = Answer { status, headers, text: response.text().await.unwrap() };
+    document::hold(&method, &path, &answer);
+    answer
 }
 
 fn client() -> reqwest::Client {

@@ -6,6 +6,7 @@ mod accounts;
 mod agents;
 mod catalog;
 mod contract;
+mod corpora;
 mod telephony;
 mod throttles;
 mod voices;
@@ -87,6 +88,16 @@ contract! {
     a_window_slides_and_the_oldest_call_makes_room,
     what_was_counted_counts_however_calls_and_rules_change,
     of_calls_at_once_only_so_many_pass;
+    corpora:
+    a_corpus_comes_back_as_it_was_kept_and_only_to_its_account,
+    corpora_sources_and_documents_are_walked_both_ways,
+    there_are_as_many_corpora_sources_and_uploads_as_there_may_be,
+    a_file_comes_to_its_upload_and_goes_with_its_corpus,
+    a_source_is_loaded_as_it_was_when_the_loading_began_or_not_at_all,
+    a_document_takes_the_place_of_what_it_was_before,
+    passages_are_scored_by_their_words_as_it_is_written,
+    passages_are_found_by_their_meaning_too,
+    what_is_deleted_is_found_no_more;
     voices:
     a_voice_comes_back_as_it_was_kept_and_only_to_its_account,
     a_voices_name_is_its_own_within_the_account,

@@ -12,12 +12,12 @@ use antiphon_engine::output::Severity;
 use tracing::error;
 
 use super::super::inheritance::overlay;
-use super::super::lasting_tools;
 use super::super::live::CreateError;
 use super::super::messages;
 use super::super::setup::{Remark, SetupError};
 use super::super::stages::{Asked, Means, Prepared, Present, Staging, prepare};
 use super::super::work::WorkResult;
+use super::super::{corpora, lasting_tools};
 use super::Driver;
 use crate::storage::{AccountId, Storage, StoredMessage, StoredStage};
 
@@ -129,6 +129,7 @@ async fn worked_out(
     means: &Means,
 ) -> Result<Prepared, SetupError> {
     let uses = lasting_tools::resolve(storage, account, &mut asked.request).await.map_err(unresolved)?;
+    corpora::check(storage, account, &asked.request).await.map_err(unresolved)?;
     let request = overlay(&asked.request, &present.request);
     let own_voice = means.own_voice(storage, account, &request).await;
     let own_voice =

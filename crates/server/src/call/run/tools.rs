@@ -11,6 +11,7 @@ use antiphon_engine::notices;
 use antiphon_engine::output::{Invocation, Severity};
 use serde_json::Value;
 
+use super::super::corpora::look_up;
 use super::super::leg::ToClient;
 use super::super::messages;
 use super::super::stages::Staging;
@@ -51,6 +52,10 @@ impl Driver {
             Ok(Task::DataConnection(parameters)) => self.invoke_at_data_connection(invocation, parameters),
             Ok(Task::Http(call)) => {
                 self.works.start_tool(invocation.id, call.run(self.subject.outbound.clone()));
+            }
+            Ok(Task::Search(query)) => {
+                let retrieval = self.subject.retrieval.clone();
+                self.works.start_tool(invocation.id, look_up(retrieval, *query));
             }
             Ok(Task::Known(outcome)) => self.inputs.push_back(Input::Tool(invocation.id, outcome)),
             Err(refusal) => {

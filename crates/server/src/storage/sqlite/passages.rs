@@ -1,0 +1,386 @@
+//! Documents and their passages in SQLite: words in a full-text index a corpus, vectors in rows of many.
+
+use std::collections::HashMap;
+
+use antiphon_api::{CorpusDocumentId, CorpusId, CorpusSourceId, Timestamp};
+use futures::{FutureExt, TryStreamExt as _};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, QueryBuilder, Row as _, SqliteConnection};
+
+use super::super::relevance::{self, CANDIDATES};
+use super::super::{
+    Contents, Direction, DocumentPlace, Found, Passage, PassageStore, Pending, Slice, StorageError,
+    StoredDocument, Wanted, Window,
+};
+use super::calls::{slice, total};
+use super::corpora::{index, number};
+use super::{BEGIN, Reading, Sqlite, to_json};
+
+/// Vectors that share a row.
+const SHARED: usize = 256;
+
+impl PassageStore for Sqlite {
+    fn find_document(
+        &self,
+        source: CorpusSourceId,
+        id: CorpusDocumentId,
+    ) -> Pending<'_, Option<StoredDocument>> {
+        async move {
+            let query = sqlx::query("SELECT * FROM corpus_documents WHERE source_id = $1 AND id = $2");
+            let query = query.bind(source.to_string()).bind(id.to_string());
+            query.fetch_optional(&self.pool).await?.as_ref().map(read).transpose()
+        }
+        .boxed()
+    }
+
+    fn documents(
+        &self,
+        source: CorpusSourceId,
+        window: Window<DocumentPlace>,
+    ) -> Pending<'_, Slice<StoredDocument>> {
+        async move {
+            let rising = window.direction == Direction::Forward;
+            let mut query = QueryBuilder::new("SELECT * FROM corpus_documents WHERE source_id = ");
+            query.push_bind(source.to_string());
+            if let Some(after) = &window.after {
+                query.push(" AND (created_us, id) ").push(if rising { "> (" } else { "< (" });
+                query.push_bind(after.created.unix_micros()).push(", ");
+                query.push_bind(after.id.to_string()).push(")");
+            }
+            let way = if rising { "" } else { " DESC" };
+            query.push(" ORDER BY created_us").push(way).push(", id").push(way);
+            query.push(" LIMIT ").push_bind(i64::from(window.limit) + 1);
+            slice(&query.build().fetch_all(&self.pool).await?, &window, read)
+        }
+        .boxed()
+    }
+
+    fn count_documents(&self, source: CorpusSourceId) -> Pending<'_, u64> {
+        async move {
+            let query = sqlx::query("SELECT COUNT(*) AS total FROM corpus_documents WHERE source_id = $1");
+            total(&query.bind(source.to_string()).fetch_one(&self.pool).await?)
+        }
+        .boxed()
+    }
+
+    fn put_document<'a>(
+        &'a self,
+        document: &'a StoredDocument,
+        revision: u32,
+        contents: Contents<'a>,
+    ) -> Pending<'a, bool> {
+        async move {
+            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let key = corpus_key(&mut transaction, document.source, revision).await?;
+            let Some(key) = key else { return Ok(false) };
+            let index = index(key);
+            remove(&mut transaction, &index, document.source, document.id).await?;
+            let vectors: usize = contents.passages.iter().map(|passage| passage.vectors.len()).sum();
+            let row = sqlx::query(
+                "INSERT INTO corpus_documents (id, corpus_id, source_id, created_us, mime_type, size, metadata, passages, \
+                 vectors) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING key",
+            )
+            .bind(document.id.to_string())
+            .bind(document.corpus.to_string())
+            .bind(document.source.to_string())
+            .bind(document.created.unix_micros())
+            .bind(&document.mime_type)
+            .bind(i64::try_from(document.size).unwrap_or(i64::MAX))
+            .bind(to_json(&document.metadata))
+            .bind(i64::try_from(contents.passages.len()).unwrap_or(i64::MAX))
+            .bind(i64::try_from(vectors).unwrap_or(i64::MAX))
+            .fetch_one(&mut *transaction)
+            .await?;
+            let document_key: i64 = row.try_get("key")?;
+            let words = format!("INSERT INTO {index} (rowid, words) VALUES ($1, $2)");
+            let mut keys = Vec::with_capacity(contents.passages.len());
+            for passage in contents.passages {
+                let inserted =
+                    sqlx::query("INSERT INTO corpus_passages (document_key, text) VALUES ($1, $2)")
+                        .bind(document_key)
+                        .bind(&passage.text)
+                        .execute(&mut *transaction)
+                        .await?;
+                keys.push(inserted.last_insert_rowid());
+                sqlx::query(AssertSqlSafe(words.as_str()))
+                    .bind(inserted.last_insert_rowid())
+                    .bind(passage.words.join(" "))
+                    .execute(&mut *transaction)
+                    .await?;
+            }
+            insert_vectors(&mut transaction, document, document_key, &keys, contents).await?;
+            count(&mut transaction, document.source).await?;
+            transaction.commit().await?;
+            Ok(true)
+        }
+        .boxed()
+    }
+
+    fn finish_source<'a>(
+        &'a self,
+        source: CorpusSourceId,
+        revision: u32,
+        keep: &'a [CorpusDocumentId],
+        at: Timestamp,
+    ) -> Pending<'a, bool> {
+        async move {
+            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let key = corpus_key(&mut transaction, source, revision).await?;
+            let Some(key) = key else { return Ok(false) };
+            let index = index(key);
+            let ids = sqlx::query("SELECT id FROM corpus_documents WHERE source_id = $1")
+                .bind(source.to_string())
+                .fetch_all(&mut *transaction)
+                .await?;
+            let keep: Vec<String> = keep.iter().map(ToString::to_string).collect();
+            for row in ids {
+                let id: String = row.try_get("id")?;
+                if !keep.contains(&id) {
+                    let id = Reading::new(&row, "corpus_documents", "id")?.text("id")?;
+                    remove(&mut transaction, &index, source, id).await?;
+                }
+            }
+            count(&mut transaction, source).await?;
+            sqlx::query("UPDATE corpus_sources SET loading = FALSE, updated_us = $2 WHERE id = $1")
+                .bind(source.to_string())
+                .bind(at.unix_micros())
+                .execute(&mut *transaction)
+                .await?;
+            sqlx::query("UPDATE corpora SET updated_us = $2 WHERE key = $1")
+                .bind(key)
+                .bind(at.unix_micros())
+                .execute(&mut *transaction)
+                .await?;
+            transaction.commit().await?;
+            Ok(true)
+        }
+        .boxed()
+    }
+
+    fn search<'a>(&'a self, corpus: CorpusId, wanted: &'a Wanted, limit: u32) -> Pending<'a, Vec<Found>> {
+        async move {
+            // One state of the corpus from the first look to the last.
+            let mut connection = self.pool.begin().await?;
+            let row = sqlx::query(
+                "SELECT key, (SELECT SUM(passages) FROM corpus_sources WHERE corpus_id = corpora.id) AS passages \
+                 FROM corpora WHERE id = $1",
+            );
+            let row = row.bind(corpus.to_string()).fetch_optional(&mut *connection).await?;
+            let Some(row) = row else { return Ok(Vec::new()) };
+            let index = index(row.try_get("key")?);
+            let total = row.try_get::<Option<i64>, _>("passages")?.unwrap_or(0).unsigned_abs();
+            let most = if wanted.meaning.is_some() { limit.max(CANDIDATES) } else { limit };
+            let mut scores = by_words(&mut connection, &index, total, &wanted.words, most).await?;
+            if let Some((model, vector)) = &wanted.meaning
+                && let Some(cosines) = by_meaning(&mut connection, corpus, model, vector).await?
+            {
+                let words: HashMap<i64, f64> = scores.into_iter().collect();
+                let both = |(key, cosine): (&i64, &f64)| {
+                    (*key, relevance::combined(words.get(key).copied().unwrap_or(0.0), *cosine))
+                };
+                let without = words.iter().filter(|(key, _)| !cosines.contains_key(*key));
+                let without = without.map(|(key, words)| (*key, relevance::combined(*words, 0.0)));
+                scores = cosines.iter().map(both).chain(without).filter(|(_, score)| *score > 0.0).collect();
+                scores.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+                scores.truncate(limit as usize);
+            }
+            let mut found = Vec::with_capacity(scores.len());
+            for (key, score) in scores {
+                let row = sqlx::query(
+                    "SELECT text, corpus_documents.* FROM corpus_passages JOIN corpus_documents \
+                     ON corpus_documents.key = document_key WHERE corpus_passages.key = $1",
+                )
+                .bind(key)
+                .fetch_optional(&mut *connection)
+                .await?;
+                let Some(row) = row else { continue };
+                let document = read(&row)?;
+                found.push(Found {
+                    text: row.try_get("text")?,
+                    score,
+                    source: document.source,
+                    document: document.id,
+                    metadata: document.metadata,
+                });
+            }
+            Ok(found)
+        }
+        .boxed()
+    }
+}
+
+/// The key of the corpus of a source that is being loaded in this revision.
+async fn corpus_key(
+    connection: &mut SqliteConnection,
+    source: CorpusSourceId,
+    revision: u32,
+) -> Result<Option<i64>, StorageError> {
+    let row = sqlx::query(
+        "SELECT corpora.key FROM corpus_sources JOIN corpora ON corpora.id = corpus_id \
+         WHERE corpus_sources.id = $1 AND revision = $2 AND loading",
+    )
+    .bind(source.to_string())
+    .bind(revision)
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| row.try_get("key")).transpose()?)
+}
+
+/// Deletes a document of a source, with its passages.
+async fn remove(
+    connection: &mut SqliteConnection,
+    index: &str,
+    source: CorpusSourceId,
+    id: CorpusDocumentId,
+) -> Result<(), StorageError> {
+    let words = format!(
+        "DELETE FROM {index} WHERE rowid IN (SELECT corpus_passages.key FROM corpus_passages \
+         JOIN corpus_documents ON corpus_documents.key = document_key WHERE source_id = $1 AND id = $2)"
+    );
+    let id = id.to_string();
+    sqlx::query(AssertSqlSafe(words)).bind(source.to_string()).bind(&id).execute(&mut *connection).await?;
+    sqlx::query("DELETE FROM corpus_documents WHERE source_id = $1 AND id = $2")
+        .bind(source.to_string())
+        .bind(&id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn insert_vectors(
+    connection: &mut SqliteConnection,
+    document: &StoredDocument,
+    document_key: i64,
+    keys: &[i64],
+    contents: Contents<'_>,
+) -> Result<(), StorageError> {
+    let vectors = |(key, passage): (&i64, &Passage)| {
+        let key = *key;
+        let directions: Vec<_> = passage.vectors.iter().map(|vector| (key, vector.clone())).collect();
+        directions
+    };
+    let vectors: Vec<(i64, Vec<f32>)> = keys.iter().zip(contents.passages).flat_map(vectors).collect();
+    for shared in vectors.chunks(SHARED) {
+        let dimensions = shared[0].1.len();
+        let mut bytes = Vec::with_capacity(shared.len() * (8 + relevance::Meaning::size(dimensions)));
+        for (key, vector) in shared {
+            // Those of one model are all alike; whatever is not has no place beside the others.
+            let direction = relevance::Meaning::of(vector).filter(|_| vector.len() == dimensions);
+            let Some(direction) = direction else { continue };
+            bytes.extend_from_slice(&key.to_le_bytes());
+            direction.write(&mut bytes);
+        }
+        sqlx::query(
+            "INSERT INTO corpus_vectors (document_key, corpus_id, model, dimensions, directions) \
+             VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(document_key)
+        .bind(document.corpus.to_string())
+        .bind(contents.model)
+        .bind(i64::try_from(dimensions).unwrap_or(i64::MAX))
+        .bind(bytes)
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Counts what a source has brought.
+async fn count(connection: &mut SqliteConnection, source: CorpusSourceId) -> Result<(), StorageError> {
+    sqlx::query(
+        "UPDATE corpus_sources SET (documents, passages, vectors) = (SELECT COUNT(*), COALESCE(SUM(d.passages), 0), \
+         COALESCE(SUM(d.vectors), 0) FROM corpus_documents d WHERE d.source_id = $1) WHERE id = $1",
+    )
+    .bind(source.to_string())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The passages that fit best by their words, the best first, with their scores.
+async fn by_words(
+    connection: &mut SqliteConnection,
+    index: &str,
+    total: u64,
+    words: &[String],
+    limit: u32,
+) -> Result<Vec<(i64, f64)>, StorageError> {
+    let sought = relevance::sought(words);
+    if sought.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = QueryBuilder::new("SELECT term, doc FROM ");
+    query.push(index).push("_words WHERE term IN (");
+    let mut terms = query.separated(", ");
+    for word in &sought {
+        terms.push_bind(*word);
+    }
+    query.push(")");
+    let mut counts = HashMap::new();
+    for row in query.build().fetch_all(&mut *connection).await? {
+        let passages: i64 = row.try_get("doc")?;
+        counts.insert(row.try_get::<String, _>("term")?, passages.unsigned_abs());
+    }
+    if counts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let counted: Vec<(&str, u64)> =
+        sought.into_iter().map(|word| (word, counts.get(word).copied().unwrap_or(0))).collect();
+    // Each word by itself: what FTS5 gives for one word is known but for a factor, so that the words can be weighed as they are
+    // everywhere.
+    let mut query = QueryBuilder::new("SELECT key, SUM(score) AS score FROM (");
+    for (at, weighed) in relevance::weighed(total, &counted).iter().enumerate() {
+        let factor = weighed.weight / relevance::fts5_factor(total, weighed.passages);
+        query.push(if at == 0 { "SELECT rowid AS key, " } else { " UNION ALL SELECT rowid, " });
+        // The column `rank` is what `bm25` gives, and can be read anywhere in a query.
+        query.push("rank * ").push_bind(factor).push(" AS score FROM ").push(index);
+        query.push(" WHERE ").push(index).push(" MATCH ").push_bind(format!("\"{}\"", weighed.word));
+    }
+    query.push(") GROUP BY key ORDER BY score DESC, key LIMIT ").push_bind(limit);
+    let rows = query.build().fetch_all(connection).await?;
+    rows.iter().map(|row| Ok((row.try_get("key")?, row.try_get("score")?))).collect()
+}
+
+/// How well every passage that has vectors fits by its meaning; nothing if the vector has none.
+async fn by_meaning(
+    connection: &mut SqliteConnection,
+    corpus: CorpusId,
+    model: &str,
+    vector: &[f32],
+) -> Result<Option<HashMap<i64, f64>>, StorageError> {
+    let Some(sought) = relevance::Meaning::of(vector) else { return Ok(None) };
+    let mut cosines: HashMap<i64, f64> = HashMap::new();
+    let size = 8 + relevance::Meaning::size(vector.len());
+    let rows = sqlx::query(
+        "SELECT directions FROM corpus_vectors WHERE corpus_id = $1 AND model = $2 AND dimensions = $3",
+    )
+    .bind(corpus.to_string())
+    .bind(model)
+    .bind(i64::try_from(vector.len()).unwrap_or(i64::MAX));
+    let mut rows = rows.fetch(connection);
+    while let Some(row) = rows.try_next().await? {
+        let directions: &[u8] = row.try_get("directions")?;
+        for written in directions.chunks_exact(size) {
+            let Some((key, direction)) = written.split_first_chunk::<8>() else { continue };
+            let Some(cosine) = sought.cosine(direction) else { continue };
+            let best = cosines.entry(i64::from_le_bytes(*key)).or_insert(cosine);
+            *best = best.max(cosine);
+        }
+        // A row is a fraction of a millisecond; others have their turn between two.
+        tokio::task::yield_now().await;
+    }
+    Ok((!cosines.is_empty()).then_some(cosines))
+}
+
+fn read(row: &SqliteRow) -> Result<StoredDocument, StorageError> {
+    let row = Reading::new(row, "corpus_documents", "id")?;
+    Ok(StoredDocument {
+        id: row.text("id")?,
+        corpus: row.text("corpus_id")?,
+        source: row.text("source_id")?,
+        created: row.time("created_us")?,
+        mime_type: row.plain("mime_type")?,
+        size: number(&row, "size")?,
+        metadata: row.json("metadata")?,
+    })
+}
