@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use antiphon_api::CallId;
 use antiphon_api::rest::calls::{Message, MessageRole, StartCallRequest};
-use antiphon_backends::language_model::{Capabilities, LanguageModel, Request};
+use antiphon_backends::language_model::{Capabilities, Failure, LanguageModel, Request, RunEvent};
 use antiphon_backends::registry::Backends;
 use antiphon_backends::text_to_speech::TextToSpeech;
 use antiphon_backends::text_to_speech::scripted::Humming;
 use antiphon_backends::voice_activity::scripted::Loudness;
-use antiphon_engine::input::ModelEvent;
 use antiphon_engine::message::MessageBody;
 use antiphon_server::call::summary::Summarizer;
 use antiphon_server::call::{Calls, first_stage};
 use antiphon_server::config::{self, Summaries, Summarizing};
 use antiphon_server::jobs::endings::Endings;
 use antiphon_server::storage::{Severity, StoredMessage, Summary};
+use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -57,10 +57,14 @@ struct Shared(Arc<Writer>);
 
 impl LanguageModel for Shared {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { audio: false }
+        Capabilities::TEXT
     }
 
-    fn generate(&self, request: Request) -> BoxStream<'static, ModelEvent> {
+    fn warm_up(&self, _: Request) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    fn generate(&self, request: Request) -> BoxStream<'static, RunEvent> {
         let writer = Arc::clone(&self.0);
         let MessageBody::User { text, .. } = &request.prompt.messages[0].body else {
             panic!("it is a question")
@@ -72,8 +76,8 @@ impl LanguageModel for Shared {
             sleep(writer.after).await;
             writer.writing.fetch_sub(1, Ordering::Relaxed);
             match writer.answer {
-                Ok(text) => vec![ModelEvent::Text(text.into()), ModelEvent::Finished],
-                Err(why) => vec![ModelEvent::Failed(why.into())],
+                Ok(text) => vec![RunEvent::Text(text.into()), RunEvent::Finished],
+                Err(why) => vec![RunEvent::Failed(Failure::of_backend(why))],
             }
         })
         .flat_map(stream::iter)
@@ -101,6 +105,7 @@ fn look_after(
         default_voice: Arc::from("hum"),
         voice_definitions: BTreeMap::new(),
         voice_providers: Arc::default(),
+        subjects: Vec::new(),
         speech_to_text: None,
         voice_activity: Arc::new(Loudness::default()),
         turn_detector: None,
