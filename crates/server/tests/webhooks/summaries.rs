@@ -100,8 +100,6 @@ fn look_after(
         models: BTreeMap::from([(Arc::from("writer"), model)]),
         default_model: Arc::from("writer"),
         voices: BTreeMap::from([(Arc::from("hum"), voice)]),
-        voice_definitions: BTreeMap::new(),
-        voice_providers: Arc::default(),
         default_voice: Arc::from("hum"),
         voice_definitions: BTreeMap::new(),
         voice_providers: Arc::default(),
