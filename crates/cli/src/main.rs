@@ -50,6 +50,8 @@ enum Command {
     },
     /// Check, show or begin a configuration.
     Config(config::Args),
+    /// Corpora on a server: documents that agents look things up in.
+    Corpora(rest::corpora::Args),
     /// Hold a spoken conversation with the demo agent: all in this process, offline, without keys.
     Demo(demo::Args),
     /// Say where the time of each turn of a call went.
@@ -99,6 +101,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Config(args) => config::run(args),
+        Command::Corpora(args) => block_on(rest::corpora::run(args)),
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Explain(args) => explain::run(&args),
         Command::Keys(args) => block_on(rest::keys::run(args)),
