@@ -52,6 +52,8 @@ enum Command {
     },
     /// Check, show or begin a configuration.
     Config(config::Args),
+    /// Corpora on a server: documents that agents look things up in.
+    Corpora(rest::corpora::Args),
     /// Hold a spoken conversation with the demo agent: all in this process, offline, without keys.
     Demo(demo::Args),
     /// Ask every model, voice and recognizer, find out what they can do, and measure how long a turn takes.
@@ -103,6 +105,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Config(args) => config::run(args),
+        Command::Corpora(args) => block_on(rest::corpora::run(args)),
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Doctor(args) => block_on(doctor::run(args)),
         Command::Explain(args) => explain::run(&args),

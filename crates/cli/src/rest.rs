@@ -9,6 +9,7 @@ pub(crate) mod agents;
 mod body;
 pub(crate) mod calls;
 mod columns;
+pub(crate) mod corpora;
 mod details;
 mod file;
 pub(crate) mod keys;

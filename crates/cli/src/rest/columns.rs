@@ -229,6 +229,34 @@ pub(super) const KEYS: &[Column] = &[
     text("MADE WITH", "creator"),
 ];
 
+pub(super) const CORPORA: &[Column] = &[
+    id("CORPUS", "corpusId"),
+    text("NAME", "name"),
+    word("STATUS", "stats.status", "CORPUS_STATUS_"),
+    count("DOCUMENTS", "stats.numDocs"),
+    count("CHUNKS", "stats.numChunks"),
+    moment("CREATED", "created"),
+];
+
+pub(super) const SOURCES: &[Column] = &[
+    id("SOURCE", "sourceId"),
+    text("NAME", "name"),
+    word("STATUS", "stats.status", "SOURCE_STATUS_"),
+    count("DOCUMENTS", "stats.numDocs"),
+    moment("CREATED", "created"),
+];
+
+pub(super) const DOCUMENTS: &[Column] = &[
+    id("DOCUMENT", "documentId"),
+    text("TITLE", "metadata.title"),
+    text("TYPE", "mimeType"),
+    count("BYTES", "sizeBytes"),
+    text("URL", "metadata.publicUrl"),
+];
+
+pub(super) const PASSAGES: &[Column] =
+    &[count("SCORE", "score"), text("TITLE", "citation.title"), long_text("TEXT", "content")];
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
