@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
-use crate::tidy;
+use crate::{compare_api, tidy};
 
 struct Step {
     /// Of cargo.
@@ -48,5 +48,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
         }
     }
     println!("\n$ cargo xtask tidy");
-    tidy::run(root)
+    tidy::run(root)?;
+    println!("\n$ cargo xtask compare-api");
+    compare_api::run(root, compare_api::Source::Kept)
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its user")]
 
 mod ci;
+mod compare_api;
 mod generate;
 mod tidy;
 
@@ -16,7 +17,12 @@ Tasks of this repository
 Usage: cargo xtask <TASK>
 
 Tasks:
-  ci      Check everything but the tests: formatting, lints, documentation, tidy
+  ci      Check everything but the tests: formatting, lints, documentation, tidy, compare-api
+  compare-api [PATH]
+          Print every difference to the API that this one is compatible with, and its reason; with
+          PATH, against its OpenAPI document instead of the facts that are kept of it
+  reduce-api PATH
+          Keep the facts of that document
   generate
           Write the documents that are made of the code: docs/openapi.json, docs/asyncapi.json
   tidy    Check the rules that the compiler does not know: who may depend on whom, what
@@ -29,6 +35,9 @@ fn main() -> ExitCode {
     let tasks: Vec<&str> = tasks.iter().map(String::as_str).collect();
     let outcome = match tasks[..] {
         ["ci"] => ci::run(root()),
+        ["compare-api"] => compare_api::run(root(), compare_api::Source::Kept),
+        ["compare-api", path] => compare_api::run(root(), compare_api::Source::Document(path)),
+        ["reduce-api", path] => compare_api::reduce(root(), path),
         ["generate"] => generate::run(root()),
         ["tidy"] => tidy::run(root()),
         ["help" | "--help" | "-h"] => {

@@ -261,6 +261,19 @@ impl Check<String> for Url {
     }
 }
 
+/// A URL that the server makes.
+pub(crate) struct Link;
+
+impl Check<String> for Link {
+    fn bound(&self, schema: Schema) -> Schema {
+        schema.with("format", "uri")
+    }
+
+    fn check(&self, value: &String, reader: &mut Reader) {
+        HTTP_URL.check(value, reader);
+    }
+}
+
 /// A name that a model may know a tool by: `^[a-zA-Z0-9_-]{1,64}$` (protocol.md 6.2).
 pub(crate) struct ModelToolName;
 

@@ -8,7 +8,7 @@ use crate::endpoint::endpoint;
 use crate::ids::AccountId;
 use crate::json::record;
 use crate::page::Page;
-use crate::rest::calls::ListCallsQuery;
+use crate::rest::calls::CallFilter;
 use crate::timestamp::Timestamp;
 
 pub use invoices::{BillingReason, Invoice, InvoiceStatus, ListInvoicesQuery};
@@ -29,8 +29,8 @@ endpoint! {
 }
 
 endpoint! {
-    /// Sums up the account's calls. Where the page begins and what it is ordered by mean nothing here.
-    pub ReadCallUsage: Get "/api/accounts/me/usage/calls" query ListCallsQuery, -> 200 CallUsage
+    /// Sums up the account's calls.
+    pub ReadCallUsage: Get "/api/accounts/me/usage/calls" query CallFilter, -> 200 CallUsage
 }
 
 endpoint! {

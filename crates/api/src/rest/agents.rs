@@ -12,7 +12,7 @@ use crate::json::check::{Chars, Within};
 use crate::json::{record, words};
 use crate::page::Page;
 use crate::patch::Patch;
-use crate::rest::calls::{Call, ListCallsQuery};
+use crate::rest::calls::{Call, CallFilter};
 use crate::timestamp::Timestamp;
 
 pub use start::{StartAgentCallQuery, StartAgentCallRequest, ToolOverrides};
@@ -56,8 +56,8 @@ endpoint! {
 }
 
 endpoint! {
-    /// Sums up the calls of each agent by the day: a plain array. Where the page begins and what it is ordered by mean nothing here.
-    pub ListAgentUsage: Get "/api/agents/usage" query ListCallsQuery, -> 200 Vec<AgentUsage>
+    /// Sums up the calls of each agent by the day: a plain array.
+    pub ListAgentUsage: Get "/api/agents/usage" query CallFilter, -> 200 Vec<AgentUsage>
 }
 
 record! {

@@ -8,6 +8,7 @@ mod data_connection;
 mod data_messages;
 mod event;
 mod external_voice;
+mod filter;
 mod first_speaker;
 mod inactivity;
 mod medium;
@@ -32,6 +33,7 @@ pub use external_voice::{
     CartesiaGenerationConfig, CartesiaVoice, ElevenLabsVoice, ExternalVoice, GenericVoice, GoogleVoice,
     InworldVoice, JsonByteEncoding, LmntVoice, PronunciationDictionary, RespeecherVoice,
 };
+pub use filter::{CallFilter, DeletedCallFilter};
 pub use first_speaker::{AgentGreeting, FallbackGreeting, FirstSpeaker, FirstSpeakerSettings, UserGreeting};
 pub use inactivity::{EndBehavior, TimedMessage};
 pub use medium::{

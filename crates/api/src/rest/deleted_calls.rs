@@ -5,12 +5,12 @@ use crate::endpoint::endpoint;
 use crate::ids::{AccountId, CallId};
 use crate::json::record;
 use crate::page::Page;
-use crate::rest::calls::{EndReason, ListCallsQuery};
+use crate::rest::calls::{DeletedCallFilter, EndReason};
 use crate::timestamp::Timestamp;
 
 endpoint! {
-    /// Lists the account's deleted calls, those that were created last first. What a list of calls is ordered by means nothing here.
-    pub ListDeletedCalls: Get "/api/deleted_calls" query ListCallsQuery, -> 200 Page<CallTombstone>
+    /// Lists the account's deleted calls, those that were created last first.
+    pub ListDeletedCalls: Get "/api/deleted_calls" query DeletedCallFilter, -> 200 Page<CallTombstone>
 }
 
 endpoint! {

@@ -1,14 +1,17 @@
 //! The voices that agents can speak with (protocol.md 7.4).
 
+use serde::Serialize;
+use serde_json::Value;
+
 use crate::endpoint::{Form, MULTIPART, NoBody, WavFile, endpoint};
 use crate::ids::VoiceId;
-use crate::json::check::{Chars, Within};
-use crate::json::{JsonObject, record, words};
+use crate::json::check::{Chars, Link, Within};
+use crate::json::{FromJson, JsonObject, Reader, record, words};
 use crate::page::Page;
 use crate::patch::Patch;
 use crate::rest::calls::ExternalVoice;
 use crate::rest::tools::Ownership;
-use crate::schema::{Object, Schema, Schemas};
+use crate::schema::{Describe, Object, Schema, Schemas};
 
 endpoint! {
     /// Lists the voices that the account may use.
@@ -119,7 +122,7 @@ record! {
         /// The same, for people.
         language_label: Option<String>,
         /// Where it can be heard.
-        preview_url: String => String::new(),
+        preview_url: String where Link => String::new(),
         /// Whose it is.
         ownership: Ownership => Ownership::Public,
         /// Who bills for it.
@@ -127,7 +130,36 @@ record! {
         /// Whose service it is.
         provider: Option<VoiceProvider>,
         /// What it is, for its provider; empty for a voice that the server brings.
-        definition: JsonObject,
+        definition: VoiceDefinition,
+    }
+}
+
+/// What a voice is, for its provider: an empty object for one that the server brings or has cloned.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct VoiceDefinition(pub Option<ExternalVoice>);
+
+impl Describe for VoiceDefinition {
+    fn describe(schemas: &mut Schemas) -> Schema {
+        ExternalVoice::describe(schemas)
+    }
+}
+
+impl FromJson for VoiceDefinition {
+    fn from_json(value: &Value, reader: &mut Reader) -> Option<Self> {
+        Option::from_json(value, reader).map(Self)
+    }
+
+    fn if_absent() -> Option<Self> {
+        Some(Self::default())
+    }
+}
+
+impl Serialize for VoiceDefinition {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Some(definition) => definition.serialize(serializer),
+            None => JsonObject::new().serialize(serializer),
+        }
     }
 }
 

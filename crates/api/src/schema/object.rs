@@ -100,6 +100,14 @@ impl Object {
         Self { required: Vec::new(), choice: None, ..self }
     }
 
+    /// The same without these fields.
+    #[must_use]
+    pub(crate) fn without(mut self, names: &[&str]) -> Self {
+        self.properties.retain(|name, _| !names.contains(&name.as_str()));
+        self.required.retain(|name| !names.iter().any(|left_out| name == left_out));
+        self
+    }
+
     /// Whether there are no fields.
     #[must_use]
     pub fn is_empty(&self) -> bool {

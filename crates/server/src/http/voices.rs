@@ -10,10 +10,9 @@ pub(super) mod read;
 pub(super) mod replace;
 pub(super) mod update;
 
-use antiphon_api::json::JsonObject;
 use antiphon_api::rest::calls::ExternalVoice;
 use antiphon_api::rest::tools::Ownership;
-use antiphon_api::rest::voices::{Voice, VoiceBillingStyle, VoiceProvider, VoiceRequest};
+use antiphon_api::rest::voices::{Voice, VoiceBillingStyle, VoiceDefinition, VoiceProvider, VoiceRequest};
 use antiphon_api::{HIDDEN, VoiceId};
 use antiphon_backends::text_to_speech::provider::Provider;
 use axum::http::StatusCode;
@@ -156,18 +155,16 @@ fn public_resource(http: &Http, voice: &PublicVoice<'_>) -> Voice {
             Provider::Inworld => VoiceProvider::Inworld,
             Provider::Respeecher => VoiceProvider::Respeecher,
         }),
-        definition: JsonObject::new(),
+        definition: VoiceDefinition(None),
     }
 }
 
 /// An account's own voice as its owner sees it. Secrets stay behind here.
 fn own_resource(http: &Http, voice: &StoredVoice) -> Voice {
     let (billing_style, provider, definition) = match &voice.source {
-        VoiceSource::Recording(_) => (VoiceBillingStyle::Included, None, JsonObject::new()),
+        VoiceSource::Recording(_) => (VoiceBillingStyle::Included, None, None),
         VoiceSource::Provider(definition) => {
-            let shown = serde_json::to_value(definition.without_secrets());
-            let Ok(Value::Object(shown)) = shown else { unreachable!("a definition is an object") };
-            (VoiceBillingStyle::External, provider_of(definition), shown)
+            (VoiceBillingStyle::External, provider_of(definition), Some(definition.without_secrets()))
         }
     };
     Voice {
@@ -180,7 +177,7 @@ fn own_resource(http: &Http, voice: &StoredVoice) -> Voice {
         ownership: Ownership::Private,
         billing_style,
         provider,
-        definition,
+        definition: VoiceDefinition(definition),
     }
 }
 

@@ -10,6 +10,8 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
+use crate::document;
+
 /// Longer than anything in these tests takes; only a server that hangs gets here.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -87,7 +89,11 @@ impl Caller {
                     self.heard.extend_from_slice(&bytes);
                     Seen::Audio(bytes.len())
                 }
-                Some(Ok(Message::Text(text))) => Seen::Text(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Text(text))) => {
+                    let message = serde_json::from_str(&text).unwrap();
+                    document::hold(&message);
+                    Seen::Text(message)
+                }
                 Some(Ok(Message::Close(frame))) => {
                     Seen::Closed(frame.map_or(1005, |frame| frame.code.into()))
                 }

@@ -10,6 +10,7 @@ mod caller;
 mod conversation;
 mod corpora;
 mod data_connection;
+mod document;
 #[path = "../outbound/endpoint.rs"]
 mod endpoint;
 mod ends;

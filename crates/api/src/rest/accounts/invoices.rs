@@ -1,6 +1,6 @@
 //! Invoices of an account (protocol.md 7.12).
 
-use crate::json::check::Within;
+use crate::json::check::{Link, Within};
 use crate::json::{record, words};
 use crate::timestamp::Timestamp;
 
@@ -29,7 +29,7 @@ record! {
         /// Whether it is paid.
         invoice_status: InvoiceStatus,
         /// Where it can be seen.
-        invoice_url: String,
+        invoice_url: String where Link,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::endpoint::endpoint;
 use crate::ids::{CorpusDocumentId, CorpusId};
-use crate::json::check::Chars;
+use crate::json::check::{Chars, Link};
 use crate::json::record;
 
 endpoint! {
@@ -27,6 +27,6 @@ record! {
         /// The id that a source takes it by.
         document_id: CorpusDocumentId,
         /// Where its bytes are sent, within five minutes. Whoever has it may do that: it is a credential.
-        presigned_url: String,
+        presigned_url: String where Link,
     }
 }

@@ -16,7 +16,7 @@ pub(in crate::http) async fn usage(
     account: Account,
     request: Requested<ListAgentUsage>,
 ) -> Answered<ListAgentUsage> {
-    let filter = filter(&request.query, &http, &account).await?;
+    let filter = filter(&request.query.0, &http, &account).await?;
     let mut agents: Vec<AgentUsage> = Vec::new();
     for sum in http.storage.catalog.by_agent_and_day(account.0, &filter).await? {
         if agents.last().is_none_or(|last| last.agent.agent_id != sum.agent) {

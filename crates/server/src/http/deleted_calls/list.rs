@@ -17,8 +17,8 @@ pub(in crate::http) async fn list(
     account: Account,
     request: Requested<ListDeletedCalls>,
 ) -> Answered<ListDeletedCalls> {
-    let filter = filter(&request.query, &http, &account).await?;
-    let window = window(request.query.cursor.as_deref(), request.query.page_size)?;
+    let filter = filter(&request.query.0, &http, &account).await?;
+    let window = window(request.query.0.cursor.as_deref(), request.query.0.page_size)?;
     let catalog = &http.storage.catalog;
     let slice = catalog.tombstones(account.0, &filter, window).await?;
     let total = match slice.whole(&window) {

@@ -18,7 +18,7 @@ pub(in crate::http) async fn calls(
     account: Account,
     request: Requested<ReadCallUsage>,
 ) -> Answered<ReadCallUsage> {
-    let filter = filter(&request.query, &http, &account).await?;
+    let filter = filter(&request.query.0, &http, &account).await?;
     let hours = http.storage.catalog.by_hour(account.0, &filter).await?;
     let mut all = HourOfCalls::default();
     // In each, the hour is that of its first calls.
