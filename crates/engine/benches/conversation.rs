@@ -73,6 +73,7 @@ fn config(greeting: &str) -> Config {
         join_timeout: Duration::from_secs(30),
         max_duration: Duration::from_secs(3600),
         time_exceeded_message: None,
+        apology: None,
         output_rate: RATE,
         client_buffer: Duration::from_millis(60),
         limits: Limits::default(),

@@ -76,6 +76,8 @@ pub(crate) enum Ending {
     Now(EndReason),
     /// Now, unless the user is saying something.
     UnlessAnswered(EndReason),
+    /// Now, since the model fails; whoever waits for an answer is told so first.
+    Apologetic,
 }
 
 /// What an interruption met.
@@ -103,7 +105,9 @@ pub(crate) struct Answering {
     dispatches: Vec<Dispatch>,
     /// Generations that tools caused since the user last took part.
     tool_rounds: u32,
+    /// Answers in a row that the model failed to give, and since when the first of them was asked for.
     model_failures: u32,
+    failing_since: Option<CallTime>,
     /// The agent wants the call to end.
     ending: Option<Ending>,
 }
@@ -123,6 +127,8 @@ enum Activity {
 #[derive(Debug)]
 struct Answer {
     source: Source,
+    /// When it was begun.
+    since: CallTime,
     uninterruptible: bool,
     /// Whether it was begun before the user's turn was over, so that nothing of it may reach the client yet.
     tentative: bool,
@@ -176,6 +182,7 @@ impl Answering {
             dispatches: Vec::new(),
             tool_rounds: 0,
             model_failures: 0,
+            failing_since: None,
             ending: None,
         }
     }
@@ -304,6 +311,7 @@ impl Answering {
         }
         self.activity = Activity::Answering(Answer {
             source: Source::Complete,
+            since: cx.now,
             uninterruptible: script.uninterruptible,
             tentative: false,
             pays,
@@ -408,6 +416,7 @@ impl Answering {
         self.speaking.begin(cx, self.medium, owed.uninterruptible);
         self.activity = Activity::Answering(Answer {
             source: Source::Model(generation),
+            since: cx.now,
             uninterruptible: owed.uninterruptible,
             tentative,
             pays: Some(Debt::Answer(owed)),
@@ -477,28 +486,37 @@ impl Answering {
             ModelEvent::ToolCall(call) => answer.wish(cx, &mut self.tools, call),
             ModelEvent::Finished => {
                 self.model_failures = 0;
+                self.failing_since = None;
                 self.complete_text(cx);
             }
-            ModelEvent::Failed(why) => {
-                self.model_failures += 1;
-                self.complete_text(cx);
-                cx.notice(
-                    Severity::Error,
-                    notices::MODEL_FAILED,
-                    format!("the language model failed: {why}"),
-                );
-                if self.model_failures >= cx.config.limits.failures {
-                    self.give_up(cx);
-                }
-            }
+            ModelEvent::Failed(why) => self.model_failed(cx, &why),
         }
         self.advance(cx);
+    }
+
+    /// What was said stays said. An answer without a word is asked for again, but not for ever.
+    fn model_failed(&mut self, cx: &mut Context, why: &str) {
+        let Activity::Answering(answer) = &self.activity else { return };
+        let (since, tentative) = (answer.since, answer.tentative);
+        self.model_failures += 1;
+        let since = *self.failing_since.get_or_insert(since);
+        self.complete_text(cx);
+        cx.notice(Severity::Error, notices::MODEL_FAILED, format!("the language model failed: {why}"));
+        let Activity::Answering(answer) = &mut self.activity else { return };
+        let wordless = !answer.spoke && answer.calls.is_empty() && !self.speaking.has_words();
+        let limits = &cx.config.limits;
+        let in_vain = self.model_failures >= limits.failures;
+        if in_vain || (wordless && !tentative && cx.now.since(since) >= limits.retrying) {
+            self.give_up(cx, Ending::Apologetic);
+        } else if wordless && !tentative && self.owed.is_none() {
+            self.owed = answer.pays.take();
+        }
     }
 
     pub(crate) fn handle_voice(&mut self, cx: &mut Context, id: UtteranceId, event: VoiceEvent) {
         self.speaking.handle_voice(cx, id, event);
         if self.speaking.failures() >= cx.config.limits.failures {
-            self.give_up(cx);
+            self.give_up(cx, Ending::Now(EndReason::SystemError));
         }
         self.advance(cx);
     }
@@ -642,6 +660,7 @@ impl Answering {
     fn press(&mut self, cx: &mut Context, tones: Vec<Tones>, then: Then) {
         self.activity = Activity::Answering(Answer {
             source: Source::Complete,
+            since: cx.now,
             uninterruptible: true,
             tentative: false,
             pays: None,
@@ -668,10 +687,10 @@ impl Answering {
         matches!(self.owed, Some(Debt::Answer(_)))
     }
 
-    fn give_up(&mut self, cx: &mut Context) {
+    fn give_up(&mut self, cx: &mut Context, ending: Ending) {
         if self.ending.is_none() {
             cx.notice(Severity::Error, notices::GAVE_UP, "the call ends: too many failures in a row");
-            self.ending = Some(Ending::Now(EndReason::SystemError));
+            self.ending = Some(ending);
         }
     }
 }

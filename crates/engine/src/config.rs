@@ -42,6 +42,8 @@ pub struct Config {
     pub max_duration: Duration,
     /// Spoken before the call ends at its maximum duration.
     pub time_exceeded_message: Option<Arc<str>>,
+    /// Spoken before the call ends because the model fails.
+    pub apology: Option<Arc<str>>,
     /// Samples per second of the audio sent to the client.
     pub output_rate: u32,
     /// How much audio may lie unplayed at the client (protocol.md 4.3).
@@ -296,6 +298,8 @@ pub struct Limits {
     pub history_bytes: usize,
     /// Failed generations or utterances in a row before the call ends.
     pub failures: u32,
+    /// How long an answer of which nothing was said is asked for again when the model fails.
+    pub retrying: Duration,
     /// Audio synthesized and not yet sent, beyond which the next sentence waits.
     pub voice_ahead: Duration,
     /// How long the time-exceeded message may overrun the maximum duration.
@@ -315,6 +319,7 @@ impl Default for Limits {
             last_words: Duration::from_secs(2),
             history_bytes: 8 * 1024 * 1024,
             failures: 3,
+            retrying: Duration::from_secs(15),
             voice_ahead: Duration::from_secs(10),
             overrun: Duration::from_secs(15),
         }

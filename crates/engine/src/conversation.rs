@@ -18,6 +18,7 @@ use crate::inactivity::Inactivity;
 use crate::input::{Input, LegClosed, Request};
 use crate::interruption::Interruption;
 use crate::listening::{Listening, PendingTurn, Turn};
+use crate::message::Prompt;
 use crate::notices;
 use crate::output::{AgentState, EndReason, Event, Output, Severity};
 use crate::threads::Threads;
@@ -81,6 +82,12 @@ impl Conversation {
             early: Vec::new(),
             cx,
         }
+    }
+
+    /// What the model would be given now: what its next prompt will begin with. Changes nothing.
+    #[must_use]
+    pub fn prospect(&self) -> Prompt {
+        self.cx.prompt(self.cx.history.for_model(), None)
     }
 
     /// Whether the call is over: every input is ignored from now on.
@@ -249,6 +256,10 @@ impl Conversation {
         match self.answering.take_ending() {
             Some(Ending::UnlessAnswered(_)) if self.listening.is_mid_turn() || self.awaits_words() => {}
             Some(Ending::Now(reason) | Ending::UnlessAnswered(reason)) => self.end(reason),
+            Some(Ending::Apologetic) => {
+                let apology = self.cx.config.apology.clone();
+                self.close(EndReason::SystemError, apology);
+            }
             None => {}
         }
     }

@@ -78,6 +78,11 @@ impl Speaking {
         self.message.as_ref().is_some_and(|message| message.began.is_some())
     }
 
+    /// Whether the message has any words so far.
+    pub(crate) fn has_words(&self) -> bool {
+        self.message.as_ref().is_some_and(|message| !message.text.trim().is_empty())
+    }
+
     /// Whether the user has heard or read a word of the message.
     pub(crate) fn is_heard(&self) -> bool {
         self.message.as_ref().is_some_and(|message| message.ordinal.is_some())

@@ -12,6 +12,7 @@ mod inactivity;
 mod interruption;
 mod keys;
 mod medium;
+mod model_failures;
 mod opening;
 mod pacing;
 mod pauses;

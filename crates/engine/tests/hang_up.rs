@@ -476,54 +476,6 @@ fn a_soft_hang_up_waits_for_a_user_who_has_just_begun_to_speak() {
 }
 
 #[test]
-fn repeated_failures_of_the_model_end_the_call() {
-    let mut story = Story::joined(config());
-    for _ in 0..3 {
-        story.model_fails();
-        story.user_writes("Hello?", Urgency::Soon);
-        story.run_secs(1);
-    }
-    story.expect(
-        r#"
-        0.000s started
-        0.000s state Listening
-        0.000s user (text) #0 ="Hello?"
-        0.000s state Thinking
-        0.000s model
-        0.100s notice model.failed
-        0.100s state Listening
-        1.000s user (text) #1 ="Hello?"
-        1.000s state Thinking
-        1.000s model
-        1.100s notice model.failed
-        1.100s state Listening
-        2.000s user (text) #2 ="Hello?"
-        2.000s state Thinking
-        2.000s model
-        2.100s notice model.failed
-        2.100s notice call.gave_up
-        2.100s close SystemError
-        2.100s ended SystemError
-        "#,
-    );
-}
-
-#[test]
-fn an_answer_in_between_forgives_earlier_failures() {
-    let mut story = Story::joined(config());
-    for round in 0..9 {
-        if round % 3 == 2 {
-            story.model_says("Here I am.");
-        } else {
-            story.model_fails();
-        }
-        story.user_writes("Hello?", Urgency::Soon);
-        story.run_secs(2);
-    }
-    assert!(!story.is_over());
-}
-
-#[test]
 fn repeated_failures_of_the_voice_end_the_call() {
     let mut story = Story::joined(config());
     story.world.voice_answers = false;

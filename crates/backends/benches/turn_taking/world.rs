@@ -114,6 +114,7 @@ pub(crate) fn run(
         join_timeout: Duration::from_secs(30),
         max_duration: Duration::from_secs(3_600),
         time_exceeded_message: None,
+        apology: None,
         output_rate: 16_000,
         client_buffer: Duration::from_millis(60),
         limits: Limits::default(),

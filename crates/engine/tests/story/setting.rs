@@ -36,6 +36,7 @@ pub(crate) fn config() -> Config {
         join_timeout: Duration::from_secs(30),
         max_duration: Duration::from_secs(3600),
         time_exceeded_message: None,
+        apology: None,
         output_rate: RATE,
         client_buffer: Duration::from_millis(60),
         limits: Limits::default(),

@@ -135,6 +135,7 @@ pub(crate) fn prepare(
         join_timeout: bounded("joinTimeout", request.join_timeout, 30, settings.maximum_join_timeout)?,
         max_duration: bounded("maxDuration", request.max_duration, 3600, settings.maximum_duration)?,
         time_exceeded_message: request.time_exceeded_message.as_deref().map(Arc::from),
+        apology: Some(settings.apology.trim()).filter(|text| !text.is_empty()).map(Arc::from),
         output_rate: socket.output_rate.hz(),
         client_buffer: socket.client_buffer,
         limits: Limits::default(),

@@ -30,7 +30,13 @@ pub struct Calls {
     pub maximum_join_timeout: Duration,
     /// How many calls may be waiting for a join or in progress; one more is answered 503. Default 1000.
     pub maximum_live: usize,
+    /// What the agent says before the call ends because no model answers (`system_error`); empty for nothing. Default "I'm sorry,
+    /// I'm having technical difficulties right now. Please try again later."
+    pub apology: String,
 }
+
+/// The default of `apology`.
+const APOLOGY: &str = "I'm sorry, I'm having technical difficulties right now. Please try again later.";
 
 /// The medium of calls that name none, spelled as on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +58,7 @@ impl Default for Calls {
             maximum_duration: Duration::from_secs(3600),
             maximum_join_timeout: Duration::from_secs(3600),
             maximum_live: 1000,
+            apology: APOLOGY.to_owned(),
         }
     }
 }

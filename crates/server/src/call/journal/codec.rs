@@ -399,6 +399,7 @@ record!(Config {
     join_timeout,
     max_duration,
     time_exceeded_message,
+    apology,
     output_rate,
     client_buffer,
     limits,
@@ -433,6 +434,7 @@ record!(Limits {
     last_words,
     history_bytes,
     failures,
+    retrying,
     voice_ahead,
     overrun,
 });

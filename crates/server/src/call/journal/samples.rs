@@ -31,6 +31,7 @@ pub(super) fn header() -> Header {
         join_timeout: Duration::from_secs(30),
         max_duration: Duration::from_secs(3_600),
         time_exceeded_message: None,
+        apology: None,
         output_rate: 16_000,
         client_buffer: Duration::from_millis(60),
         limits: Limits::default(),

@@ -137,7 +137,8 @@ fn settings() -> impl Strategy<Value = Config> {
             system_prompt: words.0,
             model: words.1,
             language: words.2,
-            time_exceeded_message: words.3,
+            time_exceeded_message: words.3.clone(),
+            apology: words.3,
             initial_messages: lists.0,
             tools: lists.1,
             inactivity: lists.2,
@@ -172,6 +173,7 @@ fn settings() -> impl Strategy<Value = Config> {
             limits: Limits {
                 tool_rounds: numbers.2,
                 history_bytes: numbers.3 as usize,
+                retrying: times.0,
                 ..samples::header().config.limits
             },
             hearing,
