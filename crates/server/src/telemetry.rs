@@ -21,11 +21,17 @@ pub enum TelemetryError {
     Twice(#[from] TryInitError),
 }
 
+/// What is logged at a level or by directives: never what the WebSocket library traces of its handshakes, whose headers hold keys.
+fn filter(level: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
+    let quiet = "tungstenite::handshake::client=debug".parse()?;
+    Ok(EnvFilter::try_new(level)?.add_directive(quiet))
+}
+
 /// Starts logging to the standard error, in colour if that is a terminal.
 pub fn start(log: &Log) -> Result<(), TelemetryError> {
     use tracing_subscriber::util::SubscriberInitExt as _;
 
-    let filter = EnvFilter::try_new(&log.level)?;
+    let filter = filter(&log.level)?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match log.format {
         LogFormat::Json => lines.json().finish().try_init()?,
@@ -35,4 +41,44 @@ pub fn start(log: &Log) -> Result<(), TelemetryError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Logged(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Logged {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn headers_of_handshakes_are_not_logged_whatever_is_asked_for() {
+        for level in ["trace", "tungstenite=trace", "tungstenite::handshake::client=trace"] {
+            let logged = Logged::default();
+            let writer = logged.clone();
+            let lines = tracing_subscriber::fmt()
+                .with_env_filter(filter(level).unwrap())
+                .with_writer(move || writer.clone())
+                .finish();
+            tracing::subscriber::with_default(lines, || {
+                tracing::trace!(target: "tungstenite::handshake::client", "authorization: canary");
+                tracing::trace!(target: "tungstenite::protocol", "a frame");
+            });
+            let logged = String::from_utf8(logged.0.lock().unwrap().clone()).unwrap();
+            assert!(!logged.contains("canary"), "{level}: {logged}");
+        }
+    }
 }
