@@ -10,13 +10,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, redirect};
 use tokio::time::{Instant, timeout_at};
 
+use crate::language_model::{Failure, Fault};
 use crate::text_to_speech::exchange::{Answer, Exchange, Question, retry_after};
 
-/// How long a connection may take.
-const CONNECT: Duration = Duration::from_secs(5);
+/// How long a connection may take, where nothing else is said.
+pub const CONNECT: Duration = Duration::from_secs(5);
+/// How long a backend is left alone that is overloaded and does not say for how long.
+pub(crate) const OVERLOADED: Duration = Duration::from_secs(1);
 /// Bytes of an error's body that are read, and characters of it that are told.
 const ERROR_BODY: usize = 4_096;
 const ERROR_TEXT: usize = 300;
@@ -63,16 +67,27 @@ pub struct Endpoint {
     client: Client,
     base: Arc<str>,
     key: Option<ApiKey>,
+    /// The header that takes the bare key; `Authorization` takes it as a bearer token.
+    key_header: Option<HeaderName>,
 }
 
 impl Endpoint {
     /// An endpoint whose paths begin with `base`, such as `http://localhost:8080/v1`.
     pub fn new(base: &str, key: Option<ApiKey>) -> Result<Self, EndpointError> {
+        Self::connecting_within(CONNECT, base, key)
+    }
+
+    /// The same, where a connection may take so long.
+    pub fn connecting_within(
+        connect: Duration,
+        base: &str,
+        key: Option<ApiKey>,
+    ) -> Result<Self, EndpointError> {
         let base = base.trim_end_matches('/');
         let url = reqwest::Url::parse(base).map_err(|_| EndpointError::Address(base.to_owned()))?;
         // The process may have chosen a provider already; any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().connect_timeout(CONNECT).redirect(redirect::Policy::none());
+        let client = Client::builder().connect_timeout(connect).redirect(redirect::Policy::none());
         let client = match url.scheme() {
             "https" => client,
             // Without encryption no certificates are needed, so a machine that has none can still speak to its neighbour.
@@ -80,15 +95,49 @@ impl Endpoint {
             _ => return Err(EndpointError::Address(base.to_owned())),
         };
         let client = client.build().map_err(|error| EndpointError::Client(told(&error)))?;
-        Ok(Self { client, base: base.into(), key })
+        Ok(Self { client, base: base.into(), key, key_header: None })
+    }
+
+    /// The same, with the bare key in a header of its own.
+    #[must_use]
+    pub fn with_key_in(mut self, header: HeaderName) -> Self {
+        self.key_header = Some(header);
+        self
+    }
+
+    /// Where its paths begin.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Whether there is a key: then what is asked may cost money.
+    #[must_use]
+    pub fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// The key as the value of a header, for what is no HTTP request.
+    pub(crate) fn key_as(&self, scheme: &str) -> Option<HeaderValue> {
+        let mut value = HeaderValue::from_str(&format!("{scheme} {}", self.key.as_ref()?.0)).ok()?;
+        value.set_sensitive(true);
+        Some(value)
     }
 
     /// A request to a path below the base.
     pub(crate) fn post(&self, path: &str) -> RequestBuilder {
         let request = self.client.post(format!("{}{path}", self.base));
-        match &self.key {
-            Some(key) => request.bearer_auth(&key.0),
-            None => request,
+        match (&self.key, &self.key_header) {
+            (Some(key), None) => request.bearer_auth(&key.0),
+            (Some(key), Some(header)) => match HeaderValue::from_str(&key.0) {
+                Ok(mut value) => {
+                    value.set_sensitive(true);
+                    request.header(header, value)
+                }
+                // The backend says that there is no key.
+                Err(_) => request,
+            },
+            (None, _) => request,
         }
     }
 
@@ -114,8 +163,9 @@ impl Endpoint {
         if status.is_success() {
             return Ok(response);
         }
+        let retry_after = retry_after(response.headers());
         let body = timeout_at(by, beginning(response)).await.unwrap_or_default();
-        Err(HttpFailure::Refused { status: status.as_u16(), text: self.shortened(&body) })
+        Err(HttpFailure::Refused { status: status.as_u16(), text: self.shortened(&body), retry_after })
     }
 
     /// A foreign text, short enough for a log and without our key in it.
@@ -164,10 +214,32 @@ pub(crate) enum HttpFailure {
     Connection(String),
     /// The backend answered with an error.
     #[error("answered {status}: {text}")]
-    Refused { status: u16, text: String },
+    Refused { status: u16, text: String, retry_after: Option<Duration> },
     /// Nothing came in time.
     #[error("did not answer in time")]
     Silent,
+}
+
+impl HttpFailure {
+    /// What it means for a run of what is called so, such as `the model "x"`.
+    pub(crate) fn of(self, what: &str) -> Failure {
+        let reason = Arc::from(format!("{what} {self}"));
+        match self {
+            Self::Connection(_) | Self::Silent => {
+                Failure { reason, fault: Fault::Backend, retry_after: None }
+            }
+            Self::Refused { status, retry_after, .. } => {
+                let fault = match status {
+                    // What was sent is wrong; everything else, a wrong key among it, concerns the backend as a whole.
+                    400 | 404 | 413 | 415 | 422 => Fault::Request,
+                    _ => Fault::Backend,
+                };
+                let overloaded = matches!(status, 429 | 503 | 529);
+                let retry_after = retry_after.or(overloaded.then_some(OVERLOADED)).filter(|_| overloaded);
+                Failure { reason, fault, retry_after }
+            }
+        }
+    }
 }
 
 impl From<reqwest::Error> for HttpFailure {

@@ -5,10 +5,12 @@
 //! clients, or storage. A scripted fake stands beside the real ones and passes the same contract suite.
 
 pub mod embeddings;
+pub mod health;
 pub mod http;
 pub mod language_model;
 pub mod registry;
 pub mod speech_to_text;
+mod sse;
 pub mod text_to_speech;
 pub mod turn_detection;
 pub mod voice_activity;

@@ -4,6 +4,9 @@
 
 pub mod config;
 
+mod models;
+mod recognizers;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,19 +15,16 @@ use std::time::Duration;
 use antiphon_audio::SampleRate;
 
 use self::config::{
-    BackendsConfig, EmbeddingsConfig, ModelConfig, OpenAiModelConfig, OpenAiTranscriptionConfig,
-    OpenAiVoiceConfig, PocketSphinxConfig, ResponseFormat, ScriptedModelConfig, ScriptedTurnDetectionConfig,
-    SmartTurnConfig, SpeakerConfig, TranscriptionConfig, TurnDetectionConfig, VoiceActivityConfig,
-    VoiceProviderConfig, VoiceProvidersConfig,
+    BackendsConfig, EmbeddingsConfig, OpenAiVoiceConfig, ResponseFormat, ScriptedTurnDetectionConfig,
+    SmartTurnConfig, SpeakerConfig, TurnDetectionConfig, VoiceActivityConfig, VoiceProviderConfig,
+    VoiceProvidersConfig,
 };
+use self::models::Models;
 use crate::embeddings::{self, OpenAiEmbeddings};
 use crate::http::{ApiKey, Endpoint};
 use crate::language_model::LanguageModel;
-use crate::language_model::openai::{self as openai_model, AudioHistory, OpenAiModel};
-use crate::language_model::scripted::Scripted;
+use crate::language_model::probe::Subject;
 use crate::speech_to_text::SpeechToText;
-use crate::speech_to_text::openai::{self as openai_transcription, OpenAiTranscriber};
-use crate::speech_to_text::pocketsphinx::{self, PocketSphinx};
 use crate::text_to_speech::fallback::Fallback;
 use crate::text_to_speech::flite::Flite;
 use crate::text_to_speech::openai::{self as openai_voice, OpenAiVoice};
@@ -43,6 +43,8 @@ use crate::voice_activity::scripted::Loudness;
 pub struct Backends {
     /// Language models by name.
     pub models: BTreeMap<Arc<str>, Arc<dyn LanguageModel>>,
+    /// Those of them that can be tried out.
+    pub subjects: Vec<Subject>,
     /// The model for calls that name none, and for the published aliases.
     pub default_model: Arc<str>,
     /// Voices by name.
@@ -81,22 +83,20 @@ impl Backends {
     /// Makes all backends. Reads key, script and model files; connects to nothing. Inside a tokio runtime the offline recognizer
     /// begins to load its model.
     pub fn build(config: &BackendsConfig) -> Result<Self, BackendError> {
-        let mut models =
-            BTreeMap::from([(Arc::from("demo"), Arc::new(Scripted::demo()) as Arc<dyn LanguageModel>)]);
-        for (name, model) in &config.models {
-            models.insert(name.as_str().into(), language_model(&format!("models.{name}"), model)?);
-        }
+        let speech_to_text = recognizers::build("transcription", &config.transcription)?;
+        let Models { models, subjects } = models::build(&config.models, speech_to_text.as_ref())?;
         let (voices, voice_providers) = voices(config)?;
         let Listeners { voice_activity, turn_detector } =
             Listeners::build(config.voice_activity, &config.turn_detection)?;
         Ok(Self {
             default_model: known("default_model", &config.default_model, &models, "models")?,
             models,
+            subjects,
             default_voice: known("default_voice", &config.default_voice, &voices, "voices")?,
             voices,
             voice_definitions: voice_definitions(config),
             voice_providers: Arc::new(voice_providers),
-            speech_to_text: speech_to_text(&config.transcription)?,
+            speech_to_text,
             voice_activity,
             turn_detector: turn_detector.map(|detector| Arc::new(judge(detector, &config.turn_detection))),
         })
@@ -142,50 +142,6 @@ fn known<T>(
             format!("there is no {name:?}; choose one of {names}, or add [{section}.{name}]"),
         )
     })
-}
-
-fn language_model(field: &str, config: &ModelConfig) -> Result<Arc<dyn LanguageModel>, BackendError> {
-    match config {
-        ModelConfig::Openai(config) => Ok(Arc::new(openai_model(field, config)?)),
-        ModelConfig::Scripted(ScriptedModelConfig { script: None }) => Ok(Arc::new(Scripted::demo())),
-        ModelConfig::Scripted(ScriptedModelConfig { script: Some(path) }) => {
-            let field = format!("{field}.script");
-            let yaml = std::fs::read_to_string(path)
-                .map_err(|error| BackendError::new(&field, format!("{}: {error}", path.display())))?;
-            let scripted = Scripted::from_yaml(&yaml)
-                .map_err(|error| BackendError::new(&field, format!("{}: {error}", path.display())))?;
-            Ok(Arc::new(scripted))
-        }
-    }
-}
-
-fn openai_model(field: &str, config: &OpenAiModelConfig) -> Result<OpenAiModel, BackendError> {
-    let OpenAiModelConfig {
-        base_url,
-        model,
-        api_key_env,
-        api_key_file,
-        audio,
-        audio_turns,
-        max_tokens,
-        first_token_ms,
-        progress_ms,
-        extra,
-    } = config;
-    if *audio && *audio_turns == 0 {
-        let problem = "a model that hears audio hears at least one turn; set audio_turns to 1 or more, or audio = false";
-        return Err(BackendError::new(format!("{field}.audio_turns"), problem));
-    }
-    let endpoint = endpoint(field, base_url, api_key_env.as_deref(), api_key_file.as_deref())?;
-    let settings = openai_model::Settings {
-        model: model.as_str().into(),
-        audio: audio.then_some(AudioHistory::Last(*audio_turns)),
-        max_tokens: *max_tokens,
-        extra: extra.clone(),
-        first_token: Duration::from_millis(*first_token_ms),
-        progress: Duration::from_millis(*progress_ms),
-    };
-    Ok(OpenAiModel::new(endpoint, settings))
 }
 
 type Voices = BTreeMap<Arc<str>, Arc<dyn TextToSpeech>>;
@@ -304,51 +260,6 @@ fn openai_voice(field: &str, config: &OpenAiVoiceConfig) -> Result<OpenAiVoice, 
         progress: Duration::from_millis(*progress_ms),
     };
     Ok(OpenAiVoice::new(endpoint, settings))
-}
-
-fn speech_to_text(config: &TranscriptionConfig) -> Result<Option<Arc<dyn SpeechToText>>, BackendError> {
-    match config {
-        TranscriptionConfig::Auto => match pocketsphinx(&PocketSphinxConfig::default()) {
-            Ok(recognizer) => Ok(Some(Arc::new(recognizer))),
-            Err(missing) => {
-                tracing::warn!(
-                    "no transcripts of the user's speech: {missing}, or configure [transcription]"
-                );
-                Ok(None)
-            }
-        },
-        TranscriptionConfig::None => Ok(None),
-        TranscriptionConfig::Openai(config) => Ok(Some(Arc::new(openai_transcriber(config)?))),
-        TranscriptionConfig::Pocketsphinx(config) => match pocketsphinx(config) {
-            Ok(recognizer) => Ok(Some(Arc::new(recognizer))),
-            Err(missing) => Err(BackendError::new(
-                "transcription",
-                format!("{missing}, or set [transcription] type = \"none\""),
-            )),
-        },
-    }
-}
-
-fn pocketsphinx(config: &PocketSphinxConfig) -> Result<PocketSphinx, pocketsphinx::Missing> {
-    let PocketSphinxConfig { program, warm, concurrency, timeout_ms } = config;
-    PocketSphinx::new(pocketsphinx::Settings {
-        program: program.clone(),
-        warm: *warm,
-        concurrency: *concurrency,
-        timeout: Duration::from_millis(*timeout_ms),
-    })
-}
-
-fn openai_transcriber(config: &OpenAiTranscriptionConfig) -> Result<OpenAiTranscriber, BackendError> {
-    let OpenAiTranscriptionConfig { base_url, model, api_key_env, api_key_file, language, timeout_ms } =
-        config;
-    let endpoint = endpoint("transcription", base_url, api_key_env.as_deref(), api_key_file.as_deref())?;
-    let settings = openai_transcription::Settings {
-        model: model.as_str().into(),
-        language: language.as_deref().map(Arc::from),
-        timeout: Duration::from_millis(*timeout_ms),
-    };
-    Ok(OpenAiTranscriber::new(endpoint, settings))
 }
 
 /// Makes what makes vectors of texts. Reads its key file; connects to nothing. `field` is where the configuration says it.

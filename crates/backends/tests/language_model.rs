@@ -2,45 +2,64 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "language_model/anthropic.rs"]
+mod anthropic;
+#[path = "language_model/fallback.rs"]
+mod fallback;
+#[path = "language_model/openai.rs"]
+mod openai;
+#[path = "language_model/probe.rs"]
+mod probe;
 #[path = "support/prompts.rs"]
 mod prompts;
+#[path = "language_model/remote.rs"]
+mod remote;
 #[path = "support/wire.rs"]
 mod wire;
 
 use std::time::Duration;
 
-use antiphon_backends::http::{ApiKey, Endpoint};
-use antiphon_backends::language_model::LanguageModel;
-use antiphon_backends::language_model::openai::{AudioHistory, OpenAiModel, Settings};
 use antiphon_backends::language_model::scripted::Scripted;
-use antiphon_engine::input::ModelEvent;
+use antiphon_backends::language_model::{Failure, LanguageModel, Note, Request, RunEvent};
 use antiphon_engine::message::Prompt;
 use futures::StreamExt;
 use prompts::{agent, prompt, request, tool, tool_call, tool_result, user};
 use tokio::time::Instant;
-use wire::{Body, Wire};
 
 /// What a model said: its text, its tool calls as `name arguments`, and its failure.
 #[derive(Debug, Default, PartialEq)]
 struct Answer {
     text: String,
     calls: Vec<String>,
-    failure: Option<String>,
+    notes: Vec<Note>,
+    failure: Option<Failure>,
+}
+
+impl Answer {
+    /// Why it failed.
+    fn reason(&self) -> &str {
+        self.failure.as_ref().map_or("", |failure| &failure.reason)
+    }
 }
 
 async fn answer(model: &dyn LanguageModel, prompt: Prompt) -> Answer {
+    answer_to(model, request(prompt)).await
+}
+
+async fn answer_to(model: &dyn LanguageModel, request: Request) -> Answer {
     let mut answer = Answer::default();
-    let mut stream = model.generate(request(prompt));
+    let mut stream = model.generate(request);
     loop {
         match stream.next().await.expect("a stream ends with Finished or Failed") {
-            ModelEvent::Text(text) => {
+            RunEvent::Text(text) => {
                 assert!(!text.is_empty(), "text without text");
                 answer.text.push_str(&text);
             }
-            ModelEvent::ToolCall(call) => answer.calls.push(format!("{} {}", call.name, call.arguments)),
-            ModelEvent::Finished => break,
-            ModelEvent::Failed(reason) => {
-                answer.failure = Some(reason.to_string());
+            RunEvent::ToolCall(call) => answer.calls.push(format!("{} {}", call.name, call.arguments)),
+            RunEvent::Note(note) => answer.notes.push(note),
+            RunEvent::Finished => break,
+            RunEvent::Failed(failure) => {
+                answer.failure = Some(failure);
                 break;
             }
         }
@@ -55,6 +74,7 @@ async fn keeps_the_contract(model: &dyn LanguageModel) {
     let first = answer(model, asked()).await;
     assert!(!first.text.is_empty());
     assert_eq!(first.failure, None);
+    model.warm_up(request(asked())).await;
     let mut dropped = model.generate(request(asked()));
     assert!(dropped.next().await.is_some());
     drop(dropped);
@@ -168,7 +188,7 @@ async fn words_are_streamed_at_the_scripts_pace() {
     let mut stream = model.generate(request(prompt(vec![user("x")])));
     let mut seen = Vec::new();
     while let Some(event) = stream.next().await {
-        if let ModelEvent::Text(text) = event {
+        if let RunEvent::Text(text) = event {
             seen.push((text.to_string(), began.elapsed()));
         }
     }
@@ -180,133 +200,5 @@ async fn words_are_streamed_at_the_scripts_pace() {
 async fn a_script_can_fail() {
     let model = Scripted::from_yaml("default: { say: well, fail: tired }").unwrap();
     let failed = answer(&model, prompt(vec![])).await;
-    assert_eq!((failed.text.as_str(), failed.failure.as_deref()), ("well", Some("tired")));
-}
-
-fn openai(wire: &Wire) -> OpenAiModel {
-    openai_at(&wire.base, Duration::from_secs(30))
-}
-
-fn openai_at(base: &str, timeout: Duration) -> OpenAiModel {
-    OpenAiModel::new(
-        Endpoint::new(base, Some(ApiKey::new("sk-test"))).unwrap(),
-        Settings {
-            model: "gpt-x".into(),
-            audio: Some(AudioHistory::Last(4)),
-            max_tokens: None,
-            extra: serde_json::Map::new(),
-            first_token: timeout,
-            progress: timeout,
-        },
-    )
-}
-
-fn delta(delta: &str) -> String {
-    format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{delta}}}]}}\n\n")
-}
-
-fn whole_answer() -> String {
-    [
-        ": waking up\n\n".to_owned(),
-        delta(r#"{"role":"assistant","content":""}"#),
-        delta(r#"{"reasoning_content":"They ask for the hours."}"#),
-        delta(r#"{"content":"**Über** "}"#),
-        delta(r#"{"content":"seven 🍞."}"#),
-        delta(r#"{"tool_calls":[{"index":0,"id":"x","function":{"name":"look","arguments":"{\"a\""}}]}"#),
-        delta(r#"{"tool_calls":[{"index":0,"function":{"arguments":":1}"}}]}"#),
-        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\n".to_owned(),
-        "data: {\"choices\":[],\"usage\":{\"total_tokens\":9}}\n\ndata: [DONE]\n\n".to_owned(),
-    ]
-    .concat()
-}
-
-#[tokio::test]
-async fn an_openai_model_keeps_the_contract() {
-    let wire =
-        Wire::answering(200, "text/event-stream", Body::Parts(vec![whole_answer().into_bytes()])).await;
-    keeps_the_contract(&openai(&wire)).await;
-}
-
-#[tokio::test]
-async fn an_openai_answer_may_be_cut_at_every_byte() {
-    let bytes = whole_answer().into_bytes();
-    let expected = Answer {
-        text: "**Über** seven 🍞.".to_owned(),
-        calls: vec![r#"look {"a":1}"#.to_owned()],
-        failure: None,
-    };
-    let single = bytes.chunks(1).map(<[u8]>::to_vec).collect();
-    let wire = Wire::answering(200, "text/event-stream", Body::Parts(single)).await;
-    assert_eq!(answer(&openai(&wire), prompt(vec![user("x")])).await, expected);
-}
-
-#[tokio::test]
-async fn an_openai_model_is_asked_with_its_key_and_the_conversation() {
-    let mut wire =
-        Wire::answering(200, "text/event-stream", Body::Parts(vec![whole_answer().into_bytes()])).await;
-    answer(&openai(&wire), prompt(vec![user("When?")])).await;
-    let seen = wire.request().await;
-    assert!(seen.head.starts_with("POST /v1/chat/completions HTTP/1.1"), "{}", seen.head);
-    assert!(seen.head.contains("authorization: Bearer sk-test"));
-    let body: serde_json::Value = serde_json::from_slice(&seen.body).unwrap();
-    assert_eq!(body["model"], "gpt-x");
-    assert_eq!(body["stream"], true);
-    assert_eq!(body["messages"][1]["content"], "When?");
-}
-
-#[tokio::test]
-async fn an_openai_model_that_fails_says_why() {
-    let check = async |status, body: Body, said: &str, wanted: &str| {
-        let wire = Wire::answering(status, "text/event-stream", body).await;
-        let failed = answer(&openai(&wire), prompt(vec![user("x")])).await;
-        assert_eq!(failed.text, said);
-        let failure = failed.failure.expect("a failure");
-        assert!(failure.starts_with("the model \"gpt-x\" ") && failure.contains(wanted), "{failure}");
-    };
-    let parts = |text: String| vec![text.into_bytes()];
-    let hi = || delta(r#"{"content":"Hi"}"#);
-    let error = r#"{"error":{"message":"no key sk-test"}}"#;
-    check(401, Body::Parts(parts(error.to_owned())), "", "answered 401: no key [key]").await;
-    check(500, Body::Parts(parts("x".repeat(100_000))), "", "answered 500: xxx").await;
-    check(200, Body::Parts(parts(hi())), "Hi", "in the middle").await;
-    check(200, Body::Breaks(parts(hi())), "Hi", "broke off").await;
-    check(200, Body::Parts(parts(format!("{}data: {error}\n\n", hi()))), "Hi", "no key [key]").await;
-    check(200, Body::Parts(vec![]), "", "in the middle").await;
-}
-
-#[tokio::test]
-async fn an_openai_model_that_cannot_be_reached_says_so() {
-    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base = format!("http://{}", taken.local_addr().unwrap());
-    drop(taken);
-    let failure =
-        answer(&openai_at(&base, Duration::from_secs(30)), prompt(vec![user("x")])).await.failure.unwrap();
-    assert!(failure.contains("cannot be reached"), "{failure}");
-}
-
-#[tokio::test]
-async fn an_openai_model_that_falls_silent_is_given_up() {
-    for parts in
-        [vec![], vec![b": still here\n\n".to_vec()], vec![delta(r#"{"role":"assistant"}"#).into_bytes()]]
-    {
-        let mut wire = Wire::answering(200, "text/event-stream", Body::Hangs(parts)).await;
-        let model = openai_at(&wire.base, Duration::from_millis(100));
-        let failure = answer(&model, prompt(vec![user("x")])).await.failure.unwrap();
-        assert!(failure.contains("did not answer in time"), "{failure}");
-        wire.client_left().await;
-    }
-}
-
-#[tokio::test]
-async fn dropping_an_openai_answer_closes_the_connection() {
-    let mut wire = Wire::answering(
-        200,
-        "text/event-stream",
-        Body::Hangs(vec![delta(r#"{"content":"Hi"}"#).into_bytes()]),
-    )
-    .await;
-    let mut stream = openai(&wire).generate(request(prompt(vec![user("x")])));
-    assert_eq!(stream.next().await, Some(ModelEvent::Text("Hi".into())));
-    drop(stream);
-    wire.client_left().await;
+    assert_eq!((failed.text.as_str(), failed.reason()), ("well", "tired"));
 }

@@ -37,8 +37,16 @@ fn everything_can_be_configured() {
         model = "qwen3"
         audio = true
         extra = { chat_template_kwargs = { enable_thinking = false } }
+        fallbacks = ["claude", "other"]
+        audio_history = "all"
+        omit = ["temperature"]
+        [models.claude]
+        type = "anthropic"
+        base_url = "http://localhost:8081/v1"
+        model = "claude-x"
         [models.other]
         type = "scripted"
+        fallbacks = ["demo"]
         [voices.nova]
         type = "openai"
         base_url = "https://localhost/v1"
@@ -52,6 +60,9 @@ fn everything_can_be_configured() {
         [voices.built-in]
         type = "flite"
         [transcription]
+        type = "deepgram"
+        base_url = "ws://localhost:8001/v1"
+        [transcription.fallback]
         type = "openai"
         base_url = "http://localhost:8000/v1"
         model = "whisper-1"
@@ -61,7 +72,9 @@ fn everything_can_be_configured() {
     )
     .expect("a good configuration");
     assert!(backends.models["qwen"].capabilities().audio);
-    assert_eq!(backends.models.len(), 3);
+    assert_eq!(backends.models.len(), 4);
+    assert_eq!(backends.models["qwen"].capabilities().clips, 64);
+    assert!(backends.models["qwen"].capabilities().warm_up, "nobody bills where there is no key");
     assert_eq!(backends.voices["nova"].capabilities().sample_rate.hz(), 22_050);
     assert!(!backends.voices["hum"].capabilities().word_times);
     assert_eq!(backends.voices.len(), 4);
@@ -150,6 +163,25 @@ fn an_error_names_the_field_and_the_remedy() {
     );
     refused(&model("base_url = \"http://h\"\naudio = true\naudio_turns = 0"), &["models.m.audio_turns"]);
     refused(&model("base_url = \"http://h\"\ntemprature = 1"), &["temprature"]);
+    refused(
+        &model("base_url = \"http://h\"\nfallbacks = [\"other\"]"),
+        &["models.m.fallbacks", "other", "demo", "[models.other]"],
+    );
+    refused(&model("base_url = \"http://h\"\nfallbacks = [\"m\"]"), &["models.m.fallbacks", "once"]);
+    refused(
+        &model("base_url = \"http://h\"\nfallbacks = [\"demo\", \"demo\"]"),
+        &["models.m.fallbacks", "once"],
+    );
+    refused(&model("base_url = \"http://h\"\naudio_history = \"some\""), &["some", "last_k"]);
+    refused(
+        "[models.c]\ntype = \"anthropic\"\nmodel = \"claude-x\"",
+        &["models.c.api_key_env", "api_key_file"],
+    );
+    refused("[transcription]\ntype = \"deepgram\"", &["transcription.api_key_env", "api_key_file"]);
+    refused(
+        "[transcription]\ntype = \"openai\"\nbase_url = \"http://h\"\nmodel = \"m\"\n[transcription.fallback]\ntype = \"deepgram\"",
+        &["transcription.fallback.api_key_env"],
+    );
     refused("default_model = \"gpt\"", &["default_model", "demo", "[models.gpt]"]);
     refused("default_voice = \"anna\"", &["default_voice", "kal", "[voices.anna]"]);
     refused(

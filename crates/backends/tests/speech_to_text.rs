@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "speech_to_text/deepgram.rs"]
+mod deepgram;
+#[path = "speech_to_text/fallback.rs"]
+mod fallback;
 #[path = "support/wire.rs"]
 mod wire;
 
@@ -60,7 +64,12 @@ fn pocketsphinx() -> PocketSphinx {
 fn openai(wire: &Wire) -> OpenAiTranscriber {
     OpenAiTranscriber::new(
         Endpoint::new(&wire.base, None).unwrap(),
-        OpenAiSettings { model: "whisper-1".into(), language: None, timeout: Duration::from_secs(10) },
+        OpenAiSettings {
+            model: "whisper-1".into(),
+            language: None,
+            segments: true,
+            timeout: Duration::from_secs(10),
+        },
     )
 }
 
@@ -73,10 +82,11 @@ async fn keeps_the_contract(recognizer: &dyn SpeechToText, speech: &[i16], expec
     let first = recognizer.transcribe(request(speech.to_vec()));
     let second = recognizer.transcribe(request(speech.to_vec()));
     let (silence, nothing, first, second) = tokio::join!(silence, nothing, first, second);
-    assert_eq!(first, words(expected));
-    assert_eq!(second, words(expected));
+    assert_eq!(first.transcription, words(expected));
+    assert_eq!(second.transcription, words(expected));
+    assert!(!first.by.is_empty() && first.instead.is_none());
     for answer in [silence, nothing] {
-        assert_eq!(answer, words(""));
+        assert_eq!(answer.transcription, words(""));
     }
 }
 
@@ -94,14 +104,14 @@ async fn the_scripted_recognizer_keeps_the_contract() {
     ]);
     keeps_the_contract(&prepared, &[0; 32_000], "what are your opening hours").await;
     let ordered = Prepared::in_order([words("one"), Transcription::Failed("deaf".into())]);
-    assert_eq!(ordered.transcribe(request(vec![])).await, words("one"));
-    assert_eq!(ordered.transcribe(request(vec![])).await, Transcription::Failed("deaf".into()));
-    assert_eq!(ordered.transcribe(request(vec![])).await, words(""));
+    assert_eq!(ordered.transcribe(request(vec![])).await.transcription, words("one"));
+    assert_eq!(ordered.transcribe(request(vec![])).await.transcription, Transcription::Failed("deaf".into()));
+    assert_eq!(ordered.transcribe(request(vec![])).await.transcription, words(""));
 }
 
 #[tokio::test]
 async fn pocketsphinx_understands_a_person() {
-    let heard = pocketsphinx().transcribe(request(recording("goforward.raw"))).await;
+    let heard = pocketsphinx().transcribe(request(recording("goforward.raw"))).await.transcription;
     assert_eq!(heard, words("go forward ten meters"));
 }
 
@@ -120,7 +130,7 @@ fn over_the_phone(speech: &[i16]) -> Vec<i16> {
 #[tokio::test]
 async fn pocketsphinx_understands_speech_off_the_phone() {
     let speech = over_the_phone(&spoken("What are your opening hours?").await);
-    let Transcription::Words(heard) = pocketsphinx().transcribe(request(speech)).await else {
+    let Transcription::Words(heard) = pocketsphinx().transcribe(request(speech)).await.transcription else {
         panic!("it failed")
     };
     assert!(heard.contains("hours"), "{heard}");
@@ -162,7 +172,7 @@ async fn the_newer_pocketsphinx_is_given_its_arguments_and_read() {
         r#"test "$1" = single || exit 3; echo "{\"b\":0.0,\"t\":\"$(wc -c) bytes\"}""#,
     );
     let recognizer = PocketSphinx::new(Settings { program: Some(program), ..Settings::default() }).unwrap();
-    assert_eq!(recognizer.transcribe(request(vec![7; 100])).await, words("200 bytes"));
+    assert_eq!(recognizer.transcribe(request(vec![7; 100])).await.transcription, words("200 bytes"));
 }
 
 #[tokio::test]
@@ -173,14 +183,18 @@ async fn a_process_that_died_while_waiting_is_replaced() {
         "test -e died || { touch died; exit 1; }; cat > /dev/null; echo alive",
     );
     let settings = Settings { program: Some(program), warm: 1, ..Settings::default() };
-    assert_eq!(PocketSphinx::new(settings).unwrap().transcribe(request(vec![0; 100])).await, words("alive"));
+    assert_eq!(
+        PocketSphinx::new(settings).unwrap().transcribe(request(vec![0; 100])).await.transcription,
+        words("alive")
+    );
 }
 
 #[tokio::test]
 async fn a_program_that_fails_is_told() {
     let (program, _folder) = program("pocketsphinx_continuous", "cat > /dev/null; exit 7");
     let recognizer = PocketSphinx::new(Settings { program: Some(program), ..Settings::default() }).unwrap();
-    let Transcription::Failed(reason) = recognizer.transcribe(request(vec![0; 100])).await else {
+    let Transcription::Failed(reason) = recognizer.transcribe(request(vec![0; 100])).await.transcription
+    else {
         panic!("a failure")
     };
     assert!(reason.contains("exit status: 7") && reason.contains("pocketsphinx-en-us"), "{reason}");
@@ -199,7 +213,7 @@ async fn a_recognizer_that_hangs_is_given_up_and_ended() {
     let recognizer = PocketSphinx::new(settings).unwrap();
     let hanging = tokio::spawn(recognizer.transcribe(request(vec![0; 100])));
     let pid = pid_of(folder.0.join("life")).await;
-    let Transcription::Failed(reason) = hanging.await.unwrap() else { panic!("a failure") };
+    let Transcription::Failed(reason) = hanging.await.unwrap().transcription else { panic!("a failure") };
     assert!(reason.contains("took longer"), "{reason}");
     ends(pid).await;
 }
@@ -257,7 +271,7 @@ async fn ends(pid: u32) {
 async fn an_openai_recognizer_is_sent_a_wav() {
     let mut wire =
         Wire::answering(200, "application/json", Body::Parts(vec![br#"{"text":" Hello. "}"#.to_vec()])).await;
-    assert_eq!(openai(&wire).transcribe(request(vec![5; 16])).await, words("Hello."));
+    assert_eq!(openai(&wire).transcribe(request(vec![5; 16])).await.transcription, words("Hello."));
     let seen = wire.request().await;
     assert!(seen.head.starts_with("POST /v1/audio/transcriptions HTTP/1.1"));
     let body = String::from_utf8_lossy(&seen.body);
@@ -269,10 +283,28 @@ async fn an_openai_recognizer_is_sent_a_wav() {
 }
 
 #[tokio::test]
+async fn segments_without_speech_are_left_out() {
+    let answer = r#"{"task":"transcribe","language":"english","duration":9.1,"text":" Hello. Thank you for watching! Bye. Hm.",
+        "segments":[
+            {"id":0,"text":" Hello.","avg_logprob":-0.2,"no_speech_prob":0.01},
+            {"id":1,"text":" Thank you for watching!","avg_logprob":-1.3,"no_speech_prob":0.7},
+            {"id":2,"text":" Bye.","avg_logprob":-0.3,"no_speech_prob":0.7},
+            {"id":3,"text":" Hm.","avg_logprob":-0.1,"no_speech_prob":0.95}]}"#;
+    let mut wire =
+        Wire::answering(200, "application/json", Body::Parts(vec![answer.as_bytes().to_vec()])).await;
+    let heard = openai(&wire).transcribe(request(vec![5; 16])).await;
+    assert_eq!((heard.transcription, &*heard.by), (words("Hello. Bye."), "whisper-1"));
+    let body = String::from_utf8_lossy(&wire.request().await.body).into_owned();
+    assert!(body.contains("name=\"response_format\"\r\n\r\nverbose_json\r\n"), "{body}");
+}
+
+#[tokio::test]
 async fn an_openai_recognizer_that_fails_says_why() {
     let check = async |status, body: Body, wanted: &str| {
         let wire = Wire::answering(status, "application/json", body).await;
-        let Transcription::Failed(reason) = openai(&wire).transcribe(request(vec![5; 16])).await else {
+        let Transcription::Failed(reason) =
+            openai(&wire).transcribe(request(vec![5; 16])).await.transcription
+        else {
             panic!("a failure")
         };
         assert!(reason.contains(wanted), "{reason}");

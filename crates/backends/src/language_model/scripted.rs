@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use antiphon_engine::input::{ModelEvent, ModelToolCall};
 use antiphon_engine::message::{Message, MessageBody, Prompt, ToolForModel};
-use futures::StreamExt;
+use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
+use futures::{FutureExt as _, StreamExt as _};
 
 use self::script::{Fill, Reply, Script, ScriptError};
-use super::{Capabilities, LanguageModel, Request};
+use super::{Capabilities, LanguageModel, Request, RunEvent};
 
 /// The demo agent's script: the phone of a small bakery.
 pub const DEMO: &str = include_str!("../../scripts/demo.yaml");
@@ -65,18 +66,22 @@ impl Scripted {
 
 impl LanguageModel for Scripted {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { audio: false }
+        Capabilities::TEXT
     }
 
-    fn generate(&self, request: Request) -> BoxStream<'static, ModelEvent> {
+    fn generate(&self, request: Request) -> BoxStream<'static, RunEvent> {
         stream::iter(self.timetable(&request.prompt))
             .then(|(wait, event)| async move {
                 if !wait.is_zero() {
                     tokio::time::sleep(wait).await;
                 }
-                event
+                event.into()
             })
             .boxed()
+    }
+
+    fn warm_up(&self, _: Request) -> BoxFuture<'static, ()> {
+        futures::future::ready(()).boxed()
     }
 }
 

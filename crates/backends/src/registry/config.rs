@@ -2,6 +2,9 @@
 //!
 //! Owns the fields, their defaults and their meaning. It must not know how a backend is made.
 
+mod models;
+mod transcription;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -15,6 +18,15 @@ use crate::text_to_speech::inworld::InworldVoice;
 use crate::text_to_speech::lmnt::LmntVoice;
 use crate::text_to_speech::provider::Definition;
 use crate::text_to_speech::respeecher::RespeecherVoice;
+
+pub use self::models::{
+    AnthropicModelConfig, AudioHistoryConfig, ModelConfig, OpenAiModelConfig, ScriptedModelConfig, Spending,
+    Standby,
+};
+
+pub use self::transcription::{
+    DeepgramTranscriptionConfig, OpenAiTranscriptionConfig, PocketSphinxConfig, TranscriptionConfig,
+};
 
 /// All backends of a server.
 ///
@@ -69,55 +81,6 @@ impl Default for BackendsConfig {
     }
 }
 
-/// A language model.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum ModelConfig {
-    /// Any OpenAI-compatible `/chat/completions`.
-    Openai(OpenAiModelConfig),
-    /// A script.
-    Scripted(ScriptedModelConfig),
-}
-
-/// A model behind an OpenAI-compatible `/chat/completions`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OpenAiModelConfig {
-    /// Where the paths of the interface begin, such as `http://localhost:8080/v1`.
-    pub base_url: String,
-    /// The model's name there.
-    pub model: String,
-    /// The environment variable that holds the key.
-    pub api_key_env: Option<String>,
-    /// The file that holds the key.
-    pub api_key_file: Option<PathBuf>,
-    /// Whether the model hears audio (`input_audio`, WAV). Default: no, it gets transcripts.
-    #[serde(default)]
-    pub audio: bool,
-    /// How many spoken turns it hears again; older ones are given as transcripts. Default: 4.
-    #[serde(default = "four")]
-    pub audio_turns: usize,
-    /// The longest answer in tokens. Default: the server's.
-    pub max_tokens: Option<u32>,
-    /// How long the first token may take, in milliseconds. Default: 30,000.
-    #[serde(default = "thirty_seconds")]
-    pub first_token_ms: u64,
-    /// How long each further token may take, in milliseconds. Default: 15,000.
-    #[serde(default = "fifteen_seconds")]
-    pub progress_ms: u64,
-    /// Further fields of the request, such as `{ chat_template_kwargs = { enable_thinking = false } }`.
-    #[serde(default)]
-    pub extra: serde_json::Map<String, serde_json::Value>,
-}
-
-/// A scripted model.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ScriptedModelConfig {
-    /// The script's file. Default: the built-in demo agent.
-    pub script: Option<PathBuf>,
-}
-
 /// A voice.
 #[derive(Debug, Clone, Deserialize)]
 pub struct VoiceConfig {
@@ -165,6 +128,23 @@ impl SpeakerConfig {
             Self::Google(voice) => Some(Definition::Google(voice.clone())),
             Self::Inworld(voice) => Some(Definition::Inworld(voice.clone())),
             Self::Respeecher(voice) => Some(Definition::Respeecher(voice.clone())),
+        }
+    }
+}
+
+impl VoiceConfig {
+    /// Whether asking it may cost money: it has a key, or is a provider's.
+    #[must_use]
+    pub fn has_key(&self) -> bool {
+        match &self.speaker {
+            SpeakerConfig::Flite(_) | SpeakerConfig::Scripted(_) => false,
+            SpeakerConfig::Openai(config) => config.api_key_env.is_some() || config.api_key_file.is_some(),
+            SpeakerConfig::ElevenLabs(_)
+            | SpeakerConfig::Cartesia(_)
+            | SpeakerConfig::Lmnt(_)
+            | SpeakerConfig::Google(_)
+            | SpeakerConfig::Inworld(_)
+            | SpeakerConfig::Respeecher(_) => true,
         }
     }
 }
@@ -288,60 +268,6 @@ impl Default for ScriptedVoiceConfig {
     }
 }
 
-/// What makes transcripts.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum TranscriptionConfig {
-    /// Pocketsphinx where it is installed, and otherwise nothing, with a warning.
-    #[default]
-    Auto,
-    /// Nothing: only models that hear audio understand the user.
-    None,
-    /// Any OpenAI-compatible `/audio/transcriptions`.
-    Openai(OpenAiTranscriptionConfig),
-    /// The offline recognizer of Debian and Ubuntu, English only.
-    Pocketsphinx(PocketSphinxConfig),
-}
-
-/// A recognizer behind an OpenAI-compatible `/audio/transcriptions`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OpenAiTranscriptionConfig {
-    /// Where the paths of the interface begin, such as `http://localhost:8000/v1`.
-    pub base_url: String,
-    /// The model's name there.
-    pub model: String,
-    /// The environment variable that holds the key.
-    pub api_key_env: Option<String>,
-    /// The file that holds the key.
-    pub api_key_file: Option<PathBuf>,
-    /// The language of conversations that name none, such as `en`. Default: the recognizer guesses.
-    pub language: Option<String>,
-    /// How long an answer may take, in milliseconds. Default: 12,000.
-    #[serde(default = "twelve_seconds")]
-    pub timeout_ms: u64,
-}
-
-/// The offline recognizer.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PocketSphinxConfig {
-    /// The program. Default: the one in `PATH`.
-    pub program: Option<PathBuf>,
-    /// Processes that wait with the model loaded. Default: 2.
-    pub warm: usize,
-    /// Clips that are recognized at a time. Default: 2.
-    pub concurrency: usize,
-    /// How long one clip may take, in milliseconds. Default: 12,000.
-    pub timeout_ms: u64,
-}
-
-impl Default for PocketSphinxConfig {
-    fn default() -> Self {
-        Self { program: None, warm: 2, concurrency: 2, timeout_ms: twelve_seconds() }
-    }
-}
-
 /// What notices speech.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -413,20 +339,8 @@ fn sixty_four() -> NonZeroUsize {
     NonZeroUsize::MIN.saturating_add(63)
 }
 
-fn four() -> usize {
-    4
-}
-
-fn twelve_seconds() -> u64 {
-    12_000
-}
-
 fn fifteen_seconds() -> u64 {
     15_000
-}
-
-fn thirty_seconds() -> u64 {
-    30_000
 }
 
 fn twenty_four_kilohertz() -> u32 {

@@ -13,7 +13,7 @@ use reqwest::multipart::{Form, Part};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::{Request, SpeechToText};
+use super::{Heard, Request, SpeechToText};
 use crate::http::{Endpoint, next_part};
 use crate::wav;
 
@@ -27,8 +27,52 @@ pub struct Settings {
     pub model: Arc<str>,
     /// The language that is assumed where the conversation has none (ISO 639-1).
     pub language: Option<Arc<str>>,
+    /// Whether stretches without speech are asked for and left out, which takes a server that answers `verbose_json`.
+    pub segments: bool,
     /// How long an answer may take.
     pub timeout: Duration,
+}
+
+/// A segment that is as surely silence as this is left out.
+const SURELY_SILENT: f64 = 0.9;
+/// So is one that is rather silence and whose words are a guess, by the rule of the model's own decoder.
+const RATHER_SILENT: f64 = 0.6;
+const A_GUESS: f64 = -1.0;
+
+/// The answer (OpenAI API reference, "Create transcription", `json` and `verbose_json`).
+#[derive(Deserialize)]
+struct Answer {
+    text: String,
+    segments: Option<Vec<Segment>>,
+}
+
+#[derive(Deserialize)]
+struct Segment {
+    text: String,
+    #[serde(default)]
+    no_speech_prob: f64,
+    #[serde(default)]
+    avg_logprob: f64,
+}
+
+impl Segment {
+    /// Whether it holds speech; recognizers make words up for silence.
+    fn is_speech(&self) -> bool {
+        let silent = self.no_speech_prob > SURELY_SILENT
+            || (self.no_speech_prob > RATHER_SILENT && self.avg_logprob < A_GUESS);
+        !silent
+    }
+}
+
+impl Answer {
+    fn words(self) -> String {
+        match self.segments {
+            Some(segments) if !segments.is_empty() => {
+                segments.into_iter().filter(Segment::is_speech).map(|segment| segment.text).collect()
+            }
+            Some(_) | None => self.text,
+        }
+    }
 }
 
 /// A recognizer behind an OpenAI-compatible `/audio/transcriptions`.
@@ -36,24 +80,28 @@ pub struct Settings {
 pub struct OpenAiTranscriber {
     endpoint: Endpoint,
     settings: Arc<Settings>,
+    name: Arc<str>,
 }
 
 impl OpenAiTranscriber {
     /// A recognizer at an endpoint.
     #[must_use]
     pub fn new(endpoint: Endpoint, settings: Settings) -> Self {
-        Self { endpoint, settings: Arc::new(settings) }
+        let name = Arc::clone(&settings.model);
+        Self { endpoint, settings: Arc::new(settings), name }
     }
 
     async fn words(&self, request: Request) -> Result<Arc<str>, String> {
-        let Settings { model, language, timeout } = &*self.settings;
+        let Settings { model, language, segments, timeout } = &*self.settings;
         let by = Instant::now() + *timeout;
         let file = Part::bytes(wav::encode(&request.samples, SampleRate::EAR.hz()))
             .file_name("turn.wav")
             .mime_str("audio/wav")
             .expect("audio/wav is a media type");
-        let mut form =
-            Form::new().part("file", file).text("model", model.to_string()).text("response_format", "json");
+        let mut form = Form::new()
+            .part("file", file)
+            .text("model", model.to_string())
+            .text("response_format", if *segments { "verbose_json" } else { "json" });
         if let Some(language) = request.language.as_ref().or(language.as_ref()) {
             // The interface wants `en` where the conversation may say `en-US`.
             let primary = language.split(['-', '_']).next().unwrap_or(language);
@@ -68,28 +116,24 @@ impl OpenAiTranscriber {
             }
             body.extend_from_slice(&part);
         }
-        /// The answer (OpenAI API reference, "Create transcription", `json`).
-        #[derive(Deserialize)]
-        struct Answer {
-            text: String,
-        }
         let answer: Answer = serde_json::from_slice(&body)
             .map_err(|_| format!("answered no transcript: {}", self.endpoint.shortened(&body)))?;
-        Ok(answer.text.trim().into())
+        Ok(answer.words().trim().into())
     }
 }
 
 impl SpeechToText for OpenAiTranscriber {
-    fn transcribe(&self, request: Request) -> BoxFuture<'static, Transcription> {
+    fn transcribe(&self, request: Request) -> BoxFuture<'static, Heard> {
         let transcriber = self.clone();
         async move {
-            match transcriber.words(request).await {
+            let transcription = match transcriber.words(request).await {
                 Ok(words) => Transcription::Words(words),
                 Err(reason) => {
                     let model = &transcriber.settings.model;
                     Transcription::Failed(format!("the transcription model \"{model}\" {reason}").into())
                 }
-            }
+            };
+            Heard::by(&transcriber.name, transcription)
         }
         .boxed()
     }

@@ -19,7 +19,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::{Request, SpeechToText};
+use super::{Heard, Request, SpeechToText};
 
 /// What a recognizer may print about one clip; a minute of speech is about a kilobyte.
 const OUTPUT_LIMIT: u64 = 256 * 1024;
@@ -101,18 +101,19 @@ impl PocketSphinx {
 }
 
 impl SpeechToText for PocketSphinx {
-    fn transcribe(&self, request: Request) -> BoxFuture<'static, Transcription> {
+    fn transcribe(&self, request: Request) -> BoxFuture<'static, Heard> {
         let pool = Arc::clone(&self.0);
         async move {
             let _turn = pool.turns.acquire().await.expect("the semaphore is never closed");
             let _replenished = Replenish(Arc::clone(&pool));
-            match timeout(pool.settings.timeout, pool.recognize(&request.samples)).await {
+            let transcription = match timeout(pool.settings.timeout, pool.recognize(&request.samples)).await {
                 Ok(Ok(words)) => Transcription::Words(words.into()),
                 Ok(Err(error)) => Transcription::Failed(format!("pocketsphinx failed: {error}").into()),
                 Err(_) => Transcription::Failed(
                     format!("pocketsphinx took longer than {} s", pool.settings.timeout.as_secs()).into(),
                 ),
-            }
+            };
+            Heard { transcription, by: Arc::from("pocketsphinx"), instead: None }
         }
         .boxed()
     }

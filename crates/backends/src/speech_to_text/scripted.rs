@@ -11,7 +11,7 @@ use antiphon_engine::input::Transcription;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::{Request, SpeechToText};
+use super::{Heard, Request, SpeechToText};
 
 /// A recognizer with prepared answers.
 #[derive(Debug)]
@@ -68,14 +68,14 @@ impl Prepared {
 }
 
 impl SpeechToText for Prepared {
-    fn transcribe(&self, request: Request) -> BoxFuture<'static, Transcription> {
+    fn transcribe(&self, request: Request) -> BoxFuture<'static, Heard> {
         let answer = self.answer(SampleRate::EAR.duration_of(request.samples.len() as u64));
         let delay = self.delay;
         async move {
             if !delay.is_zero() {
                 tokio::time::sleep(delay).await;
             }
-            answer
+            Heard { transcription: answer, by: Arc::from("scripted"), instead: None }
         }
         .boxed()
     }

@@ -1,8 +1,9 @@
 //! Prompts in few words.
 
 use antiphon_backends::language_model::{Clips, Request};
-use antiphon_engine::ids::InvocationId;
-use antiphon_engine::message::{Medium, Message, MessageBody, Prompt, ToolForModel};
+use antiphon_engine::ids::{InvocationId, TurnId};
+use antiphon_engine::message::{AudioSpan, Medium, Message, MessageBody, Prompt, ToolForModel};
+use antiphon_engine::time::AudioTime;
 
 pub(crate) fn prompt(messages: Vec<Message>) -> Prompt {
     Prompt {
@@ -59,4 +60,9 @@ pub(crate) fn tool(name: &str) -> ToolForModel {
         description: "A tool.".into(),
         parameters: serde_json::json!({"type": "object", "properties": {}}).into(),
     }
+}
+
+pub(crate) fn spoken(turn: u32, text: &str) -> Message {
+    let span = AudioSpan { turn: TurnId(turn), from: AudioTime::ZERO, to: AudioTime::from_millis(10) };
+    message(MessageBody::User { text: text.into(), audio: Some(span) })
 }

@@ -30,6 +30,7 @@ pub(crate) fn backends() -> Backends {
     let voice: Arc<dyn TextToSpeech> = Arc::new(Tape);
     Backends {
         models: BTreeMap::from([(Arc::from("script"), model)]),
+        subjects: Vec::new(),
         default_model: Arc::from("script"),
         voices: BTreeMap::from([(Arc::from("tape"), voice)]),
         default_voice: Arc::from("tape"),

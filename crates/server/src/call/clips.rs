@@ -8,8 +8,8 @@ use std::sync::Arc;
 use antiphon_backends::language_model::Clips;
 use antiphon_engine::message::AudioSpan;
 
-/// Turns whose audio is kept for the model; more than any adapter sends.
-const MOST: usize = 8;
+/// Audio that is kept of a call, whatever its model would take: ten minutes.
+const MOST_SAMPLES: usize = 10 * 60 * 16_000;
 
 #[derive(Debug, Default)]
 pub(super) struct TurnClips {
@@ -17,14 +17,20 @@ pub(super) struct TurnClips {
 }
 
 impl TurnClips {
-    /// Keeps a turn's audio. A turn that was taken up again begins where it began before, and takes the place of what it was.
-    pub(super) fn keep(&mut self, span: AudioSpan, samples: Arc<[i16]>) {
+    /// Keeps a turn's audio, of so many turns at most. A turn that was taken up again begins where it began before, and takes the
+    /// place of what it was.
+    pub(super) fn keep(&mut self, most: usize, span: AudioSpan, samples: Arc<[i16]>) {
         if self.clips.back().is_some_and(|(last, _)| last.from == span.from) {
             self.clips.pop_back();
-        } else if self.clips.len() == MOST {
-            self.clips.pop_front();
         }
         self.clips.push_back((span, samples));
+        while self.clips.len() > most.max(1) || (self.clips.len() > 1 && self.samples() > MOST_SAMPLES) {
+            self.clips.pop_front();
+        }
+    }
+
+    fn samples(&self) -> usize {
+        self.clips.iter().map(|(_, samples)| samples.len()).sum()
     }
 
     /// All of them, by turn.
@@ -56,9 +62,9 @@ mod tests {
     #[test]
     fn a_turn_of_many_pauses_pushes_no_other_out() {
         let mut clips = TurnClips::default();
-        clips.keep(span(0, 0), Arc::from([]));
+        clips.keep(8, span(0, 0), Arc::from([]));
         for turn in 1..20 {
-            clips.keep(span(turn, 1_000), Arc::from([]));
+            clips.keep(8, span(turn, 1_000), Arc::from([]));
         }
         assert_eq!(kept(&clips), [0, 19]);
     }
@@ -67,8 +73,21 @@ mod tests {
     fn the_oldest_turns_are_let_go() {
         let mut clips = TurnClips::default();
         for turn in 0..10 {
-            clips.keep(span(turn, u64::from(turn) * 1_000), Arc::from([]));
+            clips.keep(8, span(turn, u64::from(turn) * 1_000), Arc::from([]));
         }
         assert_eq!(kept(&clips), [2, 3, 4, 5, 6, 7, 8, 9]);
+        clips.keep(1, span(10, 10_000), Arc::from([]));
+        assert_eq!(kept(&clips), [10]);
+    }
+
+    #[test]
+    fn long_turns_push_more_than_one_out() {
+        let mut clips = TurnClips::default();
+        for turn in 0..4 {
+            clips.keep(64, span(turn, u64::from(turn) * 1_000), vec![0; MOST_SAMPLES / 3].into());
+        }
+        assert_eq!(kept(&clips), [1, 2, 3]);
+        clips.keep(64, span(4, 4_000), vec![0; 2 * MOST_SAMPLES].into());
+        assert_eq!(kept(&clips), [4]);
     }
 }

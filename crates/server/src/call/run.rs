@@ -48,6 +48,9 @@ mod data_connection;
 /// How the driver runs tools.
 mod tools;
 
+/// What the driver tells of models and recognizers.
+mod models;
+
 /// How the driver takes a call from stage to stage.
 mod stages;
 
@@ -122,6 +125,8 @@ pub(super) struct Driver {
     ear: Option<Ear>,
     mouth: Mouth,
     works: Works,
+    /// How long the prompt was that the model of this stage last read in advance, in messages.
+    read: Option<usize>,
     clips: TurnClips,
     wire: Wire,
     recorder: Recorder,
@@ -188,6 +193,7 @@ impl Driver {
             ear: None,
             mouth: Mouth::default(),
             works: Works::new(),
+            read: None,
             clips: TurnClips::default(),
             recorder,
             recording: Recording::off(),
@@ -211,6 +217,7 @@ impl Driver {
         }
         self.witness.told(CallTime::ZERO, None);
         self.drain();
+        self.warm_up();
         loop {
             if let Some(reason) = self.ended {
                 self.report_dropped();
@@ -421,9 +428,10 @@ impl Driver {
                 }
                 self.tell(Input::Model(id, event));
             }
+            WorkResult::Noted(id, note) => self.model_noted(id, note),
             WorkResult::Tool(id, finished) => self.tool_finished(id, finished),
             WorkResult::Staged(staged) => self.staged(staged.0, staged.1),
-            WorkResult::Transcribed(turn, words) => self.tell(Input::Transcribed(turn, words)),
+            WorkResult::Transcribed(turn, heard, took) => self.transcribed(turn, heard, took),
             WorkResult::TurnJudged(turn, probability) => self.tell(Input::TurnJudged(turn, probability)),
             WorkResult::Audio(id, audio) => {
                 let samples = u32::try_from(audio.len() / 2).unwrap_or(u32::MAX);
@@ -465,8 +473,12 @@ impl Driver {
         while let Some(input) = self.inputs.pop_front() {
             self.told = self.now();
             self.witness.told(self.told, Some(&input));
+            let speech_starts = matches!(input, Input::SpeechStarted { .. });
             self.conversation.handle(self.told, input);
             self.drain();
+            if speech_starts && self.state == Some(AgentState::Listening) {
+                self.warm_up();
+            }
         }
         let hold = self.user_mid_turn || self.state == Some(AgentState::Thinking);
         if let Some(ear) = &mut self.ear {
@@ -563,7 +575,8 @@ impl Driver {
     fn transcribe(&mut self, span: AudioSpan) {
         let samples = self.clip(span);
         if self.setup.engine.hearing == Hearing::Audio {
-            self.clips.keep(span, Arc::clone(&samples));
+            let most = self.setup.model.capabilities().clips;
+            self.clips.keep(most, span, Arc::clone(&samples));
         }
         match &self.means.backends.speech_to_text {
             Some(recognizer) => {

@@ -39,6 +39,8 @@ const PUBLISHED_NAMESPACE: &str = "fixie-ai/";
 const RETIRED_MODEL: &str = "fixie-ai/ultravox-qwen3-32b-preview";
 /// What is told of a voice that this server does not have, or that cannot speak here.
 pub(super) const UNKNOWN_VOICE: &str = "voice.unknown";
+/// What is told of a model that was meant to hear and does not.
+const NO_AUDIO: &str = "model.no_audio";
 /// What is told of settings that mean nothing to the voice that speaks.
 pub(super) const OVERRIDES_IGNORED: &str = "voice.overrides_ignored";
 /// The published default of `frameActivationThreshold` (protocol.md 5.2).
@@ -116,6 +118,10 @@ pub(crate) fn prepare(
         (false, Some(_)) => Hearing::Transcript,
         (false, None) => Hearing::Deaf,
     };
+    if model.capabilities().found_deaf {
+        let text = format!("the model {model_name:?} was found to take no audio; it is given transcripts");
+        remarks.push(Remark { kind: NO_AUDIO, text });
+    }
     let usual = turn_taking::wanted(usual, request.experimental_settings.as_ref(), &mut remarks)?;
     let turn_taking = turn_taking::prepare(request.vad_settings.as_ref(), &usual, hearing, backends)?;
     let threshold = request.vad_settings.as_ref().and_then(|vad| vad.frame_activation_threshold);

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_audio::{DtmfKey, Resampler, SampleRate, write_pcm};
-use antiphon_backends::language_model::{self, LanguageModel};
-use antiphon_backends::speech_to_text::{self, SpeechToText};
+use antiphon_backends::language_model::{self, Failure, LanguageModel, Note, RunEvent};
+use antiphon_backends::speech_to_text::{self, Heard, SpeechToText};
 use antiphon_backends::text_to_speech::{self, FellBack, SpeechEvent, TextToSpeech};
 use antiphon_backends::turn_detection::Judge;
 use antiphon_engine::Input;
@@ -22,6 +22,7 @@ use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
 use tracing::{Instrument as _, error};
 
 use super::stages::Prepared;
@@ -36,7 +37,10 @@ const LONGEST_UTTERANCE: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub(super) enum WorkResult {
     Model(GenerationId, ModelEvent),
-    Transcribed(TurnId, Transcription),
+    /// How a run of the model comes about.
+    Noted(GenerationId, Note),
+    /// Words, and how long the recognizer took.
+    Transcribed(TurnId, Heard, Duration),
     Tool(InvocationId, Finished),
     /// What came of the stages that were asked for.
     Staged(Box<(Input, Vec<Prepared>)>),
@@ -51,6 +55,8 @@ pub(super) enum WorkResult {
 pub(super) struct Works {
     tasks: JoinSet<()>,
     running: HashMap<Work, AbortHandle>,
+    /// What the model reads in advance; stopped when it is asked in earnest.
+    warm_up: Option<AbortHandle>,
     results: mpsc::Receiver<WorkResult>,
     sender: mpsc::Sender<WorkResult>,
 }
@@ -58,7 +64,7 @@ pub(super) struct Works {
 impl Works {
     pub(super) fn new() -> Self {
         let (sender, results) = mpsc::channel(RESULTS);
-        Self { tasks: JoinSet::new(), running: HashMap::new(), results, sender }
+        Self { tasks: JoinSet::new(), running: HashMap::new(), warm_up: None, results, sender }
     }
 
     /// The next result. Cancel-safe. Finished tasks are collected on the way.
@@ -78,12 +84,27 @@ impl Works {
         }
     }
 
+    /// Has the model read a conversation before it is asked. Nobody waits for it.
+    pub(super) fn start_warm_up(&mut self, model: &Arc<dyn LanguageModel>, request: language_model::Request) {
+        self.stop_warm_up();
+        let model = Arc::clone(model);
+        self.warm_up = Some(self.tasks.spawn(async move { model.warm_up(request).await }.in_current_span()));
+    }
+
+    fn stop_warm_up(&mut self) {
+        if let Some(task) = self.warm_up.take() {
+            task.abort();
+        }
+    }
+
     pub(super) fn start_model(
         &mut self,
         id: GenerationId,
         model: &Arc<dyn LanguageModel>,
         request: language_model::Request,
     ) {
+        // It would take the place of the question.
+        self.stop_warm_up();
         let sender = self.sender.clone();
         let model = Arc::clone(model);
         let failed = move |why| WorkResult::Model(id, ModelEvent::Failed(why));
@@ -91,8 +112,17 @@ impl Works {
             let mut events = model.generate(request);
             let mut ended = false;
             while let Some(event) = events.next().await {
-                ended = matches!(event, ModelEvent::Finished | ModelEvent::Failed(_));
-                if sender.send(WorkResult::Model(id, event)).await.is_err() || ended {
+                ended = matches!(event, RunEvent::Finished | RunEvent::Failed(_));
+                let result = match event {
+                    RunEvent::Text(text) => WorkResult::Model(id, ModelEvent::Text(text)),
+                    RunEvent::ToolCall(call) => WorkResult::Model(id, ModelEvent::ToolCall(call)),
+                    RunEvent::Note(note) => WorkResult::Noted(id, note),
+                    RunEvent::Finished => WorkResult::Model(id, ModelEvent::Finished),
+                    RunEvent::Failed(Failure { reason, .. }) => {
+                        WorkResult::Model(id, ModelEvent::Failed(reason))
+                    }
+                };
+                if sender.send(result).await.is_err() || ended {
                     break;
                 }
             }
@@ -182,10 +212,14 @@ impl Works {
     ) {
         let sender = self.sender.clone();
         let recognizer = Arc::clone(recognizer);
-        let failed = move |why| WorkResult::Transcribed(id, Transcription::Failed(why));
+        let began = Instant::now();
+        let failed = move |why| {
+            let heard = Heard::by(&Arc::from("a recognizer"), Transcription::Failed(why));
+            WorkResult::Transcribed(id, heard, began.elapsed())
+        };
         self.start(Work::Transcription(id), failed, async move {
-            let words = recognizer.transcribe(request).await;
-            let _ = sender.send(WorkResult::Transcribed(id, words)).await;
+            let heard = recognizer.transcribe(request).await;
+            let _ = sender.send(WorkResult::Transcribed(id, heard, began.elapsed())).await;
         });
     }
 

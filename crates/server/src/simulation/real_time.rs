@@ -5,10 +5,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use antiphon_backends::language_model::{Clips, LanguageModel, Request};
+use antiphon_backends::language_model::{Clips, LanguageModel, Request, RunEvent};
 use antiphon_engine::CallTime;
 use antiphon_engine::ids::GenerationId;
-use antiphon_engine::input::ModelEvent;
 use futures::StreamExt as _;
 use futures::stream::{BoxStream, SelectAll};
 use tokio::time::Instant;
@@ -23,7 +22,7 @@ pub(super) fn run(world: &mut World<'_>, model: &Arc<dyn LanguageModel>) {
 }
 
 async fn drive(world: &mut World<'_>, model: &Arc<dyn LanguageModel>) {
-    let mut runs: HashMap<GenerationId, BoxStream<'static, ModelEvent>> = HashMap::new();
+    let mut runs: HashMap<GenerationId, BoxStream<'static, RunEvent>> = HashMap::new();
     // A moment on both clocks, while the model works.
     let mut anchor: Option<(CallTime, Instant)> = None;
     let mut now = CallTime::ZERO;
@@ -56,10 +55,12 @@ async fn drive(world: &mut World<'_>, model: &Arc<dyn LanguageModel>) {
         match next {
             Some((id, event)) => {
                 now = (at + instant.elapsed()).min(due);
-                if matches!(event, ModelEvent::Finished | ModelEvent::Failed(_)) {
+                if matches!(event, RunEvent::Finished | RunEvent::Failed(_)) {
                     runs.remove(&id);
                 }
-                world.model_says(now, id, event);
+                if let Some(event) = event.for_conversation() {
+                    world.model_says(now, id, event);
+                }
             }
             None => {
                 now = due;

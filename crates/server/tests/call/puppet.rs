@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use antiphon_backends::language_model::{Capabilities, LanguageModel, Request};
+use antiphon_backends::language_model::{Capabilities, LanguageModel, Request, RunEvent};
 use antiphon_backends::registry::Backends;
 use antiphon_engine::input::{ModelEvent, ModelToolCall};
 use antiphon_engine::message::{MessageBody, Prompt};
 use antiphon_server::config::Config;
+use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use serde_json::{Value, json};
 
@@ -19,10 +20,10 @@ pub(crate) struct Puppet;
 
 impl LanguageModel for Puppet {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { audio: false }
+        Capabilities::TEXT
     }
 
-    fn generate(&self, request: Request) -> BoxStream<'static, ModelEvent> {
+    fn generate(&self, request: Request) -> BoxStream<'static, RunEvent> {
         let mut events = match request.prompt.messages.last().map(|message| &message.body) {
             Some(MessageBody::ToolResult { text, .. }) => vec![say(&format!("Told: {text}"))],
             Some(MessageBody::User { text, .. }) if &**text == "who are you?" => {
@@ -32,7 +33,11 @@ impl LanguageModel for Puppet {
             _ => vec![say("Pardon?")],
         };
         events.push(ModelEvent::Finished);
-        stream::iter(events).boxed()
+        stream::iter(events.into_iter().map(RunEvent::from)).boxed()
+    }
+
+    fn warm_up(&self, _: Request) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use antiphon_audio::{Resampler, SampleRate};
-use antiphon_backends::speech_to_text::{Request, SpeechToText};
+use antiphon_backends::speech_to_text::{Heard, Request, SpeechToText};
 use antiphon_engine::input::Transcription;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -30,9 +30,9 @@ const RATES: [(u32, u32); 8] = [
 struct Attentive(Mutex<Vec<usize>>);
 
 impl SpeechToText for Attentive {
-    fn transcribe(&self, request: Request) -> BoxFuture<'static, Transcription> {
+    fn transcribe(&self, request: Request) -> BoxFuture<'static, Heard> {
         self.0.lock().unwrap().push(request.samples.len());
-        async { Transcription::Words(Arc::from("something")) }.boxed()
+        async { Heard::by(&Arc::from("attentive"), Transcription::Words(Arc::from("something"))) }.boxed()
     }
 }
 

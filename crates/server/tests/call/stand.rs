@@ -197,6 +197,7 @@ pub(crate) fn backends(words: &[&str]) -> Backends {
     let transcriber: Arc<dyn SpeechToText> = Arc::new(Prepared::in_order(heard));
     Backends {
         models: BTreeMap::from([(Arc::from("script"), model)]),
+        subjects: Vec::new(),
         default_model: Arc::from("script"),
         voices: BTreeMap::from([(Arc::from("hum"), voice)]),
         default_voice: Arc::from("hum"),

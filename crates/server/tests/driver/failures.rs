@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use antiphon_backends::language_model::{self, LanguageModel};
-use antiphon_backends::speech_to_text::{self, SpeechToText};
+use antiphon_backends::language_model::{self, LanguageModel, RunEvent};
+use antiphon_backends::speech_to_text::{self, Heard, SpeechToText};
 use antiphon_backends::text_to_speech::{self, SpeechEvent, TextToSpeech};
 use antiphon_backends::voice_activity::{VoiceActivity, VoiceActivityFactory};
-use antiphon_engine::input::{ModelEvent, Transcription};
 use antiphon_engine::output::EndReason;
 use antiphon_server::call::leg::CloseCode;
 use antiphon_server::storage::Storage;
@@ -57,8 +56,12 @@ impl LanguageModel for PanicsOnce<dyn LanguageModel> {
         self.behind.capabilities()
     }
 
-    fn generate(&self, request: language_model::Request) -> BoxStream<'static, ModelEvent> {
+    fn generate(&self, request: language_model::Request) -> BoxStream<'static, RunEvent> {
         if self.due() { stream::once(async { panics() }).boxed() } else { self.behind.generate(request) }
+    }
+
+    fn warm_up(&self, request: language_model::Request) -> BoxFuture<'static, ()> {
+        self.behind.warm_up(request)
     }
 }
 
@@ -73,7 +76,7 @@ impl TextToSpeech for PanicsOnce<dyn TextToSpeech> {
 }
 
 impl SpeechToText for PanicsOnce<dyn SpeechToText> {
-    fn transcribe(&self, request: speech_to_text::Request) -> BoxFuture<'static, Transcription> {
+    fn transcribe(&self, request: speech_to_text::Request) -> BoxFuture<'static, Heard> {
         if self.due() { async { panics() }.boxed() } else { self.behind.transcribe(request) }
     }
 }

@@ -10,6 +10,7 @@ mod interruption;
 mod keep_alive;
 mod limits;
 mod media;
+mod models;
 mod pacing;
 mod pauses;
 mod record;

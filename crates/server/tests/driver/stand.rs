@@ -63,7 +63,7 @@ impl Stand {
         Self::journaling(backends())
     }
 
-    /// The same with other backends.
+    /// A stand with other backends, whose calls are replayed.
     pub(crate) fn journaling(backends: Backends) -> Self {
         let journals = Journals {
             directory: std::env::temp_dir().join(format!("antiphon-driver-{}", Uuid::new_v4())),
@@ -190,6 +190,7 @@ pub(crate) fn backends() -> Backends {
     let hello = || Transcription::Words(Arc::from("hello"));
     Backends {
         models: BTreeMap::from([(Arc::from("script"), model)]),
+        subjects: Vec::new(),
         default_model: Arc::from("script"),
         voices: BTreeMap::from([(Arc::from("hum"), voice)]),
         default_voice: Arc::from("hum"),

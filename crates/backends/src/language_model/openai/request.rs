@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use antiphon_audio::SampleRate;
-use antiphon_engine::ids::InvocationId;
+use antiphon_engine::ids::{InvocationId, TurnId};
 use antiphon_engine::message::{Message, MessageBody, ToolForModel};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -14,33 +14,25 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::Settings;
-use crate::language_model::Request;
+use super::history::{AudioHistory, audible};
+use crate::language_model::{GivenAs, Request};
 use crate::wav;
 
 /// The longest audio in one part: encoders hear 30 s at a time, and some forget the rest (inference.md 5.5, rule 1).
 const PART_SAMPLES: usize = 30 * 16_000;
 /// What stands for a user message without words: servers refuse or misread empty ones.
-const UNHEARD: &str = "[The user said something that could not be understood.]";
-const SILENT: &str = "[The user is silent.]";
+pub(in crate::language_model) const UNHEARD: &str = "[The user said something that could not be understood.]";
+pub(in crate::language_model) const SILENT: &str = "[The user is silent.]";
 /// What stands for a tool's result that is not there, since every call needs one.
-const NO_RESULT: &str = "[There is no result.]";
-
-/// Which turns a model that hears audio hears again (inference.md 5.5, rule 4). The other turns are given as transcripts;
-/// one without a transcript as audio all the same, while that is at hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AudioHistory {
-    /// The last so many spoken turns.
-    Last(usize),
-    /// All turns whose audio is at hand.
-    All,
-}
+pub(in crate::language_model) const NO_RESULT: &str = "[There is no result.]";
 
 #[derive(Serialize)]
 struct Body<'a> {
     model: &'a str,
-    messages: Vec<ChatMessage<'a>>,
+    // Before the messages, where templates put them, so that one request begins as the one before it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Tool<'a>>,
+    messages: Vec<ChatMessage<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_choice: Option<&'static str>,
     temperature: f32,
@@ -137,30 +129,58 @@ impl<'a> From<&'a ToolForModel> for Tool<'a> {
     }
 }
 
-/// The bytes of the request.
-pub(super) fn body(settings: &Settings, request: &Request) -> Vec<u8> {
+/// How each of the user's spoken turns is given.
+type Turns = Vec<(TurnId, GivenAs)>;
+
+/// The bytes of the request, and how it gives the user's spoken turns.
+pub(super) fn body(settings: &Settings, request: &Request) -> (Vec<u8>, Turns) {
+    let (chat, turns) = messages(settings.audio, request);
+    (written(settings, request, chat, settings.max_tokens, &[]), turns)
+}
+
+/// The bytes of a request that has the conversation read and nearly nothing said.
+pub(super) fn warm_up(settings: &Settings, request: &Request) -> Vec<u8> {
+    let (mut chat, _) = messages(settings.audio, request);
+    // Where the agent spoke last, some servers would have it go on.
+    if !matches!(chat.last(), Some(ChatMessage::User { .. })) {
+        chat.push(ChatMessage::User { content: UserContent::Text(SILENT) });
+    }
+    written(settings, request, chat, Some(1), &["max_tokens", "max_completion_tokens", "n_predict"])
+}
+
+/// `kept` names fields that further ones of the configuration do not replace.
+fn written(
+    settings: &Settings,
+    request: &Request,
+    messages: Vec<ChatMessage<'_>>,
+    max_tokens: Option<u32>,
+    kept: &[&str],
+) -> Vec<u8> {
     let tools: Vec<Tool<'_>> = request.prompt.tools.iter().map(Tool::from).collect();
     let body = Body {
         model: &settings.model,
-        messages: messages(settings.audio, request),
+        messages,
         tool_choice: (!tools.is_empty()).then_some("auto"),
         tools,
         temperature: request.prompt.temperature,
-        max_tokens: settings.max_tokens,
+        max_tokens,
         stream: true,
         stream_options: StreamOptions { include_usage: true },
     };
-    if settings.extra.is_empty() {
+    if settings.extra.is_empty() && settings.omit.is_empty() {
         return serde_json::to_vec(&body).expect("strings and numbers are JSON");
     }
     let mut body = serde_json::to_value(&body).expect("strings and numbers are JSON");
     if let Value::Object(fields) = &mut body {
-        fields.extend(settings.extra.clone());
+        let extra = settings.extra.iter().filter(|(name, _)| !kept.contains(&name.as_str()));
+        fields.extend(extra.map(|(name, value)| (name.clone(), value.clone())));
+        fields.retain(|name, _| !settings.omit.contains(name));
     }
     body.to_string().into_bytes()
 }
 
-fn messages<'a>(audio: Option<AudioHistory>, request: &'a Request) -> Vec<ChatMessage<'a>> {
+fn messages<'a>(audio: Option<AudioHistory>, request: &'a Request) -> (Vec<ChatMessage<'a>>, Turns) {
+    let mut turns = Turns::new();
     let prompt = &request.prompt;
     let results = results(&prompt.messages);
     let audible = audible(audio, &prompt.messages);
@@ -187,12 +207,13 @@ fn messages<'a>(audio: Option<AudioHistory>, request: &'a Request) -> Vec<ChatMe
                     .filter(|_| audible(index, text))
                     .and_then(|span| request.clips.get(span.turn))
                     .filter(|clip| !clip.is_empty());
-                let content = match clip {
-                    Some(clip) => UserContent::Audio(clip.chunks(PART_SAMPLES).collect()),
-                    None if !text.trim().is_empty() => UserContent::Text(text),
-                    None if audio.is_some() => UserContent::Text(UNHEARD),
-                    None => UserContent::Text(SILENT),
+                let (content, given) = match clip {
+                    Some(clip) => (UserContent::Audio(clip.chunks(PART_SAMPLES).collect()), GivenAs::Audio),
+                    None if !text.trim().is_empty() => (UserContent::Text(text), GivenAs::Transcript),
+                    None if audio.is_some() => (UserContent::Text(UNHEARD), GivenAs::Unknown),
+                    None => (UserContent::Text(SILENT), GivenAs::Unknown),
                 };
+                turns.extend(audio.map(|span| (span.turn, given)));
                 chat.push(ChatMessage::User { content });
             }
         }
@@ -205,7 +226,7 @@ fn messages<'a>(audio: Option<AudioHistory>, request: &'a Request) -> Vec<ChatMe
     if !chat.iter().any(|message| matches!(message, ChatMessage::User { .. })) {
         chat.push(ChatMessage::User { content: UserContent::Text(SILENT) });
     }
-    chat
+    (chat, turns)
 }
 
 /// A call of the history: who made it, and what with.
@@ -273,26 +294,6 @@ fn call_id(invocation: InvocationId, given: Option<&str>) -> String {
     given.map_or_else(|| invocation.to_string(), str::to_owned)
 }
 
-/// Says whether the model shall hear the spoken message at an index, given its transcript.
-fn audible(history: Option<AudioHistory>, messages: &[Message]) -> impl Fn(usize, &str) -> bool {
-    let spoken: Vec<usize> = messages
-        .iter()
-        .enumerate()
-        .filter(|(_, message)| matches!(&message.body, MessageBody::User { audio: Some(_), .. }))
-        .map(|(index, _)| index)
-        .collect();
-    let first = history.map(|history| match history {
-        AudioHistory::All => 0,
-        AudioHistory::Last(count) => spoken
-            .len()
-            .checked_sub(count.max(1))
-            .and_then(|skipped| spoken.get(skipped))
-            .copied()
-            .unwrap_or(0),
-    });
-    move |index, transcript| first.is_some_and(|first| index >= first || transcript.trim().is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -304,7 +305,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::language_model::Clips;
+    use crate::language_model::{Clips, Waits};
 
     fn settings(audio: Option<AudioHistory>) -> Settings {
         Settings {
@@ -312,8 +313,10 @@ mod tests {
             audio,
             max_tokens: None,
             extra: serde_json::Map::new(),
-            first_token: Duration::ZERO,
-            progress: Duration::ZERO,
+            omit: Vec::new(),
+            thinks_first: false,
+            warm_up: true,
+            waits: Waits { first_token: Duration::ZERO, progress: Duration::ZERO },
         }
     }
 
@@ -337,7 +340,7 @@ mod tests {
     }
 
     fn written(settings: &Settings, request: &Request) -> Value {
-        serde_json::from_slice(&body(settings, request)).unwrap()
+        serde_json::from_slice(&body(settings, request).0).unwrap()
     }
 
     fn agent(heard: &str) -> MessageBody {
@@ -455,6 +458,13 @@ mod tests {
         };
         assert_eq!(heard(None), ["zero", UNHEARD, "two", "typed", "three"]);
         assert_eq!(heard(Some(AudioHistory::Last(2))), ["zero", "audio 1", "audio 2", "typed", "audio 3"]);
+        let (_, turns) = body(&settings(Some(AudioHistory::Last(1))), &asked);
+        let given: Vec<_> = turns.iter().map(|(turn, given)| (turn.0, *given)).collect();
+        let expected =
+            [(0, GivenAs::Transcript), (1, GivenAs::Audio), (2, GivenAs::Transcript), (3, GivenAs::Audio)];
+        assert_eq!(given, expected);
+        let (_, turns) = body(&settings(None), &asked);
+        assert_eq!(turns[1], (TurnId(1), GivenAs::Unknown));
         assert_eq!(heard(Some(AudioHistory::Last(1))), ["zero", "audio 1", "two", "typed", "audio 3"]);
         assert_eq!(heard(Some(AudioHistory::All)), ["audio 0", "audio 1", "audio 2", "typed", "audio 3"]);
         assert_eq!(heard(Some(AudioHistory::Last(9))), heard(Some(AudioHistory::All)));
@@ -478,14 +488,78 @@ mod tests {
         assert_eq!(samples.collect::<Vec<_>>(), [30 * 16_000, 16_000]);
     }
 
+    /// A conversation of so many spoken turns, each answered, and every third one with a tool.
+    fn conversation(turns: u32) -> Request {
+        let mut bodies = vec![agent("Hello.")];
+        for turn in 0..turns {
+            bodies.push(spoken(turn, &format!("words {turn}")));
+            if turn % 3 == 2 {
+                bodies.extend([call(turn, None), result(turn, None, "found")]);
+            }
+            if turn + 1 < turns {
+                bodies.push(agent(&format!("answer {turn}")));
+            }
+        }
+        let mut asked = request(bodies);
+        asked.prompt.tools = [ToolForModel {
+            name: "look".into(),
+            description: "Looks.".into(),
+            parameters: json!({"type":"object","properties":{"z":{},"a":{}}}).into(),
+        }]
+        .into();
+        for turn in 0..turns {
+            asked.clips.insert(TurnId(turn), vec![turn as i16; 10].into());
+        }
+        asked
+    }
+
+    /// How much of a request the next one shares: everything up to the end of its messages.
+    fn prefix(settings: &Settings, request: &Request) -> Vec<u8> {
+        let (body, _) = body(settings, request);
+        let end = body.windows(14).rposition(|part| part == b"],\"tool_choice").unwrap();
+        body[..end].to_vec()
+    }
+
     #[test]
-    fn the_history_is_a_stable_prefix() {
-        let short = request(vec![agent("Hello."), user("one")]);
-        let long = request(vec![agent("Hello."), user("one"), agent("Two."), user("three")]);
-        let text = |request| String::from_utf8(body(&settings(None), request)).unwrap();
-        let (short, long) = (text(&short), text(&long));
-        let shared = short.find("\"}],\"temperature").unwrap();
-        assert_eq!(short[..shared], long[..shared]);
+    fn each_request_begins_with_the_one_before_it() {
+        for history in [None, Some(AudioHistory::All)] {
+            let settings = settings(history);
+            for turns in 1..20 {
+                let (short, long) = (conversation(turns), conversation(turns + 1));
+                assert!(
+                    prefix(&settings, &long).starts_with(&prefix(&settings, &short)),
+                    "{history:?} {turns}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_of_audio_breaks_the_prefix_only_when_it_moves() {
+        let settings = settings(Some(AudioHistory::Last(4)));
+        let breaks: Vec<u32> = (1..20)
+            .filter(|turns| {
+                let (short, long) = (conversation(*turns), conversation(turns + 1));
+                !prefix(&settings, &long).starts_with(&prefix(&settings, &short))
+            })
+            .collect();
+        assert_eq!(breaks, [7, 11, 15, 19]);
+    }
+
+    #[test]
+    fn a_warm_up_begins_as_the_request_that_follows() {
+        let mut settings = settings(Some(AudioHistory::Last(4)));
+        settings.extra = json!({"max_tokens": 400, "seed": 1}).as_object().unwrap().clone();
+        let mut before = conversation(3);
+        before.prompt.messages.truncate(before.prompt.messages.len() - 3);
+        let warm: Value = serde_json::from_slice(&warm_up(&settings, &before)).unwrap();
+        assert_eq!((&warm["max_tokens"], &warm["seed"]), (&json!(1), &json!(1)));
+        let real = written(&settings, &conversation(3));
+        assert_eq!(warm["tools"], real["tools"]);
+        let (warm, real) = (warm["messages"].as_array().unwrap(), real["messages"].as_array().unwrap());
+        let (last, shared) = warm.split_last().unwrap();
+        assert_eq!(last, &json!({"role":"user","content":SILENT}));
+        assert!(shared.len() >= 5 && real.starts_with(shared));
     }
 
     #[test]

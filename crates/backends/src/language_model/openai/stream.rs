@@ -1,7 +1,7 @@
 //! What a streamed completion says, from the bytes of its body.
 //!
-//! Owns the parsing of server-sent events (WHATWG HTML, 9.2.6) and of `chat.completion.chunk` objects, and the assembly of
-//! tool calls. Pure: bytes may be cut anywhere. It must not know of time or connections.
+//! Owns the parsing of `chat.completion.chunk` objects and the assembly of tool calls. Pure: bytes may be cut anywhere. It must
+//! not know of time or connections.
 
 use std::collections::BTreeMap;
 
@@ -9,32 +9,16 @@ use antiphon_engine::input::ModelToolCall;
 use serde::Deserialize;
 
 use crate::http::error_message;
-
-/// Bytes of one event; more is no completion.
-const EVENT_LIMIT: usize = 1024 * 1024;
-
-/// What a completion tells.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Told {
-    /// More text.
-    Text(String),
-    /// It thinks; what, is not for the user.
-    Reasoning,
-    /// It is complete, with these tool calls.
-    Done { calls: Vec<ModelToolCall> },
-    /// It failed, for this reason, in the backend's words.
-    Failed(String),
-}
+use crate::language_model::answer::{Reader, Told};
+use crate::language_model::thoughts::Thoughts;
+use crate::language_model::{Failure, Usage};
+use crate::sse::EventStream;
 
 /// A completion as it arrives.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Completion {
-    /// The bytes of a line that has not ended yet.
-    line: Vec<u8>,
-    /// Whether the last line ended with a carriage return, so that a line feed now belongs to that end.
-    after_return: bool,
-    /// The data lines of an event that has not ended yet.
-    data: Vec<u8>,
+    events: EventStream,
+    thoughts: Thoughts,
     /// Tool calls by their index.
     calls: BTreeMap<u64, Call>,
     /// Whether a finish reason was told.
@@ -55,6 +39,21 @@ struct Chunk {
     #[serde(default)]
     choices: Vec<Choice>,
     error: Option<serde_json::Value>,
+    usage: Option<ChunkUsage>,
+}
+
+#[derive(Deserialize)]
+struct ChunkUsage {
+    #[serde(default)]
+    prompt_tokens: u64,
+    #[serde(default)]
+    completion_tokens: u64,
+    prompt_tokens_details: Option<PromptDetails>,
+}
+
+#[derive(Deserialize)]
+struct PromptDetails {
+    cached_tokens: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -91,87 +90,77 @@ struct FunctionDelta {
 }
 
 impl Completion {
-    /// Takes the next bytes.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Vec<Told> {
-        let mut told = Vec::new();
-        for &byte in bytes {
-            if self.closed {
-                break;
-            }
-            match byte {
-                b'\n' if self.after_return => self.after_return = false,
-                b'\n' | b'\r' => {
-                    self.after_return = byte == b'\r';
-                    self.end_line(&mut told);
-                }
-                _ => {
-                    self.after_return = false;
-                    self.line.push(byte);
-                }
-            }
-            if self.line.len() + self.data.len() > EVENT_LIMIT {
-                self.close(Told::Failed("sent an event without an end".to_owned()), &mut told);
-            }
+    /// `thinks_first` for a model whose template opens its first thought.
+    pub(super) fn new(thinks_first: bool) -> Self {
+        Self {
+            events: EventStream::default(),
+            thoughts: Thoughts::new(thinks_first),
+            calls: BTreeMap::new(),
+            finished: false,
+            closed: false,
+        }
+    }
+}
+
+impl Reader for Completion {
+    fn push(&mut self, bytes: &[u8]) -> Vec<Told> {
+        let (mut events, mut told) = (Vec::new(), Vec::new());
+        let pushed = self.events.push(bytes, &mut events);
+        for event in events {
+            self.read(&event, &mut told);
+        }
+        if let Err(endless) = pushed {
+            self.fail(endless.to_string(), &mut told);
         }
         told
     }
 
-    /// Takes the end of the body.
-    pub(super) fn end(&mut self) -> Vec<Told> {
-        let mut told = Vec::new();
-        if !self.line.is_empty() {
-            self.end_line(&mut told);
+    fn end(&mut self) -> Vec<Told> {
+        let (mut events, mut told) = (Vec::new(), Vec::new());
+        self.events.end(&mut events);
+        for event in events {
+            self.read(&event, &mut told);
         }
-        self.dispatch(&mut told);
         if self.finished {
             self.done(&mut told);
         } else {
-            self.close(Told::Failed("ended its answer in the middle".to_owned()), &mut told);
+            self.fail("ended its answer in the middle".to_owned(), &mut told);
         }
         told
     }
 
-    /// The size of the tool calls so far.
-    pub(super) fn call_bytes(&self) -> usize {
+    fn call_bytes(&self) -> usize {
         self.calls.values().map(|call| call.name.len() + call.arguments.len()).sum()
     }
+}
 
-    fn end_line(&mut self, told: &mut Vec<Told>) {
-        let line = std::mem::take(&mut self.line);
-        if line.is_empty() {
-            self.dispatch(told);
-        } else if let Some(data) = line.strip_prefix(b"data:") {
-            if !self.data.is_empty() {
-                self.data.push(b'\n');
-            }
-            self.data.extend_from_slice(data.strip_prefix(b" ").unwrap_or(data));
-        } else if line.starts_with(b"{") {
-            // An error that is no event, in the middle of a stream.
-            self.data = line;
-        }
-        // Everything else is a comment that keeps the connection alive, or a field that carries nothing here.
-    }
-
-    fn dispatch(&mut self, told: &mut Vec<Told>) {
-        let data = std::mem::take(&mut self.data);
-        if data.is_empty() || self.closed {
+impl Completion {
+    fn read(&mut self, data: &[u8], told: &mut Vec<Told>) {
+        if self.closed {
             return;
         }
         if data.trim_ascii() == b"[DONE]" {
             self.done(told);
             return;
         }
-        let Ok(chunk) = serde_json::from_slice::<Chunk>(&data) else {
-            let data = String::from_utf8_lossy(&data);
-            self.close(Told::Failed(format!("sent what is no completion: {data}")), told);
+        let Ok(chunk) = serde_json::from_slice::<Chunk>(data) else {
+            let data = String::from_utf8_lossy(data);
+            self.fail(format!("sent what is no completion: {data}"), told);
             return;
         };
         if let Some(error) = chunk.error.filter(|error| !error.is_null()) {
             let text = error_message(&error).unwrap_or_else(|| error.to_string());
-            self.close(Told::Failed(text), told);
+            self.fail(text, told);
             return;
         }
-        // There is one choice; the usage comes in a chunk without any.
+        // Some servers count with every chunk, others in one without a choice at the end.
+        if let Some(usage) = chunk.usage {
+            told.push(Told::Usage(Usage {
+                input: usage.prompt_tokens,
+                cached: usage.prompt_tokens_details.and_then(|details| details.cached_tokens),
+                output: usage.completion_tokens,
+            }));
+        }
         if let Some(choice) = chunk.choices.into_iter().find(|choice| choice.index == 0) {
             self.choice(choice, told);
         }
@@ -181,15 +170,16 @@ impl Completion {
         if let Some(delta) = choice.delta {
             let thought = [delta.reasoning_content, delta.reasoning];
             if thought.iter().flatten().any(|thought| !thought.is_empty()) {
-                told.push(Told::Reasoning);
+                told.push(Told::Thinking);
             }
             if let Some(text) = delta.content.filter(|text| !text.is_empty()) {
-                told.push(Told::Text(text));
+                let said = self.thoughts.push(&text);
+                told.push(if said.is_empty() { Told::Thinking } else { Told::Text(said) });
             }
             for call in delta.tool_calls.unwrap_or_default() {
                 self.call(call);
                 // Nothing to say, but a sign of life.
-                told.push(Told::Reasoning);
+                told.push(Told::Working);
             }
         }
         self.finished |= choice.finish_reason.is_some_and(|reason| !reason.is_empty());
@@ -216,6 +206,10 @@ impl Completion {
         if self.closed {
             return;
         }
+        let held = self.thoughts.end();
+        if !held.is_empty() {
+            told.push(Told::Text(held));
+        }
         let calls = std::mem::take(&mut self.calls)
             .into_values()
             .filter(|call| !call.name.is_empty())
@@ -227,6 +221,10 @@ impl Completion {
             })
             .collect();
         self.close(Told::Done { calls }, told);
+    }
+
+    fn fail(&mut self, reason: String, told: &mut Vec<Told>) {
+        self.close(Told::Failed(Failure::of_backend(reason)), told);
     }
 
     fn close(&mut self, last: Told, told: &mut Vec<Told>) {
@@ -244,7 +242,7 @@ mod tests {
     use super::*;
 
     fn read(parts: &[&[u8]]) -> Vec<Told> {
-        let mut completion = Completion::default();
+        let mut completion = Completion::new(false);
         let mut told: Vec<Told> = parts.iter().flat_map(|part| completion.push(part)).collect();
         told.extend(completion.end());
         told
@@ -272,10 +270,10 @@ mod tests {
     );
 
     fn expected() -> Vec<Told> {
-        let thinking = Told::Reasoning;
-        let mut told =
-            vec![thinking.clone(), Told::Text("Über ".to_owned()), Told::Text("den 🍞".to_owned())];
-        told.extend(vec![thinking; 4]);
+        let (thinking, working) = (Told::Thinking, Told::Working);
+        let mut told = vec![thinking, Told::Text("Über ".to_owned()), Told::Text("den 🍞".to_owned())];
+        told.extend(vec![working; 4]);
+        told.push(Told::Usage(Usage { input: 9, cached: None, output: 0 }));
         told.push(Told::Done { calls: vec![call("look", "{\"a\":1}"), call("end", "{}")] });
         told
     }
@@ -327,7 +325,7 @@ mod tests {
     #[test]
     fn an_answer_that_breaks_off_is_a_failure() {
         let body = "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n";
-        let broken = Told::Failed("ended its answer in the middle".to_owned());
+        let broken = Told::Failed(Failure::of_backend("ended its answer in the middle"));
         assert_eq!(read(&[body.as_bytes()]), [Told::Text("Hi".to_owned()), broken.clone()]);
         assert_eq!(read(&[]), [broken]);
     }
@@ -335,7 +333,7 @@ mod tests {
     #[test]
     fn errors_in_the_stream_are_told() {
         let check = |body: &str, reason: &str| {
-            assert_eq!(read(&[body.as_bytes()]), [Told::Failed(reason.to_owned())]);
+            assert_eq!(read(&[body.as_bytes()]), [Told::Failed(Failure::of_backend(reason))]);
         };
         check(
             "data: {\"error\":{\"message\":\"out of memory\",\"code\":500}}\n\ndata: [DONE]\n\n",
@@ -364,7 +362,25 @@ mod tests {
 
     #[test]
     fn an_event_without_an_end_is_given_up() {
-        let told = read(&[&vec![b'x'; 2 * EVENT_LIMIT]]);
-        assert_eq!(told, [Told::Failed("sent an event without an end".to_owned())]);
+        let told = read(&[&vec![b'x'; 2 * 1024 * 1024]]);
+        assert_eq!(told, [Told::Failed(Failure::of_backend("sent an event without an end"))]);
+    }
+
+    #[test]
+    fn thoughts_in_the_text_are_signs_of_life_and_not_said() {
+        let body = concat!(
+            "data: {\"choices\":[{\"delta\":{\"content\":\"<think>Hm\"}}]}\n\n",
+            "data: {\"choices\":[{\"delta\":{\"content\":\"m.</think>\\n\\nYes <\"}}]}\n\n",
+            "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":7,",
+            "\"completion_tokens\":3,\"prompt_tokens_details\":{\"cached_tokens\":5}}}\n\n",
+        );
+        let expected = [
+            Told::Thinking,
+            Told::Text("Yes ".to_owned()),
+            Told::Usage(Usage { input: 7, cached: Some(5), output: 3 }),
+            Told::Text("<".to_owned()),
+            Told::Done { calls: vec![] },
+        ];
+        assert_eq!(read(&[body.as_bytes()]), expected);
     }
 }

@@ -69,6 +69,7 @@ impl Driver {
         self.subject.request = Arc::new(request.clone());
         self.setup.engine = engine;
         self.setup.model = model;
+        self.read = None;
         self.setup.voice = voice;
         self.setup.threshold = threshold;
         if let Some(tools) = tools {

@@ -213,6 +213,7 @@ fn stand_ins() -> Backends {
     let name: Arc<str> = Arc::from("simulated");
     Backends {
         models: BTreeMap::from([(Arc::clone(&name), model)]),
+        subjects: Vec::new(),
         default_model: Arc::clone(&name),
         voices: BTreeMap::from([(Arc::clone(&name), voice)]),
         default_voice: name,

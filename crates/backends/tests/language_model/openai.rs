@@ -1,0 +1,126 @@
+//! OpenAI-compatible models: what goes over the wire, and what comes back.
+
+use std::time::Duration;
+
+use antiphon_backends::http::{ApiKey, Endpoint};
+use antiphon_backends::language_model::openai::{AudioHistory, OpenAiModel, Settings};
+use antiphon_backends::language_model::{Asked, GivenAs, LanguageModel, Note, Usage, Waits};
+use antiphon_engine::ids::TurnId;
+use serde_json::Value;
+
+use crate::prompts::{agent, prompt, request, spoken, user};
+use crate::remote::{self, Dialect, KEY};
+use crate::wire::{Body, Wire};
+use crate::{Answer, answer, answer_to};
+
+fn openai(base: &str, wait: Duration) -> OpenAiModel {
+    OpenAiModel::new(
+        Endpoint::new(base, Some(ApiKey::new(KEY))).unwrap(),
+        Settings {
+            model: "gpt-x".into(),
+            audio: Some(AudioHistory::Last(4)),
+            max_tokens: None,
+            extra: serde_json::Map::new(),
+            omit: Vec::new(),
+            thinks_first: false,
+            warm_up: true,
+            waits: Waits { first_token: wait, progress: wait },
+        },
+    )
+}
+
+fn model(wire: &Wire) -> OpenAiModel {
+    openai(&wire.base, Duration::from_secs(30))
+}
+
+fn delta(delta: &str) -> String {
+    format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{delta}}}]}}\n\n")
+}
+
+fn whole_answer() -> String {
+    [
+        ": waking up\n\n".to_owned(),
+        delta(r#"{"role":"assistant","content":""}"#),
+        delta(r#"{"reasoning_content":"They ask for the hours."}"#),
+        delta(r#"{"content":"<think>Or do they?</think>"}"#),
+        delta(r#"{"content":"**Über** "}"#),
+        delta(r#"{"content":"seven 🍞."}"#),
+        delta(r#"{"tool_calls":[{"index":0,"id":"x","function":{"name":"look","arguments":"{\"a\""}}]}"#),
+        delta(r#"{"tool_calls":[{"index":0,"function":{"arguments":":1}"}}]}"#),
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\n".to_owned(),
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4}}\n\ndata: [DONE]\n\n"
+            .to_owned(),
+    ]
+    .concat()
+}
+
+async fn answering() -> Wire {
+    Wire::answering(200, "text/event-stream", Body::Parts(vec![whole_answer().into_bytes()])).await
+}
+
+#[tokio::test]
+async fn openai_compatible_models_keep_what_remote_ones_promise() {
+    let says = Answer {
+        text: "**Über** seven 🍞.".to_owned(),
+        calls: vec![r#"look {"a":1}"#.to_owned()],
+        notes: vec![
+            Note::Asked(Asked { model: "gpt-x".into(), turns: Vec::new() }),
+            Note::Thinks,
+            Note::Usage(Usage { input: 9, cached: None, output: 4 }),
+        ],
+        failure: None,
+    };
+    remote::is_spoken(&Dialect {
+        model: |base, wait| Box::new(openai(base, wait)),
+        name: "gpt-x",
+        whole: whole_answer(),
+        says,
+        hi: delta(r#"{"content":"Hi"}"#),
+        idle: vec![": still here\n\n: still here\n\n".to_owned(), delta(r#"{"role":"assistant"}"#)],
+        error: format!("data: {{\"error\":{{\"message\":\"no key {KEY}\"}}}}\n\n"),
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_openai_model_is_asked_with_its_key_and_the_conversation() {
+    let mut wire = answering().await;
+    answer(&model(&wire), prompt(vec![user("When?")])).await;
+    let seen = wire.request().await;
+    assert!(seen.head.starts_with("POST /v1/chat/completions HTTP/1.1"), "{}", seen.head);
+    assert!(seen.head.contains(&format!("authorization: Bearer {KEY}")));
+    let body: Value = serde_json::from_slice(&seen.body).unwrap();
+    assert_eq!(body["model"], "gpt-x");
+    assert_eq!(body["stream"], true);
+    assert_eq!(body["stream_options"]["include_usage"], true);
+    assert_eq!(body["messages"][1]["content"], "When?");
+}
+
+#[tokio::test]
+async fn how_each_turn_was_given_is_told() {
+    let wire = answering().await;
+    let mut asked = request(prompt(vec![spoken(0, "Hi."), agent("Yes?"), spoken(1, ""), spoken(2, "")]));
+    asked.clips.insert(TurnId(0), vec![1; 160].into());
+    asked.clips.insert(TurnId(1), vec![1; 160].into());
+    let told = answer_to(&model(&wire), asked).await.notes;
+    let turns = vec![(TurnId(0), GivenAs::Audio), (TurnId(1), GivenAs::Audio), (TurnId(2), GivenAs::Unknown)];
+    assert_eq!(told[0], Note::Asked(Asked { model: "gpt-x".into(), turns }));
+}
+
+#[tokio::test]
+async fn a_warm_up_asks_for_one_token_and_reads_it() {
+    let mut wire = answering().await;
+    model(&wire).warm_up(request(prompt(vec![user("When?"), agent("Now.")]))).await;
+    let body: Value = serde_json::from_slice(&wire.request().await.body).unwrap();
+    assert_eq!(body["max_tokens"], 1);
+    assert_eq!(body["messages"].as_array().unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn dropping_a_warm_up_closes_its_connection() {
+    let mut wire = Wire::answering(200, "text/event-stream", Body::Hangs(vec![b": hm\n\n".to_vec()])).await;
+    let warming = tokio::spawn(model(&wire).warm_up(request(prompt(vec![]))));
+    wire.request().await;
+    warming.abort();
+    wire.client_left().await;
+}
