@@ -4,9 +4,11 @@ mod accounts;
 mod config;
 mod conversation;
 mod demo;
+mod doctor;
 mod exit;
 mod explain;
 mod journals;
+mod models;
 mod replay;
 mod rest;
 mod screen;
@@ -49,10 +51,12 @@ enum Command {
     Config(config::Args),
     /// Hold a spoken conversation with the demo agent: all in this process, offline, without keys.
     Demo(demo::Args),
+    /// Ask every model, voice and recognizer, find out what they can do, and measure how long a turn takes.
+    Doctor(doctor::Args),
     /// Say where the time of each turn of a call went.
     Explain(explain::Args),
-    /// List the models of a server.
-    Models(rest::models::Args),
+    /// List the models of a server, or say how to get one running (`models local`).
+    Models(models::Args),
     /// Run recorded calls through the engine again: exactly, or with other settings.
     Replay(replay::Args),
     /// Run the server.
@@ -92,8 +96,9 @@ fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Config(args) => config::run(args),
         Command::Demo(args) => block_on(demo::run(args)),
+        Command::Doctor(args) => block_on(doctor::run(args)),
         Command::Explain(args) => explain::run(&args),
-        Command::Models(args) => block_on(rest::models::run(args)),
+        Command::Models(args) => block_on(models::run(args)),
         Command::Replay(args) => replay::run(&args),
         Command::Serve(args) => block_on(serve::run(args)),
         Command::Simulate(args) => simulate::run(&args),

@@ -28,6 +28,7 @@ use crate::jobs::loading::Loading;
 use crate::jobs::retention::{self, Keeping, Kind};
 use crate::jobs::webhooks::{Clock, Dispatcher};
 use crate::outbound::Outbound;
+use crate::probes::{self, Book};
 use crate::retrieval::Retrieval;
 use crate::storage::{AccountId, DEFAULT_ACCOUNT, MakeKeyError, NewKey, OpenError, Storage, StorageError};
 use crate::telemetry::traces::{Traces, TracesError};
@@ -52,6 +53,7 @@ pub struct Running {
     sweeping: [JoinHandle<()>; 3],
     /// What is done when calls have ended, in the order in which it stops.
     aftermath: [(CancellationToken, JoinHandle<()>); 2],
+    probing: JoinHandle<()>,
 }
 
 /// Why a server does not start. All are the operator's to mend.
@@ -152,6 +154,7 @@ impl App {
         let listener = TcpListener::bind(server.listen).await.map_err(unbound)?;
         let local_addr = listener.local_addr().map_err(unbound)?;
 
+        let known = Book::beside(&storage.path);
         let storage = Storage::open_sqlite(&storage.path).await?;
         let now = now();
         let default_account = storage.accounts.default_account(AccountId::random(), now).await?;
@@ -189,6 +192,7 @@ impl App {
         )
         .limited(CallLimits::new(limits, own_limits.clone()));
         running_calls.recover().await?;
+        let probing = tokio::spawn(probes::find_out(known, backends.subjects.clone()));
         let loading = Loading::new(storage.clone(), retrieval.clone(), outbound.clone(), corpora.clone());
         let clock: Clock = Arc::new(self::now);
         let courier = Arc::new(outbound.clone());
@@ -244,6 +248,7 @@ impl App {
             serving,
             sweeping,
             aftermath,
+            probing,
         })
     }
 }
@@ -267,11 +272,13 @@ impl Running {
     /// Stops: first says that it is not ready and takes no new calls, then ends the calls there are, at the latest after the
     /// configured deadline, then finishes the requests in progress and closes the database.
     pub async fn stop(self) {
-        let Self { http, drain_deadline, traces, close, mut serving, sweeping, aftermath, .. } = self;
+        let Self { http, drain_deadline, traces, close, mut serving, sweeping, aftermath, probing, .. } =
+            self;
         http.retire();
         for sweeping in sweeping {
             sweeping.abort();
         }
+        probing.abort();
         tracing::info!(deadline_s = drain_deadline.as_secs(), "stopping: no new calls");
         http.calls.shut_down(drain_deadline).await;
         let _ = close.send(());

@@ -40,7 +40,7 @@ fn the_file_that_init_writes_changes_nothing_and_shows_the_true_defaults() {
         .lines()
         .map(|line| match line.strip_prefix('#') {
             Some(set) if !set.starts_with(' ') && !set.is_empty() => {
-                if optional.iter().any(|field| set.starts_with(field)) {
+                if optional.contains(&set.split(' ').next().unwrap_or_default()) {
                     String::new()
                 } else {
                     format!("{set}\n")
@@ -228,7 +228,7 @@ fn the_examples_in_the_file_that_init_writes_are_right() {
     let examples: Vec<&str> =
         backends.lines().filter_map(|line| line.strip_prefix("# ")).filter(is_example).collect();
     let config = read(&examples.join("\n"), &[]).unwrap().config;
-    assert_eq!(config.models.keys().collect::<Vec<_>>(), ["bakery", "qwen"]);
+    assert_eq!(config.models.keys().collect::<Vec<_>>(), ["bakery", "claude", "qwen"]);
     assert_eq!(config.voices.keys().collect::<Vec<_>>(), ["hum", "nova"]);
 }
 
