@@ -40,6 +40,8 @@ enum Command {
     Accounts(accounts::Args),
     /// Agents on a server: list, create, change, start calls of them.
     Agents(rest::agents::Args),
+    /// Scheduled batches of an agent on a server: calls that it creates by itself.
+    Batches(rest::batches::Args),
     /// Calls on a server: list, read what was said and what happened, save recordings, hang up.
     Calls(rest::calls::Args),
     /// Write completions for a shell to the standard output.
@@ -70,8 +72,14 @@ enum Command {
     Serve(serve::Args),
     /// Run whole calls without waiting for them: an agent, a scripted user, and what is expected.
     Simulate(simulate::Args),
+    /// SIP on a server: whose calls come in, and where it registers.
+    Sip(rest::sip::Args),
     /// Talk to an agent: with microphone and speaker, with WAV files, or in writing.
     Talk(Box<talk::Args>),
+    /// Accounts at telephony providers, as a server has them.
+    Telephony(rest::telephony::Args),
+    /// Call throttles on a server: how many calls may be created within a time.
+    Throttles(rest::throttles::Args),
     /// Tools on a server: list, create, change, try out.
     Tools(rest::tools::Args),
     /// Voices on a server: list, hear, register, clone.
@@ -99,6 +107,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Account(args) => block_on(rest::account::run(args)),
         Command::Accounts(args) => block_on(accounts::run(args)),
         Command::Agents(args) => block_on(rest::agents::run(args)),
+        Command::Batches(args) => block_on(rest::batches::run(args)),
         Command::Calls(args) => block_on(rest::calls::run(args)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "antiphon", &mut io::stdout());
@@ -114,7 +123,10 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Replay(args) => replay::run(&args),
         Command::Serve(args) => block_on(serve::run(args)),
         Command::Simulate(args) => simulate::run(&args),
+        Command::Sip(args) => block_on(rest::sip::run(args)),
         Command::Talk(args) => block_on(talk::run(*args)),
+        Command::Telephony(args) => block_on(rest::telephony::run(args)),
+        Command::Throttles(args) => block_on(rest::throttles::run(args)),
         Command::Tools(args) => block_on(rest::tools::run(args)),
         Command::Voices(args) => block_on(rest::voices::run(args)),
         Command::Webhooks(args) => block_on(rest::webhooks::run(args)),

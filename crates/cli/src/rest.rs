@@ -6,6 +6,7 @@
 pub(crate) mod access;
 pub(crate) mod account;
 pub(crate) mod agents;
+pub(crate) mod batches;
 mod body;
 pub(crate) mod calls;
 mod columns;
@@ -18,6 +19,9 @@ mod moments;
 mod printer;
 mod query;
 mod session;
+pub(crate) mod sip;
+pub(crate) mod telephony;
+pub(crate) mod throttles;
 pub(crate) mod tools;
 pub(crate) mod voices;
 pub(crate) mod webhooks;

@@ -257,6 +257,38 @@ pub(super) const DOCUMENTS: &[Column] = &[
 pub(super) const PASSAGES: &[Column] =
     &[count("SCORE", "score"), text("TITLE", "citation.title"), long_text("TEXT", "content")];
 
+pub(super) const THROTTLES: &[Column] = &[
+    id("THROTTLE", "throttleId"),
+    text("NAME", "name"),
+    count("RULES", "rules"),
+    moment("CREATED", "created"),
+];
+
+pub(super) const BATCHES: &[Column] = &[
+    id("BATCH", "batchId"),
+    count("DONE", "completedCount"),
+    count("OF", "totalCount"),
+    count("PAUSED", "paused"),
+    text("THROTTLE", "throttle"),
+    moment("FROM", "windowStart"),
+    moment("UNTIL", "windowEnd"),
+    moment("ENDED", "endedAt"),
+];
+
+pub(super) const SCHEDULED_CALLS: &[Column] = &[
+    word("STATUS", "status", ""),
+    id("CALL", "callId"),
+    key("MEDIUM", "medium"),
+    long_text("ERROR", "error"),
+];
+
+pub(super) const SIP_REGISTRATIONS: &[Column] = &[
+    id("REGISTRATION", "registrationId"),
+    text("USER", "username"),
+    text("PROXY", "proxy"),
+    moment("CREATED", "created"),
+];
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
