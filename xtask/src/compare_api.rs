@@ -21,6 +21,7 @@ const FACTS: &str = "xtask/src/compare_api/ultravox.txt";
 const REASONS: &str = "xtask/src/compare_api/reasons.toml";
 
 /// What to compare with.
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Source<'a> {
     /// The facts that are kept.
     Kept,

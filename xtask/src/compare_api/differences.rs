@@ -168,7 +168,12 @@ impl Comparison<'_> {
                     // A type is compared once a side, and under its own name.
                     let place = match theirs {
                         Shape::Named(name) => name.clone(),
-                        _ => place.to_owned(),
+                        Shape::Any
+                        | Shape::Plain(_)
+                        | Shape::Words(_)
+                        | Shape::List(_)
+                        | Shape::Map(_)
+                        | Shape::OneOf(_) => place.to_owned(),
                     };
                     let place = format!("{} {place}", side.name());
                     if self.compared.insert(format!("{place} {ours:?}")) {

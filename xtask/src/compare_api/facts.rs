@@ -58,11 +58,11 @@ pub(super) enum Shape {
     /// A type of JSON, perhaps with a format: `string:uuid`.
     Plain(String),
     Words(Vec<String>),
-    List(Box<Shape>),
-    Map(Box<Shape>),
+    List(Box<Self>),
+    Map(Box<Self>),
     Named(String),
     /// One of several objects.
-    OneOf(Vec<Shape>),
+    OneOf(Vec<Self>),
 }
 
 /// Formats that say more than how wide a number is.
@@ -237,7 +237,7 @@ impl Facts {
             },
             Shape::OneOf(choices) => {
                 let choices: Option<Vec<_>> = choices.iter().map(|choice| self.object(choice)).collect();
-                Some(united(choices?))
+                Some(united(&choices?))
             }
             // An object of which no more is said.
             Shape::Map(value) if **value == Shape::Any => Some(BTreeMap::new()),
@@ -247,7 +247,7 @@ impl Facts {
 }
 
 /// All fields of several objects. One that is in each with other words has the words of all.
-fn united(objects: Vec<BTreeMap<String, Field>>) -> BTreeMap<String, Field> {
+fn united(objects: &[BTreeMap<String, Field>]) -> BTreeMap<String, Field> {
     let everywhere =
         |name: &String| objects.iter().all(|fields| fields.get(name).is_some_and(|field| field.required));
     let mut all = BTreeMap::<String, Field>::new();
