@@ -57,6 +57,7 @@ impl Owner {
         let tool = made("/api/tools", tool()).await;
         let voice = made("/api/voices", voice()).await;
         let webhook = made("/api/webhooks", webhook()).await;
+        let (corpus, source, document) = Self::corpus(server).await;
         let throttle = made("/api/call_throttles", throttle()).await;
         let registration = made("/api/sip/registrations", registration()).await;
         let key = made("/api/api_keys", json!({"name": "owners-second"})).await;
@@ -68,6 +69,9 @@ impl Owner {
                 ("api_key_prefix", id(&key, "prefix")),
                 ("call_id", id(&call, "callId")),
                 ("call_stage_id", id(&stages["results"][0], "callStageId")),
+                ("corpus_id", corpus),
+                ("source_id", source),
+                ("document_id", document),
                 ("deleted_call_id", deleted),
                 ("call_stage_message_index", "0".to_owned()),
                 ("registration_id", id(&registration, "registrationId")),
@@ -78,6 +82,32 @@ impl Owner {
             ]
             .into(),
         }
+    }
+
+    /// The ids of a corpus, of its source, and of the document that this has brought.
+    async fn corpus(server: &Server) -> (String, String, String) {
+        let made = async |path: String, body: Value| {
+            let made = ask(server, OWNERS_KEY, Verb::Post, &path, &body).await;
+            assert_eq!(made.status, 201, "{path}: {}", made.text);
+            made.json()
+        };
+        let id = |made: &Value, field: &str| made[field].as_str().unwrap().to_owned();
+        let corpus = id(&made("/api/corpora".to_owned(), json!({"name": "owners-corpus"})).await, "corpusId");
+        let path = format!("/api/corpora/{corpus}");
+        let upload = made(format!("{path}/uploads"), json!({"mimeType": "text/plain"})).await;
+        let url = id(&upload, "presignedUrl");
+        let (_, token) = url.split_once("/corpus_uploads/").unwrap();
+        let file = server.request(Method::PUT, &format!("/corpus_uploads/{token}"));
+        assert_eq!(answer(file.header("Content-Type", "text/plain").body("bread")).await.status, 200);
+        let document = id(&upload, "documentId");
+        let source = json!({"upload": {"documentIds": [document]}});
+        let source = id(&made(format!("{path}/sources"), source).await, "sourceId");
+        while ask(server, OWNERS_KEY, Verb::Get, &path, &Value::Null).await.json()["stats"]["status"]
+            != "CORPUS_STATUS_READY"
+        {
+            tokio::task::yield_now().await;
+        }
+        (corpus, source, document)
     }
 
     /// The id of a call of which only a tombstone is left.
@@ -182,6 +212,8 @@ fn providers(agent: &str) -> [(&'static str, Value); 3] {
 fn body(verb: Verb, template: &str) -> Value {
     match (verb, template) {
         (Verb::Get | Verb::Delete, _) => Value::Null,
+        (Verb::Post, "/api/corpora/{corpus_id}/query") => json!({"query": "bread"}),
+        (Verb::Post, "/api/corpora/{corpus_id}/uploads") => json!({"mimeType": "text/plain"}),
         (Verb::Put, "/api/tools/{tool_id}") => tool(),
         (Verb::Put, "/api/webhooks/{webhook_id}") => webhook(),
         (Verb::Put, "/api/call_throttles/{throttle_id}") => throttle(),
@@ -202,6 +234,8 @@ fn references(owner: &Owner) -> Vec<(Verb, String, Value, u16)> {
         // What the stranger has not, the stranger cannot change either.
         [(Verb::Post, path.clone(), settings.clone(), 400), (Verb::Patch, path, settings, 404)]
     });
+    let query_corpus =
+        json!({"toolName": "queryCorpus", "parameterOverrides": {"corpus_id": id("corpus_id")}});
     let [.., (_, twilio)] = self::providers(id("agent_id"));
     let others = vec![
         (Verb::Post, format!("/api/calls?throttle={}", id("throttle_id")), json!({}), 400),
@@ -209,6 +243,7 @@ fn references(owner: &Owner) -> Vec<(Verb, String, Value, u16)> {
         (Verb::Patch, "/api/sip".to_owned(), json!({"allowedAgents": [{"agentId": id("agent_id")}]}), 400),
         (Verb::Patch, "/api/accounts/me/telephony_config".to_owned(), json!({"twilio": twilio}), 400),
         (Verb::Post, format!("/api/calls?priorCallId={}", id("call_id")), json!({}), 404),
+        (Verb::Post, "/api/calls".to_owned(), json!({"selectedTools": [query_corpus]}), 400),
         (Verb::Post, "/api/calls".to_owned(), json!({"selectedTools": [{"toolId": id("tool_id")}]}), 400),
         (Verb::Post, "/api/calls".to_owned(), json!({"selectedTools": [{"toolName": "owners-tool"}]}), 400),
         (Verb::Post, "/api/webhooks".to_owned(), of_agent, 400),
@@ -221,7 +256,7 @@ fn plain(verb: Verb, template: &str) -> bool {
     matches!(
         (verb, template),
         (Verb::Post, "/api/agents" | "/api/tools" | "/api/api_keys" | "/api/voices" | "/api/voice_preview")
-            | (Verb::Post, "/api/call_throttles" | "/api/sip/registrations")
+            | (Verb::Post, "/api/call_throttles" | "/api/corpora" | "/api/sip/registrations")
             | (Verb::Patch, "/api/accounts/me/tts_api_keys")
     ) || (verb == Verb::Delete && template.starts_with("/api/telephony_configs/"))
 }
@@ -283,7 +318,7 @@ async fn whatever_one_account_has_another_can_neither_see_nor_touch() {
             }
         }
     }
-    let in_no_list = ["call_stage_id", "call_stage_message_index"];
+    let in_no_list = ["call_stage_id", "call_stage_message_index", "document_id", "source_id"];
     for (name, id) in owner.ids.iter().filter(|(name, _)| !in_no_list.contains(name)) {
         assert!(shown.contains(id.as_str()), "the owner's lists show a {name}");
     }
