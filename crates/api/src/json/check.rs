@@ -44,6 +44,18 @@ impl<T, C: Check<T>> Check<Change<T>> for C {
     }
 }
 
+/// Holds a list to both.
+impl<T, A: Check<Vec<T>>, B: Check<Vec<T>>> Check<Vec<T>> for (A, B) {
+    fn bound(&self, schema: Schema) -> Schema {
+        self.1.bound(self.0.bound(schema))
+    }
+
+    fn check(&self, value: &Vec<T>, reader: &mut Reader) {
+        self.0.check(value, reader);
+        self.1.check(value, reader);
+    }
+}
+
 /// Holds every item of a list to something.
 pub(crate) struct Each<C>(pub(crate) C);
 

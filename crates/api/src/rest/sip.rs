@@ -4,7 +4,7 @@
 
 use crate::endpoint::{NoBody, endpoint};
 use crate::ids::{AgentId, SipRegistrationId};
-use crate::json::check::{Chars, HTTP_URL, Items, Within};
+use crate::json::check::{Chars, Each, HTTP_URL, Items, Within};
 use crate::json::{Reader, record};
 use crate::page::Page;
 use crate::patch::Patch;
@@ -98,9 +98,8 @@ record! {
         url: String where HTTP_URL,
         /// What to sign the posts with, 1 to 10 secrets of at most 120 characters; one is made up if there are none. They are
         /// returned, since whoever checks the signatures has to know them.
-        secrets: Option<Vec<Secret>>,
+        secrets: Option<Vec<Secret>> where (Items(1, 10), Each(Chars(1, 120))),
     }
-    where secrets_are_some
 }
 
 record! {
@@ -148,14 +147,6 @@ record! {
         /// Registrations on a page, 1 to 1000; 100 if not given.
         page_size: Option<u32> where Within(1, 1000),
     }
-}
-
-fn secrets_are_some(handler: &FallbackHandler, reader: &mut Reader) {
-    reader.at("secrets", |reader| {
-        use crate::json::Check as _;
-        Items(1, 10).check(&handler.secrets, reader);
-        crate::json::check::Each(Chars(1, 120)).check(&handler.secrets, reader);
-    });
 }
 
 /// A user as it stands before the `@` of a SIP URI, at most so many characters.
