@@ -11,6 +11,7 @@ use crate::ids::AgentId;
 use crate::json::check::{Chars, Items};
 use crate::json::{Check, Invalid, Parsed, Reader, quoted, record};
 use crate::patch::Patch;
+use crate::rest::accounts::KeyPrefix;
 use crate::schema::{Schema, Schemas};
 use crate::secret::Secret;
 
@@ -146,24 +147,13 @@ impl Payload for XmlDocument {
     }
 }
 
-record! {
-    /// What is shown of a secret: how it begins.
-    pub struct KeyPrefix {
-        /// Its first characters.
-        prefix: String,
-    }
-}
+/// Characters of a secret that are shown at most, and of no secret more than a quarter.
+const SHOWN: usize = 8;
 
-impl KeyPrefix {
-    /// Characters that are shown at most, and of no secret more than a quarter.
-    const SHOWN: usize = 8;
-
-    /// How `secret` begins.
-    #[must_use]
-    pub fn of(secret: &Secret) -> Self {
-        let shown = Self::SHOWN.min(secret.expose().chars().count() / 4);
-        Self { prefix: secret.expose().chars().take(shown).collect() }
-    }
+/// How `secret` begins.
+fn prefix(secret: &Secret) -> KeyPrefix {
+    let shown = SHOWN.min(secret.expose().chars().count() / 4);
+    KeyPrefix { prefix: secret.expose().chars().take(shown).collect() }
 }
 
 /// Defines what a provider's configuration is set with and how it is shown: the fields that all have, and those of this one.
@@ -219,7 +209,7 @@ macro_rules! provider {
                     call_creation_allow_all_agents: settings.call_creation_allow_all_agents,
                     request_context_mapping: settings.request_context_mapping.clone(),
                     $( $plain: settings.$plain.clone(), )*
-                    $( $prefix: KeyPrefix::of(&settings.$secret), )*
+                    $( $prefix: prefix(&settings.$secret), )*
                 }
             }
         }
