@@ -9,6 +9,7 @@ use clap::Subcommand;
 
 use crate::config::ConfigFile;
 use crate::exit::misuse;
+use crate::table::{Room, Table};
 
 /// Keys of an account that are looked at to count those that are valid; it has no more.
 const KEYS: u32 = 1_000;
@@ -116,13 +117,20 @@ async fn show_key(storage: &Storage, account: &StoredAccount, key_name: &str) ->
 async fn list(storage: &Storage) -> anyhow::Result<()> {
     let now = now();
     let mut out = anstream::stdout();
-    writeln!(out, "{:<36}  {:<27}  {:>10}  NAME", "ID", "CREATED", "VALID KEYS")?;
+    let mut rows = Vec::new();
     for account in storage.accounts.accounts().await? {
         let window = Window { after: None, direction: Direction::Forward, limit: KEYS };
         let keys = storage.keys.keys(account.id, window).await?;
         let valid = keys.items.iter().filter(|key| key.is_valid(now)).count();
-        writeln!(out, "{}  {:<27}  {valid:>10}  {}", account.id, account.created.to_string(), account.name)?;
+        rows.push(vec![
+            account.id.to_string(),
+            account.created.to_string(),
+            valid.to_string(),
+            crate::screen::harmless(&account.name),
+        ]);
     }
+    let columns = ["ID", "CREATED", "VALID KEYS", "NAME"].map(|title| (title, Room::Whole));
+    Table::new(columns.to_vec(), None).write(&mut out, &rows)?;
     out.flush()?;
     Ok(())
 }

@@ -15,6 +15,7 @@ mod screen;
 mod serve;
 mod simulate;
 mod stop;
+mod table;
 mod talk;
 
 use std::io;
@@ -33,10 +34,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// The account of the API key on a server: its limits, and what it has used.
+    Account(rest::account::Args),
     /// Make and list the accounts of a server: whose calls, agents and keys are whose.
     Accounts(accounts::Args),
     /// Agents on a server: list, create, change, start calls of them.
     Agents(rest::agents::Args),
+    /// Scheduled batches of an agent on a server: calls that it creates by itself.
+    Batches(rest::batches::Args),
     /// Calls on a server: list, read what was said and what happened, save recordings, hang up.
     Calls(rest::calls::Args),
     /// Write completions for a shell to the standard output.
@@ -49,12 +54,16 @@ enum Command {
     },
     /// Check, show or begin a configuration.
     Config(config::Args),
+    /// Corpora on a server: documents that agents look things up in.
+    Corpora(rest::corpora::Args),
     /// Hold a spoken conversation with the demo agent: all in this process, offline, without keys.
     Demo(demo::Args),
     /// Ask every model, voice and recognizer, find out what they can do, and measure how long a turn takes.
     Doctor(doctor::Args),
     /// Say where the time of each turn of a call went.
     Explain(explain::Args),
+    /// API keys of the account on a server: list, make, revoke.
+    Keys(rest::keys::Args),
     /// List the models of a server, or say how to get one running (`models local`).
     Models(models::Args),
     /// Run recorded calls through the engine again: exactly, or with other settings.
@@ -63,12 +72,20 @@ enum Command {
     Serve(serve::Args),
     /// Run whole calls without waiting for them: an agent, a scripted user, and what is expected.
     Simulate(simulate::Args),
+    /// SIP on a server: whose calls come in, and where it registers.
+    Sip(rest::sip::Args),
     /// Talk to an agent: with microphone and speaker, with WAV files, or in writing.
     Talk(Box<talk::Args>),
+    /// Accounts at telephony providers, as a server has them.
+    Telephony(rest::telephony::Args),
+    /// Call throttles on a server: how many calls may be created within a time.
+    Throttles(rest::throttles::Args),
     /// Tools on a server: list, create, change, try out.
     Tools(rest::tools::Args),
     /// Voices on a server: list, hear, register, clone.
     Voices(rest::voices::Args),
+    /// Webhooks on a server: who is told what happens to calls, and how that went.
+    Webhooks(rest::webhooks::Args),
 }
 
 fn main() -> ExitCode {
@@ -87,24 +104,32 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
+        Command::Account(args) => block_on(rest::account::run(args)),
         Command::Accounts(args) => block_on(accounts::run(args)),
         Command::Agents(args) => block_on(rest::agents::run(args)),
+        Command::Batches(args) => block_on(rest::batches::run(args)),
         Command::Calls(args) => block_on(rest::calls::run(args)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "antiphon", &mut io::stdout());
             Ok(())
         }
         Command::Config(args) => config::run(args),
+        Command::Corpora(args) => block_on(rest::corpora::run(args)),
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Doctor(args) => block_on(doctor::run(args)),
         Command::Explain(args) => explain::run(&args),
+        Command::Keys(args) => block_on(rest::keys::run(args)),
         Command::Models(args) => block_on(models::run(args)),
         Command::Replay(args) => replay::run(&args),
         Command::Serve(args) => block_on(serve::run(args)),
         Command::Simulate(args) => simulate::run(&args),
+        Command::Sip(args) => block_on(rest::sip::run(args)),
         Command::Talk(args) => block_on(talk::run(*args)),
+        Command::Telephony(args) => block_on(rest::telephony::run(args)),
+        Command::Throttles(args) => block_on(rest::throttles::run(args)),
         Command::Tools(args) => block_on(rest::tools::run(args)),
         Command::Voices(args) => block_on(rest::voices::run(args)),
+        Command::Webhooks(args) => block_on(rest::webhooks::run(args)),
     }
 }
 

@@ -4,20 +4,27 @@
 //! what [`columns`] shows. What all commands share is in [`session`]: connecting, sending, showing.
 
 pub(crate) mod access;
+pub(crate) mod account;
 pub(crate) mod agents;
+pub(crate) mod batches;
 mod body;
 pub(crate) mod calls;
 mod columns;
+pub(crate) mod corpora;
 mod details;
 mod file;
+pub(crate) mod keys;
 pub(crate) mod models;
 mod moments;
 mod printer;
 mod query;
 mod session;
-mod table;
+pub(crate) mod sip;
+pub(crate) mod telephony;
+pub(crate) mod throttles;
 pub(crate) mod tools;
 pub(crate) mod voices;
+pub(crate) mod webhooks;
 
 use antiphon_client::rest::RestError;
 use std::fmt::Write as _;

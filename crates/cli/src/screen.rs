@@ -22,7 +22,7 @@ const ALERT: Style = AnsiColor::Red.on_default();
 /// Goes to the beginning of the line and clears it (ECMA-48 EL).
 const CLEAR_LINE: &str = "\r\x1b[2K";
 /// Columns of a terminal that does not say.
-const USUAL_WIDTH: usize = 80;
+pub(crate) const USUAL_WIDTH: usize = 80;
 
 /// Where a conversation is shown.
 #[derive(Debug)]

@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use antiphon_api::rest::corpora::{CorpusDocumentMetadata, SourceSpec, UploadSpec};
 use antiphon_api::{CorpusDocumentId, CorpusId, CorpusSourceId, Timestamp};
-use antiphon_backends::language_model::{Capabilities, LanguageModel, Request};
+use antiphon_backends::language_model::{Capabilities, LanguageModel, Request, RunEvent};
 use antiphon_backends::registry::Backends;
 use antiphon_backends::text_to_speech::TextToSpeech;
 use antiphon_backends::text_to_speech::scripted::Humming;
 use antiphon_backends::voice_activity::earshot::Earshot;
-use antiphon_engine::input::{ModelEvent, ModelToolCall};
+use antiphon_engine::input::ModelToolCall;
 use antiphon_engine::message::MessageBody;
 use antiphon_server::app::App;
 use antiphon_server::config::{Config, ConfiguredKey, Secret};
@@ -26,6 +26,7 @@ use antiphon_server::storage::{
     Wanted,
 };
 use futures::SinkExt as _;
+use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use serde_json::{Value, json};
 use tokio_tungstenite::connect_async;
@@ -183,24 +184,28 @@ struct Curious(Arc<Mutex<Vec<Instant>>>);
 
 impl LanguageModel for Curious {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { audio: false }
+        Capabilities::TEXT
     }
 
-    fn generate(&self, request: Request) -> BoxStream<'static, ModelEvent> {
+    fn generate(&self, request: Request) -> BoxStream<'static, RunEvent> {
         let event = match request.prompt.messages.last().map(|message| &message.body) {
-            Some(MessageBody::User { text, .. }) => ModelEvent::ToolCall(ModelToolCall {
+            Some(MessageBody::User { text, .. }) => RunEvent::ToolCall(ModelToolCall {
                 name: "queryCorpus".into(),
                 arguments: json!({ "query": **text }).to_string().into(),
                 given_id: None,
             }),
             Some(MessageBody::ToolResult { text, .. }) => {
                 assert!(text.contains("content"), "something is found: {text}");
-                ModelEvent::Text(Arc::from("Done."))
+                RunEvent::Text(Arc::from("Done."))
             }
-            _ => ModelEvent::Text(Arc::from("Hello.")),
+            _ => RunEvent::Text(Arc::from("Hello.")),
         };
         self.0.lock().unwrap().push(Instant::now());
-        stream::iter([event, ModelEvent::Finished]).boxed()
+        stream::iter([event, RunEvent::Finished]).boxed()
+    }
+
+    fn warm_up(&self, _: Request) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
     }
 }
 
@@ -211,6 +216,7 @@ async fn whole_calls(directory: &std::path::Path) {
     let voice: Arc<dyn TextToSpeech> = Arc::new(Humming::default());
     let backends = Backends {
         models: BTreeMap::from([(Arc::from("curious"), model)]),
+        subjects: Vec::new(),
         default_model: Arc::from("curious"),
         voices: BTreeMap::from([(Arc::from("hum"), voice)]),
         default_voice: Arc::from("hum"),

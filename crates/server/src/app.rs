@@ -20,13 +20,15 @@ use crate::call::journal::{Journals, UserText};
 use crate::call::limits::CallLimits;
 use crate::call::live::{Calls, Files};
 use crate::call::recording::Recordings;
+use crate::call::summary::Summarizer;
 use crate::call::voices::samples::Samples;
 use crate::config::{self, Config, KeyError, PublicUrl};
 use crate::http::{ConfiguredKey, Documents, Http, RequestLimits, Shared, router};
+use crate::jobs::Clock;
 use crate::jobs::endings::Endings;
 use crate::jobs::loading::Loading;
 use crate::jobs::retention::{self, Keeping, Kind};
-use crate::jobs::webhooks::{Clock, Dispatcher};
+use crate::jobs::webhooks::Dispatcher;
 use crate::outbound::Outbound;
 use crate::probes::{self, Book};
 use crate::retrieval::Retrieval;
@@ -128,6 +130,8 @@ impl App {
             outbound,
             telemetry,
             webhooks,
+            summaries,
+            models,
             ..
         } = config;
         let keeping = vec![
@@ -148,6 +152,7 @@ impl App {
         let recordings = Recordings::new(recordings.directory(&storage), recordings.rate());
         let hashes = hashes(&auth)?;
         let samples = Samples::new(storage.voice_samples());
+        samples.forget_uploads();
         let traces = Traces::start(&telemetry)?;
         // Before anything is written: a key that is made is shown only by a server that starts.
         let unbound = |source| StartError::Listen { address: server.listen, source };
@@ -197,7 +202,14 @@ impl App {
         let clock: Clock = Arc::new(self::now);
         let courier = Arc::new(outbound.clone());
         let dispatcher = Dispatcher::new(storage.clone(), courier, public_url.clone(), Arc::clone(&clock));
-        let endings = Endings::new(running_calls.clone(), storage.clone(), clock);
+        let rules = summaries.clone();
+        let summarizer = Arc::new(Summarizer::new(
+            backends.clone(),
+            storage.clone(),
+            summaries.model.as_deref(),
+            move |model| rules.sums_up(model, &models),
+        ));
+        let endings = Endings::new(running_calls.clone(), storage.clone(), summarizer, summaries, clock);
         let sweeping = [
             tokio::spawn(retention::run(running_calls.clone(), storage.clone(), keeping)),
             tokio::spawn(dispatcher.clone().keep_log(webhooks.keep_log)),

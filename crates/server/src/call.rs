@@ -25,6 +25,7 @@ mod run;
 pub(crate) mod setup;
 mod spans;
 pub(crate) mod stages;
+pub mod summary;
 mod threads;
 pub mod voices;
 pub mod waterfall;

@@ -19,6 +19,7 @@ mod retrieval;
 mod secret;
 mod server;
 mod storage;
+mod summaries;
 mod telemetry;
 mod turn_taking;
 mod webhooks;
@@ -49,6 +50,7 @@ pub use retrieval::Retrieval;
 pub use secret::Secret;
 pub use server::Server;
 pub use storage::Storage;
+pub use summaries::{Summaries, Summarizing};
 pub use telemetry::Telemetry;
 pub use turn_taking::{Speculation, TurnTaking};
 pub use webhooks::Webhooks;
@@ -86,6 +88,8 @@ pub struct Config {
     pub outbound: Outbound,
     /// What may be kept in corpora, and how it is found.
     pub retrieval: Retrieval,
+    /// Whether calls are summed up, and by which model.
+    pub summaries: Summaries,
     /// When speech counts.
     pub turn_taking: TurnTaking,
     /// `[models.NAME]`: language models by the name that calls choose them by. `demo`, the built-in script, is always there.
@@ -257,6 +261,7 @@ impl Config {
         self.log.validate(&mut checks);
         self.telemetry.validate(&mut checks);
         self.webhooks.validate(&mut checks);
+        self.summaries.validate(&self.models, &mut checks);
         checks.found
     }
 }

@@ -1,6 +1,9 @@
 //! What the server does by itself, beside calls and requests.
 
+mod clock;
 pub mod endings;
 pub mod loading;
 pub mod retention;
 pub mod webhooks;
+
+pub use clock::Clock;

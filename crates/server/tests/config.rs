@@ -35,7 +35,7 @@ fn an_empty_file_gives_the_defaults() {
 fn the_file_that_init_writes_changes_nothing_and_shows_the_true_defaults() {
     assert_same(&read(DEFAULT_FILE, &[]).unwrap().config, &Config::default());
 
-    let optional = ["public_url", "directory", "otlp_endpoint", "keep", "maximum_bytes"];
+    let optional = ["public_url", "directory", "otlp_endpoint", "keep =", "maximum_bytes", "model ="];
     let uncommented: String = DEFAULT_FILE
         .lines()
         .map(|line| match line.strip_prefix('#') {
@@ -262,5 +262,27 @@ fn a_collectors_headers_come_from_the_environment_and_are_never_shown() {
     ] {
         let found = problems(&format!("[telemetry]\n{text}\n"), &[]);
         assert!(found.len() == 1 && found[0].contains(complaint), "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn what_follows_calls_is_bounded_and_a_summarys_model_has_to_be_there() {
+    for (text, problem) in [
+        ("[webhooks]\nkeep_log = \"1s\"", "webhooks.keep_log: must be at least"),
+        ("[summaries]\nwait = \"1h\"", "summaries.wait: must be at most"),
+        ("[summaries]\ntimeout = \"0s\"", "summaries.timeout: must be between"),
+        ("[summaries]\nconcurrency = 0", "summaries.concurrency: must be between"),
+        ("[summaries]\nmodel = \"qwen\"", "summaries.model: there is no model \"qwen\""),
+    ] {
+        let found = problems(&format!("{text}\n"), &[]);
+        assert!(found.len() == 1 && found[0].contains(problem), "{found:?}");
+    }
+    let models = "[models.qwen]\ntype = \"openai\"\nbase_url = \"http://localhost:1/v1\"\nmodel = \"q\"\n\
+                  [models.bakery]\ntype = \"scripted\"\n";
+    for (enabled, sums_up) in [("auto", [true, false, false]), ("always", [true; 3]), ("never", [false; 3])] {
+        let text = format!("{models}[summaries]\nenabled = \"{enabled}\"\nmodel = \"qwen\"\n");
+        let Config { summaries, models, .. } = read(&text, &[]).unwrap().config;
+        let found = ["qwen", "bakery", "demo"].map(|model| summaries.sums_up(model, &models));
+        assert_eq!(found, sums_up, "{enabled}");
     }
 }

@@ -27,9 +27,14 @@ pub(super) struct Body {
 }
 
 impl Body {
+    /// Whether the command line says anything.
+    pub(super) fn is_given(&self) -> bool {
+        self.file.is_some() || !self.fields.is_empty()
+    }
+
     /// Refuses a command line that says nothing.
     pub(super) fn insist(&self) -> anyhow::Result<()> {
-        if self.file.is_none() && self.fields.is_empty() {
+        if !self.is_given() {
             return Err(misuse("nothing is to be changed; say what with --set FIELD=VALUE or --file FILE"));
         }
         Ok(())

@@ -55,6 +55,9 @@ enum Command {
         /// Go on from this earlier call: its settings and messages.
         #[arg(long, value_name = "CALL_ID")]
         prior: Option<CallId>,
+        /// Create it only if this throttle lets it through, by its name or id.
+        #[arg(long, value_name = "THROTTLE")]
+        throttle: Option<String>,
     },
     /// Delete calls that are over, with all that is kept of them.
     Delete {
@@ -204,8 +207,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             session.list(ListCalls, &(), filters.query()?, &extent, columns::CALLS, "calls").await
         }
         Command::Get { id } => session.read(ReadCall, &id).await,
-        Command::Create { body, prior } => {
-            let query = CreateCallQuery { prior_call_id: prior, ..CreateCallQuery::default() };
+        Command::Create { body, prior, throttle } => {
+            let query = CreateCallQuery { prior_call_id: prior, throttle, ..CreateCallQuery::default() };
             let call = session.client.send(CreateCall, &(), &query, &body.read()?).await?;
             Ok(session.printer.resource(&call)?)
         }

@@ -4,7 +4,7 @@ use antiphon_api::{Timestamp, WireDuration};
 use serde_json::Value;
 
 use super::moments::{Clock, duration};
-use super::table::Room;
+use crate::table::Room;
 
 /// A column: its title, how it takes a lack of room, and what stands in it.
 pub(super) struct Column {
@@ -113,6 +113,15 @@ pub(super) const AGENT_USAGE: &[Column] = &[
     count("MINUTES", "day.billedMinutes"),
 ];
 
+pub(super) const CALL_USAGE: &[Column] = &[
+    id("DAY", "date"),
+    count("CALLS", "totalCount"),
+    count("JOINED", "joinedCount"),
+    count("ERRORS", "errorCount"),
+    span("DURATION", "duration"),
+    count("MINUTES", "billedMinutes"),
+];
+
 pub(super) const CALLS: &[Column] = &[
     id("CALL", "callId"),
     moment("CREATED", "created"),
@@ -121,6 +130,13 @@ pub(super) const CALLS: &[Column] = &[
     text("AGENT", "agent.name"),
     key("MEDIUM", "medium"),
     text("SUMMARY", "shortSummary"),
+];
+
+pub(super) const CONCURRENCY: &[Column] = &[
+    id("FROM", "timestamp"),
+    count("MOST", "maxTotalCalls"),
+    count("MOST JOINED", "maxJoinedCalls"),
+    count("AVERAGE", "avgTotalCalls"),
 ];
 
 pub(super) const DELETED_CALLS: &[Column] = &[
@@ -184,6 +200,93 @@ pub(super) const VOICES: &[Column] = &[
     text("LANGUAGE", "primaryLanguage"),
     text("PROVIDER", "provider"),
     text("DESCRIPTION", "description"),
+];
+
+pub(super) const WEBHOOKS: &[Column] = &[
+    id("WEBHOOK", "webhookId"),
+    word("STATUS", "status", ""),
+    text("EVENTS", "events"),
+    text("AGENT", "agentId"),
+    moment("CREATED", "created"),
+    text("URL", "url"),
+];
+
+pub(super) const DELIVERIES: &[Column] = &[
+    id("CALL", "callId"),
+    text("EVENT", "event"),
+    word("STATE", "state", ""),
+    moment("HAPPENED", "created"),
+    count("ATTEMPTS", "attempts"),
+    moment("NEXT", "nextAttempt"),
+];
+
+pub(super) const KEYS: &[Column] = &[
+    id("PREFIX", "prefix"),
+    text("NAME", "name"),
+    moment("CREATED", "created"),
+    moment("EXPIRES", "expiryDate"),
+    count("REVOKED", "revoked"),
+    text("MADE WITH", "creator"),
+];
+
+pub(super) const CORPORA: &[Column] = &[
+    id("CORPUS", "corpusId"),
+    text("NAME", "name"),
+    word("STATUS", "stats.status", "CORPUS_STATUS_"),
+    count("DOCUMENTS", "stats.numDocs"),
+    count("CHUNKS", "stats.numChunks"),
+    moment("CREATED", "created"),
+];
+
+pub(super) const SOURCES: &[Column] = &[
+    id("SOURCE", "sourceId"),
+    text("NAME", "name"),
+    word("STATUS", "stats.status", "SOURCE_STATUS_"),
+    count("DOCUMENTS", "stats.numDocs"),
+    moment("CREATED", "created"),
+];
+
+pub(super) const DOCUMENTS: &[Column] = &[
+    id("DOCUMENT", "documentId"),
+    text("TITLE", "metadata.title"),
+    text("TYPE", "mimeType"),
+    count("BYTES", "sizeBytes"),
+    text("URL", "metadata.publicUrl"),
+];
+
+pub(super) const PASSAGES: &[Column] =
+    &[count("SCORE", "score"), text("TITLE", "citation.title"), long_text("TEXT", "content")];
+
+pub(super) const THROTTLES: &[Column] = &[
+    id("THROTTLE", "throttleId"),
+    text("NAME", "name"),
+    count("RULES", "rules"),
+    moment("CREATED", "created"),
+];
+
+pub(super) const BATCHES: &[Column] = &[
+    id("BATCH", "batchId"),
+    count("DONE", "completedCount"),
+    count("OF", "totalCount"),
+    count("PAUSED", "paused"),
+    text("THROTTLE", "throttle"),
+    moment("FROM", "windowStart"),
+    moment("UNTIL", "windowEnd"),
+    moment("ENDED", "endedAt"),
+];
+
+pub(super) const SCHEDULED_CALLS: &[Column] = &[
+    word("STATUS", "status", ""),
+    id("CALL", "callId"),
+    key("MEDIUM", "medium"),
+    long_text("ERROR", "error"),
+];
+
+pub(super) const SIP_REGISTRATIONS: &[Column] = &[
+    id("REGISTRATION", "registrationId"),
+    text("USER", "username"),
+    text("PROXY", "proxy"),
+    moment("CREATED", "created"),
 ];
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::columns::Column;
 use super::details;
 use super::moments::Clock;
-use super::table::Table;
+use crate::screen::USUAL_WIDTH;
+use crate::table::Table;
 
 /// The form of what is printed.
 pub(super) struct Printer {
@@ -34,12 +35,11 @@ pub(super) struct Listing<'p> {
 
 impl Printer {
     pub(super) fn new(json: bool) -> Self {
-        let form = match (json, terminal_size::terminal_size()) {
+        let width = || terminal_size::terminal_size().map_or(USUAL_WIDTH, |(width, _)| width.0.into());
+        let form = match (json, io::stdout().is_terminal()) {
             (true, _) => Form::Json,
-            (false, Some((width, _))) if io::stdout().is_terminal() => {
-                Form::Terminal { width: width.0.into(), clock: Clock::of_this_machine() }
-            }
-            (false, _) => Form::Plain,
+            (false, true) => Form::Terminal { width: width(), clock: Clock::of_this_machine() },
+            (false, false) => Form::Plain,
         };
         Self { form }
     }

@@ -155,23 +155,37 @@ impl Session {
     }
 
     /// Removes what has these ids, one after the other, and asks before on a terminal.
-    pub(super) async fn remove<E, Id>(
+    pub(super) async fn remove<E>(
         &self,
         endpoint: E,
-        ids: &[Id],
+        ids: &[E::Path],
         what: &str,
         consent: Consent,
     ) -> anyhow::Result<()>
     where
-        E: Endpoint<Path = Id, Query = NoQuery, Body = NoBody, Response = NoBody> + Copy,
-        Id: Display,
+        E: Endpoint<Path: Display + Clone, Query = NoQuery, Body = NoBody, Response = NoBody> + Copy,
+    {
+        self.remove_within(endpoint, ids, E::Path::clone, what, consent).await
+    }
+
+    /// The same for what lies within something else, and has a longer path.
+    pub(super) async fn remove_within<E, Id: Display>(
+        &self,
+        endpoint: E,
+        ids: &[Id],
+        path: impl Fn(&Id) -> E::Path,
+        what: &str,
+        consent: Consent,
+    ) -> anyhow::Result<()>
+    where
+        E: Endpoint<Query = NoQuery, Body = NoBody, Response = NoBody> + Copy,
     {
         let list: Vec<String> = ids.iter().map(ToString::to_string).collect();
         if !consent.given(&format!("Delete {what} {}?", list.join(", ")))? {
             return Ok(self.printer.note("nothing was deleted")?);
         }
         for id in ids {
-            self.client.send(endpoint, id, &NoQuery, &NoBody).await?;
+            self.client.send(endpoint, &path(id), &NoQuery, &NoBody).await?;
             self.printer.note(&format!("deleted {what} {id}"))?;
         }
         Ok(())

@@ -222,7 +222,10 @@ fn no_backend(name: &str) -> SetupError {
     )
 }
 
-fn model(name: Option<&str>, backends: &Backends) -> Result<(Arc<str>, Arc<dyn LanguageModel>), SetupError> {
+pub(super) fn model(
+    name: Option<&str>,
+    backends: &Backends,
+) -> Result<(Arc<str>, Arc<dyn LanguageModel>), SetupError> {
     let default = || {
         let name = Arc::clone(&backends.default_model);
         let model = backends.models.get(&name).cloned();

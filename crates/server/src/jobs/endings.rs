@@ -1,17 +1,28 @@
-//! What is left to do when calls have ended: let receivers know, and delete the calls that asked for that.
+//! What is left to do when calls have ended: sum them up, let receivers know, and delete those that asked for that.
 //!
-//! What there is to do is in the store; a process that goes on where another one was cut off does it again from there.
+//! What there is to do is in the store; a process that goes on where another one was cut off does it again from there. Receivers wait
+//! for a summary, but not for long; one that comes later is kept all the same. Summaries are written a few at a time, beside calls and
+//! never before them.
 
+use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
-use antiphon_api::CallId;
-use tokio::time::sleep;
+use antiphon_api::{CallId, Timestamp};
+use futures::FutureExt as _;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
-use super::webhooks::Clock;
-use crate::call::Calls;
-use crate::storage::{AccountId, Deletion, Storage, StorageError};
+use super::clock::{Clock, earlier, later, until};
+use crate::call::summary::{Summarizer, SummaryError};
+use crate::call::{Calls, DeleteError};
+use crate::config::Summaries;
+use crate::storage::{
+    AccountId, Deletion, Ending, Severity, Storage, StorageError, StoredCall, StoredEvent, Summary,
+};
 
 /// Calls that are looked at in one go.
 const PAGE: u32 = 64;
@@ -19,30 +30,58 @@ const PAGE: u32 = 64;
 const LONGEST_NAP: Duration = Duration::from_secs(60);
 /// How long to wait for what could not be done.
 const RETRY: Duration = Duration::from_secs(1);
+/// The event of a call that could not be summed up.
+const SUMMARY_FAILED: &str = "summary.failed";
 
 /// Does what is left to do.
 #[derive(Clone)]
 pub struct Endings {
     calls: Calls,
     storage: Storage,
+    summarizer: Arc<Summarizer>,
+    settings: Summaries,
     clock: Clock,
 }
 
+/// The calls that are being summed up.
+#[derive(Default)]
+struct Writing {
+    tasks: JoinSet<CallId>,
+    calls: HashSet<CallId>,
+    /// Those that are to be, and have found no room yet.
+    waiting: HashSet<CallId>,
+}
+
+/// What is known of what is left to do.
+#[derive(Default)]
+struct Left {
+    /// When receivers have waited long enough for the first summary that is not there.
+    patience: Option<Timestamp>,
+    /// Whether something could not be done that can be later.
+    undone: bool,
+}
+
 impl Endings {
-    /// For these calls.
+    /// For these calls, summed up by this summarizer.
     #[must_use]
-    pub fn new(calls: Calls, storage: Storage, clock: Clock) -> Self {
-        Self { calls, storage, clock }
+    pub fn new(
+        calls: Calls,
+        storage: Storage,
+        summarizer: Arc<Summarizer>,
+        settings: Summaries,
+        clock: Clock,
+    ) -> Self {
+        Self { calls, storage, summarizer, settings, clock }
     }
 
-    /// Works until it is told to stop, and then once more.
+    /// Works until it is told to stop; then receivers are let know of all calls, and summaries are begun anew at the next start.
     pub async fn run(self, stop: CancellationToken) {
         let mut outbox = self.storage.deliveries.outbox();
+        let mut writing = Writing::default();
         loop {
             outbox.borrow_and_update();
-            let nap = match self.work().await {
-                Ok(true) => LONGEST_NAP,
-                Ok(false) => RETRY,
+            let nap = match self.work(&mut writing).await {
+                Ok(left) => self.nap(&left),
                 Err(error) => {
                     error!(%error, "calls that ended cannot be looked after; trying on");
                     RETRY
@@ -50,32 +89,122 @@ impl Endings {
             };
             tokio::select! {
                 () = stop.cancelled() => break,
+                done = writing.tasks.join_next(), if !writing.tasks.is_empty() => writing.collect(done),
                 // The sender is the store's own.
                 _ = outbox.changed() => {}
                 () = sleep(nap) => {}
             }
         }
-        if let Err(error) = self.work().await {
-            error!(%error, "calls that ended last are looked after at the next start");
+        drop(writing);
+        let now = (self.clock)();
+        if let Err(error) = self.release(now, now).await {
+            error!(%error, "receivers are told of the last calls at the next start");
         }
     }
 
-    /// Does what can be done now. Whether that is all.
-    async fn work(&self) -> Result<bool, StorageError> {
+    fn nap(&self, left: &Left) -> Duration {
+        let patience = left.patience.map(|moment| until(moment, (self.clock)()));
+        let nap = patience.map_or(LONGEST_NAP, |patience| patience.min(LONGEST_NAP));
+        if left.undone { nap.min(RETRY) } else { nap }
+    }
+
+    /// Does what can be done now, and begins the summaries that find room.
+    async fn work(&self, writing: &mut Writing) -> Result<Left, StorageError> {
+        let now = (self.clock)();
+        self.release(earlier(now, self.settings.wait), now).await?;
+        let mut left = Left::default();
         loop {
-            let endings = self.storage.endings.endings(PAGE).await?;
-            for ending in &endings {
-                self.storage.endings.finish_ending(ending.call, None, (self.clock)()).await?;
+            let limit = PAGE.saturating_add(u32::try_from(writing.calls.len()).unwrap_or(0));
+            let endings = self.storage.endings.endings(limit).await?;
+            let full_page = endings.len() >= limit as usize;
+            let held = endings.iter().find(|ending| ending.held);
+            left.patience = held.map(|ending| later(ending.ended, self.settings.wait));
+            writing.waiting.retain(|call| endings.iter().any(|ending| ending.call == *call));
+            let mut finished = false;
+            for ending in endings {
+                finished |= self.look_after(ending, writing).await?;
             }
-            if endings.len() < PAGE as usize {
+            if !(full_page && finished) {
                 break;
             }
         }
-        let mut all = true;
         for (account, call) in self.storage.endings.deletable(PAGE).await? {
-            all &= self.delete(account, call).await?;
+            left.undone |= !self.delete(account, call).await?;
         }
-        Ok(all)
+        Ok(left)
+    }
+
+    /// Has a call summed up, or is done with it. Whether it is.
+    async fn look_after(&self, ending: Ending, writing: &mut Writing) -> Result<bool, StorageError> {
+        let room = writing.calls.len() < self.settings.concurrency;
+        let call = ending.call;
+        if writing.calls.contains(&call) || (!room && writing.waiting.contains(&call)) {
+            return Ok(false);
+        }
+        // One that was deleted meanwhile has no ending any more.
+        let Some(stored) = self.storage.calls.find(call).await? else { return Ok(false) };
+        if !self.summarizer.wants(&stored) {
+            self.storage.endings.finish_ending(call, None, (self.clock)()).await?;
+            return Ok(true);
+        }
+        if room {
+            writing.waiting.remove(&call);
+            writing.calls.insert(call);
+            writing.tasks.spawn(self.clone().sum_up(stored));
+        } else {
+            writing.waiting.insert(call);
+        }
+        Ok(false)
+    }
+
+    /// Sums a call up, whatever comes of it.
+    async fn sum_up(self, call: StoredCall) -> CallId {
+        let id = call.id;
+        let work = AssertUnwindSafe(self.summarizer.summarize(&call)).catch_unwind();
+        let (summary, failure) = match timeout(self.settings.timeout, work).await {
+            Ok(Ok(Ok(summary))) => (summary, None),
+            // The store is away: the ending stays, and is looked after again.
+            Ok(Ok(Err(SummaryError::Storage(error)))) => {
+                error!(call = %id, %error, "a call cannot be summed up; trying again");
+                sleep(RETRY).await;
+                return id;
+            }
+            Ok(Ok(Err(error))) => (None, Some(error.to_string())),
+            Ok(Err(_)) => {
+                error!(call = %id, "summing a call up failed: this is a bug of the server");
+                (None, Some("the server failed".to_owned()))
+            }
+            Err(_) => (None, Some(format!("there was none within {:?}", self.settings.timeout))),
+        };
+        if let Some(why) = failure {
+            warn!(call = %id, why, "a call could not be summed up");
+            let event = StoredEvent {
+                stage: None,
+                at: (self.clock)(),
+                severity: Severity::Warning,
+                kind: SUMMARY_FAILED.to_owned(),
+                text: format!("the call could not be summed up: {why}"),
+                extras: None,
+            };
+            // The call may be deleted by now: the log has it.
+            let _ = self.storage.calls.append_events(id, &[event]).await;
+        }
+        self.finish(id, summary.as_ref()).await;
+        id
+    }
+
+    /// Keeps until it is kept: a summary is not asked for twice.
+    async fn finish(&self, call: CallId, summary: Option<&Summary>) {
+        while let Err(error) = self.storage.endings.finish_ending(call, summary, (self.clock)()).await {
+            error!(%call, %error, "a call's summary cannot be kept; trying on");
+            sleep(RETRY).await;
+        }
+    }
+
+    /// Lets receivers know of all calls that ended by a moment.
+    async fn release(&self, ended_by: Timestamp, now: Timestamp) -> Result<(), StorageError> {
+        while self.storage.endings.release_endings(ended_by, now, PAGE).await? >= PAGE {}
+        Ok(())
     }
 
     /// Deletes a call that asked for it. False if that has to wait.
@@ -86,12 +215,24 @@ impl Endings {
         match self.calls.delete(account, call, (self.clock)()).await {
             Ok(Deletion::Deleted) => info!(%call, "deleted, as its retention policy asks"),
             Ok(Deletion::Live | Deletion::Unknown) => {}
-            Err(crate::call::DeleteError::Storage(error)) => return Err(error),
-            Err(error @ crate::call::DeleteError::Recording(_)) => {
+            Err(DeleteError::Storage(error)) => return Err(error),
+            Err(error @ DeleteError::Recording(_)) => {
                 error!(%call, %error, "a call cannot be deleted as its retention policy asks; trying on");
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+}
+
+impl Writing {
+    fn collect(&mut self, done: Option<Result<CallId, JoinError>>) {
+        match done {
+            Some(Ok(call)) => {
+                self.calls.remove(&call);
+            }
+            Some(Err(error)) => error!(%error, "a summary's task failed: this is a bug of the server"),
+            None => {}
+        }
     }
 }

@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+use super::clock::{Clock, earlier, later, until};
 use crate::config::PublicUrl;
 use crate::storage::{
     AttemptOutcome, DeliveryKey, DueDelivery, EventNumber, Pending, Receiver, Severity, Storage,
@@ -28,9 +29,6 @@ use crate::storage::{
 };
 
 pub use courier::{Courier, Reply};
-
-/// What time it is. Given, so that hours can pass in a test.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// How often a delivery is attempted again (protocol.md 7.5.3).
 const RETRIES: u32 = 10;
@@ -99,7 +97,7 @@ impl Dispatcher {
         loop {
             outbox.borrow_and_update();
             let nap = match self.send_due(&mut traffic).await {
-                Ok(next) => next.map_or(LONGEST_NAP, |next| self.until(next)).min(LONGEST_NAP),
+                Ok(next) => next.map_or(LONGEST_NAP, |next| until(next, (self.clock)())).min(LONGEST_NAP),
                 Err(error) => {
                     error!(%error, "what is to be delivered cannot be looked up; trying on");
                     STORE_RETRY
@@ -280,11 +278,6 @@ impl Dispatcher {
             sleep(STORE_RETRY).await;
         }
     }
-
-    fn until(&self, moment: Timestamp) -> Duration {
-        let micros = moment.unix_micros().saturating_sub((self.clock)().unix_micros());
-        Duration::from_micros(u64::try_from(micros).unwrap_or(0))
-    }
 }
 
 impl Traffic {
@@ -331,16 +324,6 @@ impl Traffic {
 /// How long to wait for the next attempt after so many attempts and one more; none if that was the last.
 fn retry_after(attempts: u32) -> Option<Duration> {
     (attempts < RETRIES).then(|| FIRST_RETRY * 2_u32.pow(attempts))
-}
-
-fn later(moment: Timestamp, by: Duration) -> Timestamp {
-    let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
-    Timestamp::from_unix_micros(moment.unix_micros().saturating_add(micros)).unwrap_or(moment)
-}
-
-fn earlier(moment: Timestamp, by: Duration) -> Timestamp {
-    let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
-    Timestamp::from_unix_micros(moment.unix_micros().saturating_sub(micros)).unwrap_or(moment)
 }
 
 fn count(number: usize) -> u32 {

@@ -1,5 +1,6 @@
 //! How calls end, and what a server that starts anew makes of those that did not.
 
+use antiphon_server::config::Summarizing;
 use serde_json::json;
 
 use crate::caller::Caller;
@@ -50,4 +51,35 @@ async fn a_silent_user_is_spoken_to_and_then_left() {
     assert_eq!(caller.until_final("agent").await, "Bye.");
     assert_eq!(caller.until_closed().await, 1000);
     assert_eq!(stand.ended(&call).await["endReason"], "agent_hangup");
+}
+
+#[tokio::test]
+async fn a_call_is_summed_up_by_its_model_when_it_has_ended() {
+    let directory = std::env::temp_dir().join(format!("antiphon-call-{}", uuid::Uuid::new_v4()));
+    let always =
+        |config: &mut antiphon_server::config::Config| config.summaries.enabled = Summarizing::Always;
+    let stand = Stand::start_with(backends(&[]), directory, always).await;
+    let (call, mut caller) = stand.call(json!({"firstSpeakerSettings": {"agent": {"text": "Hello."}}})).await;
+    assert_eq!(caller.until_final("agent").await, "Hello.");
+    stand
+        .post(
+            &format!("/api/calls/{}/send_data_message", call["callId"].as_str().unwrap()),
+            json!({"type": "hang_up"}),
+        )
+        .await;
+    assert_eq!(stand.ended(&call).await["endReason"], "agent_hangup");
+    let path = format!("/api/calls/{}", call["callId"].as_str().unwrap());
+    let summed_up = loop {
+        let call = stand.get(&path).await;
+        if !call["summary"].is_null() {
+            break call;
+        }
+        tokio::task::yield_now().await;
+    };
+    // The script answers whatever it is asked; a real model would sum up.
+    assert_eq!((&summed_up["shortSummary"], &summed_up["summary"]), (&json!("Pardon?"), &json!("Pardon?")));
+    assert_eq!(stand.request(reqwest::Method::DELETE, &path, None).await.0, 204);
+    let stone = stand.get(&path.replace("/calls/", "/deleted_calls/")).await;
+    assert_eq!(stone["hadSummary"], true);
+    stand.stop().await;
 }

@@ -362,9 +362,11 @@ async fn a_voice_is_cloned_from_a_recording_which_lives_as_long_as_the_voice() {
     let by_voice = format!("/api/calls?voiceId={}", me["voiceId"].as_str().unwrap());
     assert_eq!(server.get(&by_voice).await.json()["total"], 2);
 
-    // It outlives the server, and goes with the voice.
+    // It outlives the server, unlike an upload that was cut off with it, and goes with the voice.
     let directory = server.stop().await;
+    std::fs::write(directory.0.join("voices/cut-off.partial"), "RIFF").unwrap();
     let server = Server::start_in(directory, with_cloning).await;
+    assert_eq!(samples(&server).len(), 2);
     heard(&server, &me).await;
     assert_eq!(server.delete(&path(&me)).await.status, 204);
     assert_eq!(samples(&server).len(), 1);

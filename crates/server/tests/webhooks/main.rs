@@ -6,3 +6,4 @@ mod callbacks;
 mod fairness;
 mod order;
 mod stand;
+mod summaries;

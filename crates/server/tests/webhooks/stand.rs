@@ -8,7 +8,8 @@ use antiphon_api::rest::calls::StartCallRequest;
 use antiphon_api::rest::webhooks::WebhookEvent;
 use antiphon_api::{CallId, Secret, Timestamp, WebhookId};
 use antiphon_engine::output::EndReason;
-use antiphon_server::jobs::webhooks::{Clock, Courier, Dispatcher, Reply};
+use antiphon_server::jobs::Clock;
+use antiphon_server::jobs::webhooks::{Courier, Dispatcher, Reply};
 use antiphon_server::outbound::Request;
 use antiphon_server::storage::{
     AccountId, Direction, Storage, StoredCall, StoredDelivery, StoredWebhook, WebhookHealth, Window,
@@ -224,8 +225,14 @@ impl Stand {
         assert!(self.storage.calls.mark_joined(call, self.now(), Some("web_0.4.1")).await.unwrap());
     }
 
-    pub(crate) async fn end(&self, call: CallId) {
+    /// The end of a call, as the call records it.
+    pub(crate) async fn hang_up(&self, call: CallId) {
         assert!(self.storage.calls.mark_ended(call, self.now(), EndReason::HangUp).await.unwrap());
+    }
+
+    /// The end of a call of which there is nothing to sum up.
+    pub(crate) async fn end(&self, call: CallId) {
+        self.hang_up(call).await;
         self.storage.endings.finish_ending(call, None, self.now()).await.unwrap();
     }
 
@@ -259,7 +266,7 @@ impl Stand {
         self.clock()()
     }
 
-    fn clock(&self) -> Clock {
+    pub(crate) fn clock(&self) -> Clock {
         let begin = self.town.begin;
         Arc::new(move || at(i64::try_from(begin.elapsed().as_micros()).unwrap()))
     }

@@ -15,6 +15,8 @@ use tokio::io::AsyncWriteExt as _;
 
 /// Bytes that a recording may have (protocol.md 7.4).
 pub(crate) const LARGEST: u64 = 10 * 1024 * 1024;
+/// What the names of files end with that are being uploaded.
+const PARTIAL: &str = "partial";
 /// Bytes at the beginning of a file that tell its format.
 const HEAD: usize = 12;
 
@@ -58,11 +60,22 @@ impl Samples {
         Self(Arc::new(Inner { directory, in_use: Mutex::default() }))
     }
 
+    /// Removes what uploads left that were cut off with the process: at a start, none can be under way.
+    pub(crate) fn forget_uploads(&self) {
+        let Ok(files) = std::fs::read_dir(&self.0.directory) else { return };
+        for file in files.filter_map(Result::ok) {
+            let path = file.path();
+            if path.extension().is_some_and(|end| end == PARTIAL) {
+                remove(&path);
+            }
+        }
+    }
+
     /// Begins to receive the recording of a voice.
     pub(crate) async fn receive(&self, voice: VoiceId) -> Result<Upload, UploadError> {
         tokio::fs::create_dir_all(&self.0.directory).await?;
         let complete = self.path(voice);
-        let partial = complete.with_extension("partial");
+        let partial = complete.with_extension(PARTIAL);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         // Whom it sounds like is nobody's business but the owner's.

@@ -23,7 +23,8 @@ impl EndingStore for Memory {
     }
 
     fn release_endings(&self, ended_by: Timestamp, now: Timestamp, limit: u32) -> Pending<'_, u32> {
-        self.changing(|contents| {
+        let mut released = false;
+        let done = self.at_once(|contents| {
             let outbox = &mut contents.outbox;
             let held = outbox.endings.iter().filter(|(_, ending)| ending.phase == Phase::Held);
             let held = held.filter(|(_, ending)| ending.ended <= ended_by);
@@ -37,8 +38,13 @@ impl EndingStore for Memory {
                 }
                 outbox.release(*call, now);
             }
+            released = !held.is_empty();
             Ok(u32::try_from(held.len()).unwrap_or(u32::MAX))
-        })
+        });
+        if released {
+            self.outbox.send_replace(());
+        }
+        done
     }
 
     fn finish_ending<'a>(

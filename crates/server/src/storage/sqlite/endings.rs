@@ -30,6 +30,15 @@ impl EndingStore for Sqlite {
 
     fn release_endings(&self, ended_by: Timestamp, now: Timestamp, limit: u32) -> Pending<'_, u32> {
         async move {
+            // Mostly there is none, and looking takes no lock.
+            let first = sqlx::query("SELECT 1 FROM endings WHERE phase = $1 AND ended_us <= $2 LIMIT 1")
+                .bind(Phase::Held.number())
+                .bind(ended_by.unix_micros())
+                .fetch_optional(&self.pool)
+                .await?;
+            if first.is_none() {
+                return Ok(0);
+            }
             let mut transaction = self.pool.begin_with(BEGIN).await?;
             let rows = sqlx::query(
                 "UPDATE endings SET phase = $3 WHERE call_id IN (SELECT call_id FROM endings \
@@ -46,7 +55,9 @@ impl EndingStore for Sqlite {
                 deliveries::release(&mut transaction, call, now).await?;
             }
             transaction.commit().await?;
-            self.outbox.send_replace(());
+            if !rows.is_empty() {
+                self.outbox.send_replace(());
+            }
             Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))
         }
         .boxed()

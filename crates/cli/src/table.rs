@@ -13,7 +13,7 @@ const LEAST: usize = 8;
 
 /// How a column takes a lack of room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Room {
+pub(crate) enum Room {
     /// It has to be seen as a whole.
     Whole,
     /// Its end may be cut off.
@@ -24,7 +24,7 @@ pub(super) enum Room {
 
 /// A table that is written in portions, the first of which decides how wide the columns are.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(crate) struct Table {
     columns: Vec<(&'static str, Room)>,
     /// Of the terminal, if it is written to one.
     width: Option<usize>,
@@ -32,12 +32,12 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn new(columns: Vec<(&'static str, Room)>, width: Option<usize>) -> Self {
+    pub(crate) fn new(columns: Vec<(&'static str, Room)>, width: Option<usize>) -> Self {
         Self { columns, width, widths: None }
     }
 
     /// Writes rows, and before the first ones the titles.
-    pub(super) fn write(&mut self, out: &mut impl Write, rows: &[Vec<String>]) -> io::Result<()> {
+    pub(crate) fn write(&mut self, out: &mut impl Write, rows: &[Vec<String>]) -> io::Result<()> {
         if self.widths.is_none() {
             let widths = self.fitting(rows);
             let titles: Vec<String> = self.columns.iter().map(|(title, _)| (*title).to_owned()).collect();

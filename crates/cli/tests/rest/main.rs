@@ -1,0 +1,9 @@
+//! The commands over the REST API: the real program against a real server on loopback.
+
+#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
+mod calls;
+mod definitions;
+mod mistakes;
+mod server;
+mod settings;
