@@ -83,7 +83,7 @@ impl Summaries {
             Summarizing::Always => true,
             Summarizing::Never => false,
             Summarizing::Auto => match models.get(model) {
-                Some(ModelConfig::Openai(_)) => true,
+                Some(ModelConfig::Anthropic(_) | ModelConfig::Openai(_)) => true,
                 Some(ModelConfig::Scripted(_)) | None => false,
             },
         }
