@@ -343,7 +343,9 @@ fn api_key(field: &str, env: Option<&str>, file: Option<&Path>) -> Result<Option
         }
     };
     let key = key.trim();
-    if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+    // The key of a Google service account is a whole JSON file.
+    let is_json = key.starts_with('{') && serde_json::from_str::<serde_json::Value>(key).is_ok();
+    if key.is_empty() || !is_json && !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         let problem = "the key is empty or holds characters that no HTTP header may have";
         return Err(BackendError::new(field, problem));
     }

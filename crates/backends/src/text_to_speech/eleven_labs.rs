@@ -48,7 +48,7 @@ pub struct ElevenLabsVoice {
     pub optimize_streaming_latency: Option<i32>,
     /// The highest sample rate to ask for. Default: 24,000.
     pub max_sample_rate: Option<u32>,
-    /// Whether SSML in the text is meant.
+    /// Whether SSML in the text is meant. Taken and not sent, since only the WebSocket of the provider knows it.
     pub enable_ssml_parsing: Option<bool>,
 }
 
@@ -129,9 +129,6 @@ impl Dialect for ElevenLabs {
         url.query_pairs_mut().append_pair("output_format", &format!("pcm_{}", self.rate()));
         if let Some(level) = self.voice.optimize_streaming_latency {
             url.query_pairs_mut().append_pair("optimize_streaming_latency", &level.to_string());
-        }
-        if let Some(ssml) = self.voice.enable_ssml_parsing {
-            url.query_pairs_mut().append_pair("enable_ssml_parsing", &ssml.to_string());
         }
         let mut headers = HeaderMap::new();
         headers.insert("xi-api-key", credential(&self.key)?);

@@ -3,6 +3,8 @@
 //! The interface that streams exists in gRPC only; here a sentence comes when all of it is made, and the next is made while it plays.
 //! Times of words are told for SSML alone, which these voices do not take.
 
+mod credential;
+
 use std::sync::Arc;
 
 use antiphon_audio::SampleRate;
@@ -14,8 +16,9 @@ use serde_json::{Value, json};
 use super::exchange::Question;
 use super::remote::frames::Framing;
 use super::remote::heard::Heard;
-use super::remote::{Dialect, credential, failure_in};
+use super::remote::{Dialect, failure_in};
 use super::{Capabilities, Request, base};
+pub(crate) use credential::GoogleCredential;
 
 /// The rate that is asked for, and that these voices have.
 const RATE: u32 = 24_000;
@@ -34,7 +37,7 @@ pub struct GoogleVoice {
 pub(crate) struct Google {
     pub(crate) voice: GoogleVoice,
     pub(crate) base: Arc<Url>,
-    pub(crate) key: Arc<str>,
+    pub(crate) credential: GoogleCredential,
 }
 
 impl Google {
@@ -69,7 +72,7 @@ impl Dialect for Google {
             body["audioConfig"]["speakingRate"] = json!(rate);
         }
         let mut headers = HeaderMap::new();
-        headers.insert("x-goog-api-key", credential(&self.key)?);
+        self.credential.sign(&mut headers)?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let url = base(&self.base, &["v1", "text:synthesize"]);
         Ok(Question { url, headers, body: body.to_string().into() })

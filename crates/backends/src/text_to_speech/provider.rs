@@ -19,7 +19,7 @@ use super::eleven_labs::ElevenLabs;
 use super::exchange::{Answer, Exchange, Question};
 use super::fallback::Fallback;
 use super::generic::{Generic, GenericVoice};
-use super::google::Google;
+use super::google::{Google, GoogleCredential};
 use super::inworld::Inworld;
 use super::lmnt::Lmnt;
 use super::polished::Polished;
@@ -179,7 +179,10 @@ impl Providers {
             Definition::ElevenLabs(voice) => self.remote(exchange, ElevenLabs { voice, base, key }),
             Definition::Cartesia(voice) => self.remote(exchange, Cartesia { voice, base, key }),
             Definition::Lmnt(voice) => self.remote(exchange, Lmnt { voice, base, key }),
-            Definition::Google(voice) => self.remote(exchange, Google { voice, base, key }),
+            Definition::Google(voice) => {
+                let credential = GoogleCredential::new(&key);
+                self.remote(exchange, Google { voice, base, credential })
+            }
             Definition::Inworld(voice) => self.remote(exchange, Inworld { voice, base, key }),
             Definition::Respeecher(voice) => self.remote(exchange, Respeecher { voice, base, key }),
         })

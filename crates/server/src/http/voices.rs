@@ -15,6 +15,7 @@ use antiphon_api::rest::calls::ExternalVoice;
 use antiphon_api::rest::tools::Ownership;
 use antiphon_api::rest::voices::{Voice, VoiceBillingStyle, VoiceProvider, VoiceRequest};
 use antiphon_api::{HIDDEN, VoiceId};
+use antiphon_backends::text_to_speech::provider::Provider;
 use axum::http::StatusCode;
 use serde_json::Value;
 
@@ -147,7 +148,14 @@ fn public_resource(http: &Http, voice: &PublicVoice<'_>) -> Voice {
         preview_url: preview_url(http, id),
         ownership: Ownership::Public,
         billing_style: VoiceBillingStyle::Included,
-        provider: None,
+        provider: http.backends.voice_definitions.get(voice.name).map(|known| match known.provider() {
+            Provider::ElevenLabs => VoiceProvider::ElevenLabs,
+            Provider::Cartesia => VoiceProvider::Cartesia,
+            Provider::Lmnt => VoiceProvider::Lmnt,
+            Provider::Google => VoiceProvider::Google,
+            Provider::Inworld => VoiceProvider::Inworld,
+            Provider::Respeecher => VoiceProvider::Respeecher,
+        }),
         definition: JsonObject::new(),
     }
 }

@@ -219,6 +219,8 @@ async fn overrides_change_a_providers_voice_and_nothing_else() {
         let message = refused["errors"]["voiceOverrides"][0].as_str().unwrap();
         assert!(message.contains(wanted), "{message}");
     }
+    let listed = stand.get("/api/voices?provider=eleven_labs").await;
+    assert_eq!((&listed["total"], &listed["results"][0]["name"]), (&json!(1), &json!("rachel")));
     // Clients carry settings of the hosted service's voices with them.
     let call = stand.create(json!({"voice": "Mark", "voiceOverrides": {"elevenLabs": {"speed": 1.1}}})).await;
     let events = events(&stand, &call).await;
@@ -241,6 +243,34 @@ async fn registered_voices_speak_too() {
     let overrides = json!({"voice": "Anna", "voiceOverrides": {"lmnt": {"speed": 1.0}}});
     let (status, refused) = stand.post("/api/calls", overrides).await;
     assert_eq!(status, 400, "{refused}");
+    stand.stop().await;
+}
+
+#[tokio::test]
+async fn an_accounts_own_key_comes_before_the_servers() {
+    let event = format!(
+        "data: {}\n\ndata: {}\n\n",
+        json!({"type": "chunk", "data": tone()}),
+        json!({"type": "done"})
+    );
+    let speaks = answer("200 OK", &event);
+    let endpoint = Endpoint::answering([speaks.clone(), speaks]).await;
+    let mut backends = backends(&[]);
+    backends.voice_providers = Arc::new(providers(Provider::Cartesia, &endpoint));
+    let stand = stand(backends).await;
+    for key in [json!("their-own-key"), Value::Null] {
+        let body = Some(json!({"cartesia": key}));
+        let (status, kept) = stand.request(Method::PATCH, "/api/accounts/me/tts_api_keys", body).await;
+        assert_eq!(status, 200, "{kept}");
+        let (call, mut caller) =
+            stand.call(greets(&json!({"externalVoice": {"cartesia": {"voiceId": "x"}}}))).await;
+        assert_eq!(caller.until_final("agent").await, GREETING);
+        caller.hang_up().await;
+        stand.ended(&call).await;
+    }
+    let requests = endpoint.requests();
+    assert!(requests[0].contains("x-api-key: their-own-key\r\n"), "{}", requests[0]);
+    assert!(requests[1].contains(&format!("x-api-key: {CANARY}\r\n")), "{}", requests[1]);
     stand.stop().await;
 }
 
