@@ -83,6 +83,10 @@ impl LanguageModel for Shared {
         .flat_map(stream::iter)
         .boxed()
     }
+
+    fn warm_up(&self, _: Request) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 const ANSWER: &str =
