@@ -216,7 +216,6 @@ async fn whole_calls(directory: &std::path::Path) {
     let voice: Arc<dyn TextToSpeech> = Arc::new(Humming::default());
     let backends = Backends {
         models: BTreeMap::from([(Arc::from("curious"), model)]),
-        subjects: Vec::new(),
         default_model: Arc::from("curious"),
         voices: BTreeMap::from([(Arc::from("hum"), voice)]),
         default_voice: Arc::from("hum"),
