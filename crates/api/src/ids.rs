@@ -101,6 +101,10 @@ id!(
     AgentRevisionId
 );
 id!(
+    /// A batch of scheduled calls.
+    BatchId
+);
+id!(
     /// A call. Whoever knows it may join the call.
     CallId
 );
@@ -123,6 +127,14 @@ id!(
 id!(
     /// Where documents of a corpus come from.
     CorpusSourceId
+);
+id!(
+    /// A registration with a SIP server.
+    SipRegistrationId
+);
+id!(
+    /// A limit on how many calls are created.
+    ThrottleId
 );
 id!(
     /// A durable or built-in tool.

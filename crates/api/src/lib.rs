@@ -63,8 +63,9 @@ pub use change::Change;
 pub use duration::{DurationError, WireDuration};
 pub use error::ErrorBody;
 pub use ids::{
-    AccountId, AgentId, AgentRevisionId, ApiKeyPrefix, ApiKeyPrefixError, CallId, CallStageId, CallToolId,
-    CorpusDocumentId, CorpusId, CorpusSourceId, IdError, ToolId, VoiceId, WebhookId,
+    AccountId, AgentId, AgentRevisionId, ApiKeyPrefix, ApiKeyPrefixError, BatchId, CallId, CallStageId,
+    CallToolId, CorpusDocumentId, CorpusId, CorpusSourceId, IdError, SipRegistrationId, ThrottleId, ToolId,
+    VoiceId, WebhookId,
 };
 pub use page::Page;
 pub use patch::Patch;

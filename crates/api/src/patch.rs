@@ -26,7 +26,8 @@ impl<T> Patch<T> {
 
 impl<T: DescribeFields + Describe> Describe for Patch<T> {
     fn describe(schemas: &mut Schemas) -> Schema {
-        let whole = T::describe(schemas);
+        // Only for its name: it may be that nothing else is written as a whole.
+        let whole = T::describe(&mut Schemas::default());
         let name = format!("{}Patch", whole.name().unwrap_or_default());
         let text = description(&format!(
             "What is changed: as `{}`, but with any of its fields, and at any depth. Objects are merged, all else is replaced, \

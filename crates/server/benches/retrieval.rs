@@ -214,6 +214,8 @@ async fn whole_calls(directory: &std::path::Path) {
         default_model: Arc::from("curious"),
         voices: BTreeMap::from([(Arc::from("hum"), voice)]),
         default_voice: Arc::from("hum"),
+        voice_definitions: BTreeMap::new(),
+        voice_providers: Arc::default(),
         speech_to_text: None,
         voice_activity: Arc::new(Earshot),
         turn_detector: None,

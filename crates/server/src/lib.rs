@@ -17,6 +17,7 @@ mod signature;
 pub mod simulation;
 pub mod storage;
 pub mod telemetry;
+mod telephony;
 mod templates;
 mod tools;
 pub mod transport;

@@ -5,6 +5,13 @@ use antiphon_api::{Secret, Timestamp};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
+/// A secret that nobody has: 64 hexadecimal digits.
+pub(crate) fn new_secret() -> Result<Secret, getrandom::Error> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(Secret::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
+}
+
 /// The time as it is signed: with an offset and not with `Z`, which older receivers do not read.
 pub(crate) fn timestamp(at: Timestamp) -> String {
     at.to_string().replace('Z', "+00:00")

@@ -16,6 +16,8 @@ mod memory;
 pub mod passages;
 pub(crate) mod relevance;
 mod sqlite;
+pub mod telephony;
+pub mod throttles;
 pub mod tools;
 pub mod voices;
 pub mod webhooks;
@@ -29,8 +31,8 @@ pub use accounts::{AccountId, AccountStore, DEFAULT_ACCOUNT, StoredAccount};
 pub use agents::{AgentOrder, AgentPlace, AgentStore, StoredAgent, StoredRevision};
 pub use api_keys::{Farewell, KeyPlace, KeyStore, MakeKeyError, NewKey, Parting, StoredKey};
 pub use calls::{
-    CallAgent, CallPlace, CallStore, Deletion, MessageChoice, MessagePlace, Severity, StoredCall,
-    StoredEvent, StoredMessage, StoredStage,
+    Admission, CallAgent, CallPlace, CallStore, Deletion, MessageChoice, MessagePlace, Severity, StoredCall,
+    StoredEvent, StoredMessage, StoredStage, Terms,
 };
 pub use catalog::{
     AgentDay, CallCatalog, CallFilter, CallKey, CallSort, CallSpan, EventChoice, EventPlace, HourOfCalls,
@@ -45,6 +47,8 @@ pub use deliveries::{
 };
 pub use endings::{Ending, EndingStore, Summary};
 pub use passages::{Contents, DocumentPlace, Found, Passage, PassageStore, StoredDocument, Wanted};
+pub use telephony::{Provider, ProviderSettings, StoredRegistration, TelephonyStore};
+pub use throttles::{Keeping, StoredThrottle, ThrottleDeletion, ThrottleStore};
 pub use tools::{StoredTool, ToolStore, ToolUse};
 pub use voices::{MostVoices, StoredVoice, VoiceKeeping, VoiceSource, VoiceStore};
 pub use webhooks::{StoredWebhook, WebhookHealth, WebhookPlace, WebhookStore};
@@ -71,6 +75,10 @@ pub struct Storage {
     pub agents: Arc<dyn AgentStore>,
     /// Tools that last, and which calls had them.
     pub tools: Arc<dyn ToolStore>,
+    /// Limits on how many calls are created.
+    pub throttles: Arc<dyn ThrottleStore>,
+    /// SIP, and accounts at telephony providers.
+    pub telephony: Arc<dyn TelephonyStore>,
     /// Voices of accounts' own.
     pub voices: Arc<dyn VoiceStore>,
     /// Who is told what happens to calls.
@@ -101,6 +109,8 @@ impl Storage {
             passages: database.clone(),
             agents: database.clone(),
             tools: database.clone(),
+            throttles: database.clone(),
+            telephony: database.clone(),
             voices: database.clone(),
             webhooks: database.clone(),
             deliveries: database.clone(),
@@ -122,6 +132,8 @@ impl Storage {
             passages: memory.clone(),
             agents: memory.clone(),
             tools: memory.clone(),
+            throttles: memory.clone(),
+            telephony: memory.clone(),
             voices: memory.clone(),
             webhooks: memory.clone(),
             deliveries: memory.clone(),

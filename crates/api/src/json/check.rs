@@ -59,6 +59,42 @@ impl<T, C: Check<T>> Check<Vec<T>> for Each<C> {
     }
 }
 
+/// How many items a list or an object may have, both bounds included.
+pub(crate) struct Items(pub(crate) usize, pub(crate) usize);
+
+impl Items {
+    fn check_count(&self, count: usize, reader: &mut Reader) {
+        if !(self.0..=self.1).contains(&count) {
+            reader.refuse(match self.0 {
+                0 => format!("has {count} items; use at most {}", self.1),
+                least => format!("has {count} items; use {least} to {}", self.1),
+            });
+        }
+    }
+}
+
+impl<T> Check<Vec<T>> for Items {
+    fn bound(&self, schema: Schema) -> Schema {
+        let schema = if self.0 == 0 { schema } else { schema.with("minItems", self.0) };
+        schema.with("maxItems", self.1)
+    }
+
+    fn check(&self, value: &Vec<T>, reader: &mut Reader) {
+        self.check_count(value.len(), reader);
+    }
+}
+
+impl<T> Check<BTreeMap<String, T>> for Items {
+    fn bound(&self, schema: Schema) -> Schema {
+        let schema = if self.0 == 0 { schema } else { schema.with("minProperties", self.0) };
+        schema.with("maxProperties", self.1)
+    }
+
+    fn check(&self, value: &BTreeMap<String, T>, reader: &mut Reader) {
+        self.check_count(value.len(), reader);
+    }
+}
+
 /// A number from the first to the second bound, both included.
 pub(crate) struct Within<N>(pub(crate) N, pub(crate) N);
 

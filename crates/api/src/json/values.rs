@@ -175,8 +175,12 @@ impl<T: FromJson> FromJson for Vec<T> {
                 return None;
             }
         };
+        let problems = reader.problem_count();
         let read = |(index, item)| reader.at(index, |reader: &mut Reader| T::from_json(item, reader));
-        Some(items.iter().enumerate().filter_map(read).collect())
+        let read: Self = items.iter().enumerate().filter_map(read).collect();
+        // Without what could not be read it is another list, of which nothing more shall be said.
+        let lacks_any = read.len() < items.len() && reader.problem_count() > problems;
+        (!lacks_any).then_some(read)
     }
 
     fn if_absent() -> Option<Self> {

@@ -98,6 +98,11 @@ endpoint! {
 }
 
 endpoint! {
+    /// Leads to what a call's SIP leg logged (protocol.md 7.6.6).
+    pub ReadCallSipLogs: Get "/api/calls/{call_id}/sip_logs" path CallId, -> 302 NoBody | 425
+}
+
+endpoint! {
     /// Lists the tools that a call has in its last stage: a plain array.
     pub ListCallTools: Get "/api/calls/{call_id}/tools" path CallId, -> 200 Vec<CallTool>
 }

@@ -3,7 +3,8 @@
 //! Names and tags are those that clients generated from the original's document have.
 
 use super::{
-    accounts, agents, api_keys, calls, corpora, deleted_calls, models, schema, tools, voices, webhooks,
+    accounts, agents, api_keys, call_throttles, calls, corpora, deleted_calls, models, schema, sip,
+    telephony_configs, tools, voices, webhooks,
 };
 use crate::endpoint::{Endpoint, Form as _, Method, PathArguments as _, Payload as _};
 use crate::schema::{DescribeFields as _, Object, Schema, Schemas, Side};
@@ -128,6 +129,8 @@ operations! {
         accounts::UpdateTtsKeys: "accounts_me_tts_api_keys_partial_update",
         accounts::ReadCallUsage: "accounts_me_usage_calls_retrieve",
         accounts::ReadConcurrency: "accounts_me_usage_concurrency_retrieve",
+        telephony_configs::ReadAccountTelephonyConfig: "accounts_me_telephony_config_retrieve" Deprecated,
+        telephony_configs::UpdateAccountTelephonyConfig: "accounts_me_telephony_config_partial_update" Deprecated,
     }
     "agents" {
         agents::ListAgents: "agents_list",
@@ -138,6 +141,15 @@ operations! {
         agents::ListAgentCalls: "agents_calls_list",
         agents::StartAgentCall: "agents_calls_create",
         agents::ListAgentUsage: "agents_usage_list",
+        telephony_configs::AnswerTelephonyProvider: "agents_telephony_xml" Open,
+    }
+    "call_throttles" {
+        call_throttles::ListThrottles: "call_throttles_list",
+        call_throttles::CreateThrottle: "call_throttles_create",
+        call_throttles::ReadThrottle: "call_throttles_retrieve",
+        call_throttles::ReplaceThrottle: "call_throttles_update",
+        call_throttles::UpdateThrottle: "call_throttles_partial_update",
+        call_throttles::DeleteThrottle: "call_throttles_destroy",
     }
     "api_keys" {
         api_keys::ListApiKeys: "api_keys_list",
@@ -155,6 +167,7 @@ operations! {
         calls::ListCallEvents: "calls_events_list",
         calls::ListCallMessages: "calls_messages_list",
         calls::ReadCallRecording: "calls_recording_retrieve",
+        calls::ReadCallSipLogs: "calls_sip_logs_retrieve",
         calls::SendDataMessage: "send_data_message_to_call",
         calls::ListCallStages: "calls_stages_list",
         calls::ReadCallStage: "calls_stages_retrieve",
@@ -190,6 +203,29 @@ operations! {
     }
     "schema" {
         schema::ReadSchema: "schema_retrieve" Open,
+    }
+    "sip" {
+        sip::ReadSipConfig: "sip_retrieve",
+        sip::UpdateSipConfig: "sip_partial_update",
+        sip::ListSipRegistrations: "sip_registrations_list",
+        sip::CreateSipRegistration: "sip_registrations_create",
+        sip::ReadSipRegistration: "sip_registrations_retrieve",
+        sip::UpdateSipRegistration: "sip_registrations_partial_update",
+        sip::DeleteSipRegistration: "sip_registrations_destroy",
+    }
+    "telephony_configs" {
+        telephony_configs::ReadPlivoConfig: "telephony_configs_plivo_retrieve",
+        telephony_configs::CreatePlivoConfig: "telephony_configs_plivo_create",
+        telephony_configs::UpdatePlivoConfig: "telephony_configs_plivo_partial_update",
+        telephony_configs::DeletePlivoConfig: "telephony_configs_plivo_destroy",
+        telephony_configs::ReadTelnyxConfig: "telephony_configs_telnyx_retrieve",
+        telephony_configs::CreateTelnyxConfig: "telephony_configs_telnyx_create",
+        telephony_configs::UpdateTelnyxConfig: "telephony_configs_telnyx_partial_update",
+        telephony_configs::DeleteTelnyxConfig: "telephony_configs_telnyx_destroy",
+        telephony_configs::ReadTwilioConfig: "telephony_configs_twilio_retrieve",
+        telephony_configs::CreateTwilioConfig: "telephony_configs_twilio_create",
+        telephony_configs::UpdateTwilioConfig: "telephony_configs_twilio_partial_update",
+        telephony_configs::DeleteTwilioConfig: "telephony_configs_twilio_destroy",
     }
     "tools" {
         tools::ListTools: "tools_list",

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use antiphon_api::realtime::ClientMessage;
 use antiphon_api::rest::calls::{CallMedium, Message, ServerWebSocketMedium, StartCallRequest, WebRtcMedium};
-use antiphon_api::{CallId, SampleRate, Timestamp};
+use antiphon_api::{CallId, SampleRate, ThrottleId, Timestamp};
 use antiphon_backends::registry::Backends;
 use antiphon_engine::output::EndReason;
 use futures::FutureExt as _;
@@ -41,7 +41,7 @@ use crate::config::{self, Calls as Settings, DefaultMedium, TurnTaking};
 use crate::outbound::Outbound;
 use crate::retrieval::Retrieval;
 use crate::storage::{
-    AccountId, Deletion, Direction, Storage, StorageError, StoredCall, StoredStage, Window,
+    AccountId, Admission, Deletion, Direction, Storage, StorageError, StoredCall, StoredStage, Terms, Window,
 };
 use crate::telemetry::traces::Traces;
 
@@ -95,6 +95,8 @@ pub struct CreateOptions {
     pub agent: Option<AgentCall>,
     /// Fields of the request that mean nothing here, by their dotted paths.
     pub ignored_fields: Vec<String>,
+    /// The throttle that the creation counts against.
+    pub throttle: Option<ThrottleId>,
 }
 
 /// Why a call is not created.
@@ -115,6 +117,15 @@ pub enum CreateError {
     /// The account has no such prior call.
     #[error("there is no such prior call")]
     NoPriorCall,
+    /// The throttle is gone: the caller names another one, or none.
+    #[error("there is no such throttle")]
+    NoThrottle,
+    /// As many calls were created as the throttle lets pass: the caller tries again.
+    #[error("the throttle lets no more calls pass for now")]
+    Throttled {
+        /// When.
+        retry_after: Duration,
+    },
     /// The server is stopping: the caller tries again, perhaps elsewhere.
     #[error("the server is stopping")]
     Stopping,
@@ -253,13 +264,14 @@ impl Calls {
             request,
         };
         let commands = self.admit(call.id, account)?;
-        let mut kept = self.0.storage.calls.insert(&call).await;
+        let terms = Terms { throttle: options.throttle };
+        let mut kept = self.keep(&call, &terms).await;
         if kept.is_ok() && !uses.is_empty() {
-            kept = self.0.storage.tools.note_uses(call.id, &uses).await;
+            kept = self.0.storage.tools.note_uses(call.id, &uses).await.map_err(CreateError::from);
         }
         if let Err(error) = kept {
             self.live().remove(call.id);
-            return Err(error.into());
+            return Err(error);
         }
         self.start(&call, setup, commands, Duration::ZERO);
         Ok(call)
@@ -450,6 +462,18 @@ impl Calls {
             ..message
         };
         Ok(slice.items.into_iter().map(|(_, stored)| strip(stored.message)).collect())
+    }
+
+    async fn keep(&self, call: &StoredCall, terms: &Terms) -> Result<(), CreateError> {
+        match self.0.storage.calls.insert_on(call, terms).await? {
+            Admission::Kept => Ok(()),
+            Admission::NoThrottle => Err(CreateError::NoThrottle),
+            Admission::Throttled { until } => {
+                let micros = until.unix_micros().saturating_sub(call.created.unix_micros());
+                let retry_after = Duration::from_micros(u64::try_from(micros).unwrap_or(0));
+                Err(CreateError::Throttled { retry_after })
+            }
+        }
     }
 
     /// Takes a place among the live calls, if there is one.

@@ -32,6 +32,14 @@ impl PublicUrl {
         }
     }
 
+    /// The host, without a port: a name or an address.
+    pub fn host(&self) -> &str {
+        match self.authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            Some(_) | None => &self.authority,
+        }
+    }
+
     /// The URL of `path` (which starts with a slash) for REST: `http` or `https`.
     pub fn rest(&self, path: &str) -> String {
         let scheme = if self.secure { "https" } else { "http" };
@@ -108,6 +116,18 @@ mod tests {
         ] {
             let url: PublicUrl = text.parse().unwrap();
             assert_eq!((url.rest("/x").as_str(), url.web_socket("/x").as_str()), (rest, web_socket));
+        }
+    }
+
+    #[test]
+    fn the_host_is_without_its_port() {
+        for (text, host) in [
+            ("https://voice.example.com", "voice.example.com"),
+            ("ws://10.0.0.5:8080/a/", "10.0.0.5"),
+            ("http://[::1]:9", "[::1]"),
+            ("http://[::1]", "[::1]"),
+        ] {
+            assert_eq!(text.parse::<PublicUrl>().unwrap().host(), host);
         }
     }
 

@@ -3,6 +3,7 @@
 pub(super) mod billing;
 pub(super) mod list;
 pub(super) mod read;
+pub(super) mod telephony_config;
 pub(super) mod tts_keys;
 pub(super) mod usage;
 

@@ -5,6 +5,7 @@ pub(super) mod create;
 pub(super) mod delete;
 pub(super) mod list;
 pub(super) mod read;
+pub(super) mod telephony_xml;
 pub(super) mod update;
 pub(super) mod usage;
 
@@ -20,7 +21,7 @@ use crate::call::{SetupError, agents};
 use crate::storage::{StoredAgent, StoredRevision};
 
 /// The account's agent with this id. Another account's agent is no agent.
-async fn own_agent(http: &Http, account: &Account, id: AgentId) -> Result<StoredAgent, ApiError> {
+pub(super) async fn own_agent(http: &Http, account: &Account, id: AgentId) -> Result<StoredAgent, ApiError> {
     http.storage.agents.find_agent(account.0, id).await?.ok_or_else(no_agent)
 }
 

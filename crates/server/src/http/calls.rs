@@ -9,6 +9,7 @@ pub(super) mod messages;
 pub(super) mod read;
 pub(super) mod recording;
 pub(super) mod send_data_message;
+pub(super) mod sip_logs;
 pub(super) mod stages;
 pub(super) mod tools;
 

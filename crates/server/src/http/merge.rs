@@ -11,7 +11,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 /// Objects with keys of somebody's own, in which two spellings are two keys.
-const FREE: [&str; 5] = ["additionalParams", "authTokens", "body", "contextSchema", "headers"];
+const FREE: [&str; 6] =
+    ["additionalParams", "authTokens", "body", "contextSchema", "headers", "requestContextMapping"];
 /// Objects of which one key is set.
 const CHOICES: [&str; 6] =
     ["definition", "externalVoice", "firstSpeakerSettings", "medium", "sip", "voiceOverrides"];

@@ -62,6 +62,14 @@ impl<E: Endpoint<Path: Send, Query: Send>> FromRequest<Http> for Requested<E> {
     }
 }
 
+/// Fields that mean nothing are a mistake, if the operator wants it so (protocol.md A-13).
+pub(super) fn insist_on_known(http: &Http, ignored: Vec<String>) -> Result<(), ApiError> {
+    match http.server.strict_fields && !ignored.is_empty() {
+        true => Err(ApiError::fields(ignored, "does not exist; leave it out")),
+        false => Ok(()),
+    }
+}
+
 fn unreadable(error: &BytesRejection, limit: usize) -> ApiError {
     match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(

@@ -12,10 +12,13 @@ use antiphon_api::rest::agents::{
 use antiphon_api::rest::api_keys::{
     CreateApiKey, DeleteApiKey, ListApiKeys, ReadApiKey, ReplaceApiKey, UpdateApiKey,
 };
+use antiphon_api::rest::call_throttles::{
+    CreateThrottle, DeleteThrottle, ListThrottles, ReadThrottle, ReplaceThrottle, UpdateThrottle,
+};
 use antiphon_api::rest::calls::{
     CreateCall, DeleteCall, ListCallEvents, ListCallMessages, ListCallStages, ListCallTools, ListCalls,
-    ListStageMessages, ListStageTools, ReadCall, ReadCallRecording, ReadCallStage, ReadMessageAudio,
-    SendDataMessage,
+    ListStageMessages, ListStageTools, ReadCall, ReadCallRecording, ReadCallSipLogs, ReadCallStage,
+    ReadMessageAudio, SendDataMessage,
 };
 use antiphon_api::rest::corpora::{
     CreateCorpus, CreateCorpusSource, CreateCorpusUpload, DeleteCorpus, DeleteCorpusSource, ListCorpora,
@@ -25,6 +28,13 @@ use antiphon_api::rest::corpora::{
 use antiphon_api::rest::deleted_calls::{ListDeletedCalls, ReadDeletedCall};
 use antiphon_api::rest::models::ListModels;
 use antiphon_api::rest::schema::ReadSchema;
+use antiphon_api::rest::sip::{
+    CreateSipRegistration, DeleteSipRegistration, ListSipRegistrations, ReadSipConfig, ReadSipRegistration,
+    UpdateSipConfig, UpdateSipRegistration,
+};
+use antiphon_api::rest::telephony_configs::{
+    AnswerTelephonyProvider, ReadAccountTelephonyConfig, UpdateAccountTelephonyConfig,
+};
 use antiphon_api::rest::tools::{
     CreateTool, DeleteTool, ListToolHistory, ListTools, ReadTool, TestTool, UpdateTool,
 };
@@ -46,9 +56,10 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
 
 use super::error::ApiError;
+use super::telephony_configs::{Place, Plivo, Telnyx, Twilio};
 use super::{
-    Http, accounts, agents, api_keys, auth, calls, corpora, corpus_uploads, deleted_calls, health, join,
-    models, schema, tools, trace, voice_preview, voices, webhooks,
+    Http, accounts, agents, api_keys, auth, call_throttles, calls, corpora, corpus_uploads, deleted_calls,
+    health, join, models, schema, sip, telephony_configs, tools, trace, voice_preview, voices, webhooks,
 };
 
 /// All routes, and what surrounds them.
@@ -128,6 +139,27 @@ fn routes() -> Routes {
     let routes = endpoint::<ReadBillingUsage, _>(routes, accounts::billing::usage::usage);
     let routes = endpoint::<ReadCallUsage, _>(routes, accounts::usage::calls::calls);
     let routes = endpoint::<ReadConcurrency, _>(routes, accounts::usage::concurrency::concurrency);
+    let routes = endpoint::<CreateThrottle, _>(routes, call_throttles::create::create);
+    let routes = endpoint::<ListThrottles, _>(routes, call_throttles::list::list);
+    let routes = endpoint::<ReadThrottle, _>(routes, call_throttles::read::read);
+    let routes = endpoint::<ReplaceThrottle, _>(routes, call_throttles::replace::replace);
+    let routes = endpoint::<UpdateThrottle, _>(routes, call_throttles::update::update);
+    let routes = endpoint::<DeleteThrottle, _>(routes, call_throttles::delete::delete);
+    let routes = endpoint::<ReadCallSipLogs, _>(routes, calls::sip_logs::sip_logs);
+    let routes = endpoint::<ReadSipConfig, _>(routes, sip::read::read);
+    let routes = endpoint::<UpdateSipConfig, _>(routes, sip::update::update);
+    let routes = endpoint::<CreateSipRegistration, _>(routes, sip::registrations::create::create);
+    let routes = endpoint::<ListSipRegistrations, _>(routes, sip::registrations::list::list);
+    let routes = endpoint::<ReadSipRegistration, _>(routes, sip::registrations::read::read);
+    let routes = endpoint::<UpdateSipRegistration, _>(routes, sip::registrations::update::update);
+    let routes = endpoint::<DeleteSipRegistration, _>(routes, sip::registrations::delete::delete);
+    let routes = provider::<Plivo>(routes);
+    let routes = provider::<Telnyx>(routes);
+    let routes = provider::<Twilio>(routes);
+    let routes = endpoint::<ReadAccountTelephonyConfig, _>(routes, accounts::telephony_config::read::read);
+    let routes =
+        endpoint::<UpdateAccountTelephonyConfig, _>(routes, accounts::telephony_config::update::update);
+    let routes = endpoint::<AnswerTelephonyProvider, _>(routes, agents::telephony_xml::telephony_xml);
     let routes = endpoint::<ListInvoices, _>(routes, accounts::billing::invoices::invoices);
     let routes = endpoint::<ReadTtsKeys, _>(routes, accounts::tts_keys::read);
     let routes = endpoint::<UpdateTtsKeys, _>(routes, accounts::tts_keys::update);
@@ -151,6 +183,14 @@ fn routes() -> Routes {
 struct Routes {
     router: Router<Http>,
     served: Vec<(Method, &'static str)>,
+}
+
+/// The routes of one telephony provider's configuration.
+fn provider<P: Place>(routes: Routes) -> Routes {
+    let routes = endpoint::<P::Create, _>(routes, telephony_configs::create::create::<P>);
+    let routes = endpoint::<P::Read, _>(routes, telephony_configs::read::read::<P>);
+    let routes = endpoint::<P::Update, _>(routes, telephony_configs::update::update::<P>);
+    endpoint::<P::Delete, _>(routes, telephony_configs::delete::delete::<P>)
 }
 
 /// What holds for all routes: ids and spans around everything, then CORS, then panics, then limits.
@@ -202,7 +242,7 @@ fn cors(api_key: bool) -> CorsLayer {
             axum::http::Method::PUT,
         ])
         .allow_headers(headers)
-        .expose_headers([trace::REQUEST_ID])
+        .expose_headers([axum::http::header::RETRY_AFTER, trace::REQUEST_ID])
 }
 
 #[cfg(test)]

@@ -71,6 +71,8 @@ pub trait AgentStore: Send + Sync {
     fn insert_agent<'a>(&'a self, agent: &'a StoredAgent) -> Pending<'a, ()>;
     /// The account's agent with this id.
     fn find_agent(&self, account: AccountId, id: AgentId) -> Pending<'_, Option<StoredAgent>>;
+    /// The agent with this id, whosever it is: for those who prove otherwise that they may use it.
+    fn agent_of_any_account(&self, id: AgentId) -> Pending<'_, Option<StoredAgent>>;
     /// Part of the account's agents: those with `search` in their name, in any letter case.
     fn agents<'a>(
         &'a self,

@@ -1,7 +1,7 @@
 //! Calls, the messages in them and what happened to them.
 
 use antiphon_api::rest::calls::{Message, RetentionPolicy, StartCallRequest};
-use antiphon_api::{AgentId, AgentRevisionId, CallId, CallStageId, Timestamp};
+use antiphon_api::{AgentId, AgentRevisionId, CallId, CallStageId, ThrottleId, Timestamp};
 use antiphon_engine::output::EndReason;
 use serde_json::Value;
 
@@ -169,10 +169,41 @@ pub enum Deletion {
     Unknown,
 }
 
+/// What a new call has to meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Terms {
+    /// The throttle that has to let it pass, and then counts it.
+    pub throttle: Option<ThrottleId>,
+}
+
+/// What became of a new call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// It is kept.
+    Kept,
+    /// The throttle has no room for it.
+    Throttled {
+        /// When it has room again, if nothing else is created meanwhile.
+        until: Timestamp,
+    },
+    /// There is no such throttle.
+    NoThrottle,
+}
+
+impl Admission {
+    /// There is no room until so many microseconds after the beginning of 1970.
+    pub(super) fn throttled(until_us: i64) -> Self {
+        let last = || Timestamp::from(jiff::Timestamp::MAX);
+        Self::Throttled { until: Timestamp::from_unix_micros(until_us).unwrap_or_else(|_| last()) }
+    }
+}
+
 /// Where calls are kept.
 pub trait CallStore: Send + Sync {
     /// Keeps a new call.
     fn insert<'a>(&'a self, call: &'a StoredCall) -> Pending<'a, ()>;
+    /// Keeps a new call if it meets the terms, in one go: what is counted and what is kept are the same.
+    fn insert_on<'a>(&'a self, call: &'a StoredCall, terms: &'a Terms) -> Pending<'a, Admission>;
     /// The call with this id, whosever it is.
     fn find(&self, id: CallId) -> Pending<'_, Option<StoredCall>>;
     /// All calls that have not ended, oldest first: what a server finds when it starts after a crash.

@@ -10,6 +10,8 @@ mod corpora;
 mod deliveries;
 mod endings;
 mod passages;
+mod telephony;
+mod throttles;
 mod tools;
 mod voices;
 mod webhooks;
@@ -17,6 +19,7 @@ mod webhooks;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use antiphon_api::rest::sip::SipSettings;
 use antiphon_api::rest::webhooks::WebhookEvent;
 use antiphon_api::{AgentId, CallId, Secret, Timestamp, WebhookId};
 use antiphon_engine::output::EndReason;
@@ -26,9 +29,10 @@ use tokio::sync::watch;
 
 use super::endings::Phase;
 use super::{
-    AccountId, CallStore, Database, Deletion, Direction, EventNumber, MessageChoice, MessagePlace, Pending,
-    Severity, Slice, StorageError, StoredAccount, StoredAgent, StoredCall, StoredEvent, StoredKey,
-    StoredMessage, StoredStage, StoredTool, StoredVoice, StoredWebhook, Tombstone, ToolUse, Window,
+    AccountId, Admission, CallStore, Database, Deletion, Direction, EventNumber, MessageChoice, MessagePlace,
+    Pending, Provider, ProviderSettings, Severity, Slice, StorageError, StoredAccount, StoredAgent,
+    StoredCall, StoredEvent, StoredKey, StoredMessage, StoredRegistration, StoredStage, StoredThrottle,
+    StoredTool, StoredVoice, StoredWebhook, Terms, Tombstone, ToolUse, Window,
 };
 use deliveries::{KeptEnding, Outbox};
 
@@ -51,6 +55,12 @@ struct Contents {
     tombstones: Vec<(Tombstone, Option<AgentId>)>,
     /// By age.
     tools: Vec<StoredTool>,
+    /// Each with the calls that it has counted.
+    throttles: Vec<(StoredThrottle, Vec<Timestamp>)>,
+    /// Each with its version, and so are the two below.
+    sip_settings: HashMap<AccountId, (SipSettings, u64)>,
+    sip_registrations: Vec<(StoredRegistration, u64)>,
+    provider_settings: HashMap<(AccountId, Provider), (ProviderSettings, u64)>,
     corpora: corpora::Corpora,
     /// By age.
     voices: Vec<StoredVoice>,
@@ -112,23 +122,17 @@ impl Database for Memory {
 
 impl CallStore for Memory {
     fn insert<'a>(&'a self, call: &'a StoredCall) -> Pending<'a, ()> {
+        self.changing(|contents| contents.insert(call))
+    }
+
+    fn insert_on<'a>(&'a self, call: &'a StoredCall, terms: &'a Terms) -> Pending<'a, Admission> {
         self.changing(|contents| {
-            if contents.calls.contains_key(&call.id) {
-                return Err(nonsense(call.id, "the id is taken"));
+            if let Some(throttle) = terms.throttle
+                && let Err(refused) = contents.count(throttle, call.created)
+            {
+                return Ok(refused);
             }
-            let kept = Kept {
-                call: call.clone(),
-                messages: Vec::new(),
-                stages: Vec::new(),
-                events: Vec::new(),
-                uses: Vec::new(),
-            };
-            contents.calls.insert(call.id, kept);
-            if let Some(agent) = call.agent.as_ref().and_then(|agent| contents.agents.get_mut(&agent.id)) {
-                agent.calls += 1;
-            }
-            contents.tell(call.id, WebhookEvent::Started, call.created);
-            Ok(())
+            contents.insert(call).map(|()| Admission::Kept)
         })
     }
 
@@ -268,6 +272,25 @@ impl CallStore for Memory {
 }
 
 impl Contents {
+    fn insert(&mut self, call: &StoredCall) -> Result<(), StorageError> {
+        if self.calls.contains_key(&call.id) {
+            return Err(nonsense(call.id, "the id is taken"));
+        }
+        let kept = Kept {
+            call: call.clone(),
+            messages: Vec::new(),
+            stages: Vec::new(),
+            events: Vec::new(),
+            uses: Vec::new(),
+        };
+        self.calls.insert(call.id, kept);
+        if let Some(agent) = call.agent.as_ref().and_then(|agent| self.agents.get_mut(&agent.id)) {
+            agent.calls += 1;
+        }
+        self.tell(call.id, WebhookEvent::Started, call.created);
+        Ok(())
+    }
+
     /// Keeps what happened to a call for everybody who wants to know.
     fn tell(&mut self, call: CallId, event: WebhookEvent, at: Timestamp) {
         if let Some(kept) = self.calls.get(&call) {

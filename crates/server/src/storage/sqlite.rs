@@ -14,6 +14,8 @@ mod endings;
 mod messages;
 mod passages;
 mod stages;
+mod telephony;
+mod throttles;
 mod tools;
 mod voices;
 mod webhooks;
@@ -99,11 +101,13 @@ fn migrations() -> Migrator {
         one(4, "agents", include_str!("../../migrations/sqlite/0004_agents.sql")),
         one(5, "call lists", include_str!("../../migrations/sqlite/0005_call_lists.sql")),
         one(10, "corpora", include_str!("../../migrations/sqlite/0010_corpora.sql")),
-        one(14, "tenants", include_str!("../../migrations/sqlite/0014_tenants.sql")),
-        one(15, "call search", include_str!("../../migrations/sqlite/0015_call_search.sql")),
-        one(19, "voices", include_str!("../../migrations/sqlite/0019_voices.sql")),
         one(12, "webhooks", include_str!("../../migrations/sqlite/0012_webhooks.sql")),
         one(13, "summaries", include_str!("../../migrations/sqlite/0013_summaries.sql")),
+        one(14, "tenants", include_str!("../../migrations/sqlite/0014_tenants.sql")),
+        one(15, "call search", include_str!("../../migrations/sqlite/0015_call_search.sql")),
+        one(16, "throttles", include_str!("../../migrations/sqlite/0016_throttles.sql")),
+        one(18, "telephony", include_str!("../../migrations/sqlite/0018_telephony.sql")),
+        one(19, "voices", include_str!("../../migrations/sqlite/0019_voices.sql")),
     ])
 }
 
@@ -155,6 +159,12 @@ impl<'r> Reading<'r> {
     fn count(&self, column: &'static str) -> Result<u32, StorageError> {
         let count: i64 = self.plain(column)?;
         u32::try_from(count).map_err(|error| self.wrong(column, &error))
+    }
+
+    /// A column with how often something was changed.
+    fn version(&self, column: &'static str) -> Result<u64, StorageError> {
+        let version: i64 = self.plain(column)?;
+        u64::try_from(version).map_err(|error| self.wrong(column, &error))
     }
 
     /// A column with a text that says a `T`.

@@ -7,8 +7,8 @@ use antiphon_api::{CallId, Timestamp};
 use antiphon_engine::output::EndReason;
 use antiphon_server::call::leg::CloseCode;
 use antiphon_server::storage::{
-    AccountId, CallStore, Deletion, MessageChoice, MessagePlace, Pending, Severity, Slice, Storage,
-    StorageError, StoredCall, StoredEvent, StoredMessage, StoredStage, Window,
+    AccountId, Admission, CallStore, Deletion, MessageChoice, MessagePlace, Pending, Severity, Slice,
+    Storage, StorageError, StoredCall, StoredEvent, StoredMessage, StoredStage, Terms, Window,
 };
 use futures::FutureExt as _;
 use serde_json::json;
@@ -45,6 +45,10 @@ impl Unwell {
 impl CallStore for Unwell {
     fn insert<'a>(&'a self, call: &'a StoredCall) -> Pending<'a, ()> {
         self.behind.insert(call)
+    }
+
+    fn insert_on<'a>(&'a self, call: &'a StoredCall, terms: &'a Terms) -> Pending<'a, Admission> {
+        self.behind.insert_on(call, terms)
     }
 
     fn find(&self, id: CallId) -> Pending<'_, Option<StoredCall>> {

@@ -57,6 +57,11 @@ impl Owner {
         let tool = made("/api/tools", tool()).await;
         let voice = made("/api/voices", voice()).await;
         let webhook = made("/api/webhooks", webhook()).await;
+        let throttle = made("/api/call_throttles", throttle()).await;
+        let registration = made("/api/sip/registrations", registration()).await;
+        let corpus = made("/api/corpora", json!({"name": "owners-corpus"})).await;
+        let corpus_path = format!("/api/corpora/{}", id(&corpus, "corpusId"));
+        let (source, document) = Self::source(server, &corpus_path).await;
         let key = made("/api/api_keys", json!({"name": "owners-second"})).await;
         assert_ne!(agent_call["callId"], call["callId"]);
         let deleted = Self::deleted_call(server).await;
@@ -66,14 +71,41 @@ impl Owner {
                 ("api_key_prefix", id(&key, "prefix")),
                 ("call_id", id(&call, "callId")),
                 ("call_stage_id", id(&stages["results"][0], "callStageId")),
+                ("corpus_id", id(&corpus, "corpusId")),
                 ("deleted_call_id", deleted),
+                ("document_id", document),
                 ("call_stage_message_index", "0".to_owned()),
+                ("registration_id", id(&registration, "registrationId")),
+                ("source_id", source),
+                ("throttle_id", id(&throttle, "throttleId")),
                 ("tool_id", id(&tool, "toolId")),
                 ("voice_id", id(&voice, "voiceId")),
                 ("webhook_id", id(&webhook, "webhookId")),
             ]
             .into(),
         }
+    }
+
+    /// The ids of a source of a corpus and of its document.
+    async fn source(server: &Server, corpus: &str) -> (String, String) {
+        let upload = json!({"mimeType": "text/plain", "fileName": "owners-file.txt"});
+        let upload = ask(server, OWNERS_KEY, Verb::Post, &format!("{corpus}/uploads"), &upload).await.json();
+        let base = server.running.public_url().rest("");
+        let place =
+            upload["presignedUrl"].as_str().unwrap().strip_prefix(base.trim_end_matches('/')).unwrap();
+        let file = server.request(Method::PUT, place).header("Content-Type", "text/plain").body("Cakes.");
+        assert_eq!(answer(file).await.status, 200);
+        let document = upload["documentId"].as_str().unwrap().to_owned();
+        let source = json!({"name": "owners-source", "upload": {"documentIds": [document]}});
+        let source = ask(server, OWNERS_KEY, Verb::Post, &format!("{corpus}/sources"), &source).await.json();
+        let source = source["sourceId"].as_str().unwrap().to_owned();
+        let path = format!("{corpus}/sources/{source}");
+        while ask(server, OWNERS_KEY, Verb::Get, &path, &Value::Null).await.json()["stats"]["status"]
+            != "SOURCE_STATUS_READY"
+        {
+            tokio::task::yield_now().await;
+        }
+        (source, document)
     }
 
     /// The id of a call of which only a tombstone is left.
@@ -149,12 +181,45 @@ fn webhook() -> Value {
     json!({"url": "https://example.com/owners-webhook", "events": ["call.ended"]})
 }
 
+fn throttle() -> Value {
+    json!({"name": "owners-throttle", "rules": [{"maxCalls": 100, "windowSeconds": 1}]})
+}
+
+fn registration() -> Value {
+    json!({"username": "owners-desk", "password": "secret", "proxy": "sip.example.com"})
+}
+
+/// Accounts at telephony providers that may create calls with an agent, by the providers' names.
+fn providers(agent: &str) -> [(&'static str, Value); 3] {
+    let key = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=";
+    [
+        ("plivo", json!({"authId": "MA0123456789ABCDEF01", "authToken": "secret-token"})),
+        (
+            "telnyx",
+            json!({"accountSid": "a", "applicationSid": "b", "apiKey": "secret-key", "publicKey": key}),
+        ),
+        ("twilio", json!({"accountSid": format!("AC{}", "0".repeat(32)), "authToken": "secret-token"})),
+    ]
+    .map(|(name, mut settings)| {
+        settings["callCreationAllowedAgentIds"] = json!([agent]);
+        (name, settings)
+    })
+}
+
 /// A body with which the operation would succeed.
 fn body(verb: Verb, template: &str) -> Value {
     match (verb, template) {
         (Verb::Get | Verb::Delete, _) => Value::Null,
+        (Verb::Post, "/api/corpora/{corpus_id}/query") => json!({"query": "cakes"}),
+        (Verb::Post, "/api/corpora/{corpus_id}/uploads") => json!({"mimeType": "text/plain"}),
+        (Verb::Post, "/api/corpora/{corpus_id}/sources")
+        | (Verb::Put | Verb::Patch, "/api/corpora/{corpus_id}/sources/{source_id}") => {
+            json!({"upload": {"documentIds": [Uuid::from_u128(1).to_string()]}})
+        }
+        (Verb::Put, "/api/corpora/{corpus_id}") => json!({"name": "owners-corpus"}),
         (Verb::Put, "/api/tools/{tool_id}") => tool(),
         (Verb::Put, "/api/webhooks/{webhook_id}") => webhook(),
+        (Verb::Put, "/api/call_throttles/{throttle_id}") => throttle(),
         (Verb::Put, "/api/voices/{voice_id}") => voice(),
         (Verb::Post, "/api/calls/{call_id}/send_data_message") => json!({"type": "hang_up"}),
         (Verb::Patch | Verb::Put, "/api/api_keys/{api_key_prefix}") => json!({"revoked": true}),
@@ -165,14 +230,28 @@ fn body(verb: Verb, template: &str) -> Value {
 /// Where somebody else's things can be named without being in the path: each with the status that a stranger gets for it.
 fn references(owner: &Owner) -> Vec<(Verb, String, Value, u16)> {
     let id = |name| owner.ids[name].as_str();
+    let with_corpus =
+        json!({"toolName": "queryCorpus", "parameterOverrides": {"corpus_id": id("corpus_id")}});
     let mut of_agent = webhook();
     of_agent["agentId"] = json!(id("agent_id"));
-    vec![
+    let providers = providers(id("agent_id")).into_iter().flat_map(|(name, settings)| {
+        let path = format!("/api/telephony_configs/{name}");
+        // What the stranger has not, the stranger cannot change either.
+        [(Verb::Post, path.clone(), settings.clone(), 400), (Verb::Patch, path, settings, 404)]
+    });
+    let [.., (_, twilio)] = self::providers(id("agent_id"));
+    let others = vec![
+        (Verb::Post, format!("/api/calls?throttle={}", id("throttle_id")), json!({}), 400),
+        (Verb::Post, "/api/calls?throttle=owners-throttle".to_owned(), json!({}), 400),
+        (Verb::Patch, "/api/sip".to_owned(), json!({"allowedAgents": [{"agentId": id("agent_id")}]}), 400),
+        (Verb::Patch, "/api/accounts/me/telephony_config".to_owned(), json!({"twilio": twilio}), 400),
         (Verb::Post, format!("/api/calls?priorCallId={}", id("call_id")), json!({}), 404),
         (Verb::Post, "/api/calls".to_owned(), json!({"selectedTools": [{"toolId": id("tool_id")}]}), 400),
         (Verb::Post, "/api/calls".to_owned(), json!({"selectedTools": [{"toolName": "owners-tool"}]}), 400),
+        (Verb::Post, "/api/calls".to_owned(), json!({"selectedTools": [with_corpus]}), 400),
         (Verb::Post, "/api/webhooks".to_owned(), of_agent, 400),
-    ]
+    ];
+    others.into_iter().chain(providers).collect()
 }
 
 /// Operations without ids that can name nothing of anybody's.
@@ -180,8 +259,9 @@ fn plain(verb: Verb, template: &str) -> bool {
     matches!(
         (verb, template),
         (Verb::Post, "/api/agents" | "/api/tools" | "/api/api_keys" | "/api/voices" | "/api/voice_preview")
+            | (Verb::Post, "/api/corpora" | "/api/call_throttles" | "/api/sip/registrations")
             | (Verb::Patch, "/api/accounts/me/tts_api_keys")
-    )
+    ) || (verb == Verb::Delete && template.starts_with("/api/telephony_configs/"))
 }
 
 #[tokio::test]
@@ -219,7 +299,9 @@ async fn whatever_one_account_has_another_can_neither_see_nor_touch() {
         match verb {
             Verb::Get => {
                 let lists = of_stranger(Verb::Get, template, &Value::Null).await;
-                assert_eq!(lists.status, 200, "{template}: {}", lists.text);
+                // An account at a provider is there or not.
+                let expected = if template.starts_with("/api/telephony_configs/") { 404 } else { 200 };
+                assert_eq!(lists.status, expected, "{template}: {}", lists.text);
                 for (name, id) in owner.ids.iter().filter(|(name, _)| **name != "call_stage_message_index") {
                     assert!(
                         !lists.text.contains(id.as_str()),
@@ -239,7 +321,7 @@ async fn whatever_one_account_has_another_can_neither_see_nor_touch() {
             }
         }
     }
-    let in_no_list = ["call_stage_id", "call_stage_message_index"];
+    let in_no_list = ["call_stage_id", "call_stage_message_index", "document_id", "source_id"];
     for (name, id) in owner.ids.iter().filter(|(name, _)| !in_no_list.contains(name)) {
         assert!(shown.contains(id.as_str()), "the owner's lists show a {name}");
     }

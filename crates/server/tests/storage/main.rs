@@ -7,6 +7,8 @@ mod agents;
 mod catalog;
 mod contract;
 mod corpora;
+mod telephony;
+mod throttles;
 mod voices;
 mod webhooks;
 
@@ -79,6 +81,16 @@ contract! {
     deleted_calls_are_found_by_no_text_any_more,
     counts_end_where_they_are_many_and_pages_do_not,
     spans_are_those_that_touch_a_period;
+    telephony:
+    sip_settings_change_unless_another_change_came_first,
+    registrations_are_kept_changed_and_deleted_by_their_account,
+    each_provider_has_settings_of_its_own;
+    throttles:
+    a_throttle_comes_back_as_it_was_kept_and_only_to_its_account,
+    throttles_have_names_of_their_own_and_are_bounded,
+    a_window_slides_and_the_oldest_call_makes_room,
+    what_was_counted_counts_however_calls_and_rules_change,
+    of_calls_at_once_only_so_many_pass;
     corpora:
     a_corpus_comes_back_as_it_was_kept_and_only_to_its_account,
     corpora_sources_and_documents_are_walked_both_ways,

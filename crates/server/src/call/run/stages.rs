@@ -144,8 +144,10 @@ fn unresolved(error: CreateError) -> SetupError {
         CreateError::Capacity { .. }
         | CreateError::Limited(_)
         | CreateError::NoPriorCall
+        | CreateError::NoThrottle
         | CreateError::Stopping
-        | CreateError::Storage(_) => {
+        | CreateError::Storage(_)
+        | CreateError::Throttled { .. } => {
             SetupError::new("selectedTools", "the server could not look them up; try again")
         }
     }

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use super::super::Http;
 use super::super::answer::{Answer, Answered};
 use super::super::auth::Account;
+use super::super::call_throttles::named;
 use super::super::error::ApiError;
 use super::super::request::Requested;
 use crate::call::live::{CreateError, CreateOptions};
@@ -19,9 +20,7 @@ pub(in crate::http) async fn create(
     account: Account,
     request: Requested<CreateCall>,
 ) -> Answered<CreateCall> {
-    if let Some(throttle) = request.query.throttle {
-        return Err(ApiError::field("throttle", format!("{throttle:?} names no throttle")));
-    }
+    let throttle = named(&http, account.0, request.query.throttle.as_deref()).await?;
     if http.server.strict_fields && !request.ignored.is_empty() {
         return Err(ApiError::fields(request.ignored, "does not exist; leave it out"));
     }
@@ -30,6 +29,7 @@ pub(in crate::http) async fn create(
         prior_call: request.query.prior_call_id,
         agent: None,
         ignored_fields: request.ignored,
+        throttle: throttle.map(|throttle| throttle.id),
     };
     let call = http.calls.create(account.0, request.body, options).await?;
     Ok(Answer(call_resource(&call, &http.public_url)))
@@ -41,6 +41,12 @@ impl From<CreateError> for ApiError {
             CreateError::Invalid(error) => Self::field(&error.field, error.message),
             CreateError::NoPriorCall => {
                 Self::new(StatusCode::NOT_FOUND, "there is no call with the id priorCallId")
+            }
+            CreateError::NoThrottle => Self::field("throttle", "is gone; name another one, or none"),
+            CreateError::Throttled { retry_after } => {
+                let detail =
+                    "the throttle lets no more calls pass for now; try again after the time in Retry-After";
+                Self::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(retry_after)
             }
             CreateError::Capacity { retry_after } => {
                 busy("the server has as many calls as it may; try again when some have ended", retry_after)

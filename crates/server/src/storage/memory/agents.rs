@@ -24,6 +24,10 @@ impl AgentStore for Memory {
         })
     }
 
+    fn agent_of_any_account(&self, id: AgentId) -> Pending<'_, Option<StoredAgent>> {
+        self.at_once(|contents| Ok(contents.agents.get(&id).cloned()))
+    }
+
     fn agents<'a>(
         &'a self,
         account: AccountId,

@@ -49,6 +49,16 @@ impl AgentStore for Sqlite {
         .boxed()
     }
 
+    fn agent_of_any_account(&self, id: AgentId) -> Pending<'_, Option<StoredAgent>> {
+        async move {
+            let mut query = QueryBuilder::new(AGENTS);
+            query.push("WHERE agents.id = ").push_bind(id.to_string());
+            let row = query.build().fetch_optional(&self.pool).await?;
+            row.as_ref().map(read).transpose()
+        }
+        .boxed()
+    }
+
     fn agents<'a>(
         &'a self,
         account: AccountId,

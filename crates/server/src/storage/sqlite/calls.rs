@@ -4,14 +4,15 @@ use antiphon_api::rest::webhooks::WebhookEvent;
 use antiphon_api::{CallId, Timestamp};
 use antiphon_engine::output::EndReason;
 use futures::FutureExt;
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
 
 use super::super::{
-    AccountId, CallAgent, CallStore, Deletion, EventNumber, MessageChoice, MessagePlace, Pending, Severity,
-    Slice, StorageError, StoredCall, StoredEvent, StoredMessage, StoredStage, Summary, Window,
+    AccountId, Admission, CallAgent, CallStore, Deletion, EventNumber, MessageChoice, MessagePlace, Pending,
+    Severity, Slice, StorageError, StoredCall, StoredEvent, StoredMessage, StoredStage, Summary, Terms,
+    Window,
 };
-use super::{BEGIN, Reading, Sqlite, deliveries, endings, to_json};
+use super::{BEGIN, Reading, Sqlite, deliveries, endings, throttles, to_json};
 use crate::storage::Direction;
 use crate::storage::catalog::{Facts, micros};
 
@@ -21,45 +22,27 @@ const UNFINISHED: &str = "SELECT * FROM calls WHERE ended_us IS NULL ORDER BY cr
 impl CallStore for Sqlite {
     fn insert<'a>(&'a self, call: &'a StoredCall) -> Pending<'a, ()> {
         async {
-            let agent = call.agent.as_ref();
-            let facts = Facts::of(call);
             let mut transaction = self.pool.begin_with(BEGIN).await?;
-            sqlx::query(
-                "INSERT INTO calls (id, account_id, created_us, joined_us, ended_us, end_reason, client_version, \
-                 greeting_prompt, recording_enabled, request, agent_id, agent_name, agent_revision_id, duration_us, \
-                 voice, facts, words, number) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-                 (SELECT number * 1099511627776 + calls_made + 1 FROM accounts WHERE id = $2))",
-            )
-            .bind(call.id.to_string())
-            .bind(call.account.to_string())
-            .bind(call.created.unix_micros())
-            .bind(call.joined.map(Timestamp::unix_micros))
-            .bind(call.ended.map(|(at, _)| at.unix_micros()))
-            .bind(call.ended.map(|(_, reason)| reason_word(reason)))
-            .bind(call.client_version.as_deref())
-            .bind(call.greeting_prompt)
-            .bind(call.request.recording_enabled == Some(true))
-            .bind(to_json(&call.request))
-            .bind(agent.map(|agent| agent.id.to_string()))
-            .bind(agent.map(|agent| agent.name.as_str()))
-            .bind(agent.map(|agent| agent.revision.to_string()))
-            .bind(facts.duration_us)
-            .bind(facts.voice)
-            .bind(facts.facts)
-            .bind(facts.words)
-            .execute(&mut *transaction)
-            .await?;
-            if let Some(agent) = agent {
-                sqlx::query("UPDATE agents SET calls = calls + 1 WHERE id = $1")
-                    .bind(agent.id.to_string())
-                    .execute(&mut *transaction)
-                    .await?;
-            }
-            deliveries::enqueue(&mut transaction, call, WebhookEvent::Started, call.created).await?;
+            insert(call, &mut transaction).await?;
             transaction.commit().await?;
             self.outbox.send_replace(());
             Ok(())
+        }
+        .boxed()
+    }
+
+    fn insert_on<'a>(&'a self, call: &'a StoredCall, terms: &'a Terms) -> Pending<'a, Admission> {
+        async {
+            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            if let Some(throttle) = terms.throttle
+                && let Err(refused) = throttles::count(throttle, call, &mut transaction).await?
+            {
+                return Ok(refused);
+            }
+            insert(call, &mut transaction).await?;
+            transaction.commit().await?;
+            self.outbox.send_replace(());
+            Ok(Admission::Kept)
         }
         .boxed()
     }
@@ -211,6 +194,45 @@ impl CallStore for Sqlite {
     fn events(&self, call: CallId, minimum: Severity, limit: u32) -> Pending<'_, Vec<StoredEvent>> {
         self.call_events(call, minimum, limit).boxed()
     }
+}
+
+/// Keeps a new call and that it is to be told, in whatever transaction the connection is.
+async fn insert(call: &StoredCall, connection: &mut SqliteConnection) -> Result<(), StorageError> {
+    let agent = call.agent.as_ref();
+    let facts = Facts::of(call);
+    sqlx::query(
+        "INSERT INTO calls (id, account_id, created_us, joined_us, ended_us, end_reason, client_version, \
+         greeting_prompt, recording_enabled, request, agent_id, agent_name, agent_revision_id, duration_us, \
+         voice, facts, words, number) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
+         (SELECT number * 1099511627776 + calls_made + 1 FROM accounts WHERE id = $2))",
+    )
+    .bind(call.id.to_string())
+    .bind(call.account.to_string())
+    .bind(call.created.unix_micros())
+    .bind(call.joined.map(Timestamp::unix_micros))
+    .bind(call.ended.map(|(at, _)| at.unix_micros()))
+    .bind(call.ended.map(|(_, reason)| reason_word(reason)))
+    .bind(call.client_version.as_deref())
+    .bind(call.greeting_prompt)
+    .bind(call.request.recording_enabled == Some(true))
+    .bind(to_json(&call.request))
+    .bind(agent.map(|agent| agent.id.to_string()))
+    .bind(agent.map(|agent| agent.name.as_str()))
+    .bind(agent.map(|agent| agent.revision.to_string()))
+    .bind(facts.duration_us)
+    .bind(facts.voice)
+    .bind(facts.facts)
+    .bind(facts.words)
+    .execute(&mut *connection)
+    .await?;
+    if let Some(agent) = agent {
+        sqlx::query("UPDATE agents SET calls = calls + 1 WHERE id = $1")
+            .bind(agent.id.to_string())
+            .execute(&mut *connection)
+            .await?;
+    }
+    deliveries::enqueue(connection, call, WebhookEvent::Started, call.created).await
 }
 
 pub(super) fn read(row: &SqliteRow) -> Result<StoredCall, StorageError> {

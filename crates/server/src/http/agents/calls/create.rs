@@ -6,6 +6,7 @@ use axum::extract::State;
 use super::super::super::Http;
 use super::super::super::answer::{Answer, Answered};
 use super::super::super::auth::Account;
+use super::super::super::call_throttles::named;
 use super::super::super::error::ApiError;
 use super::super::super::request::Requested;
 use super::super::own_agent;
@@ -19,9 +20,7 @@ pub(in crate::http) async fn create(
     request: Requested<StartAgentCall>,
 ) -> Answered<StartAgentCall> {
     let agent = own_agent(&http, &account, request.path).await?;
-    if let Some(throttle) = request.query.throttle {
-        return Err(ApiError::field("throttle", format!("{throttle:?} names no throttle")));
-    }
+    let throttle = named(&http, account.0, request.query.throttle.as_deref()).await?;
     if http.server.strict_fields && !request.ignored.is_empty() {
         return Err(ApiError::fields(request.ignored, "cannot be set for a call of an agent; leave it out"));
     }
@@ -32,6 +31,7 @@ pub(in crate::http) async fn create(
         prior_call: None,
         agent: Some(of_agent),
         ignored_fields: request.ignored,
+        throttle: throttle.map(|throttle| throttle.id),
     };
     let call = http.calls.create(account.0, call, options).await?;
     Ok(Answer(call_resource(&call, &http.public_url)))

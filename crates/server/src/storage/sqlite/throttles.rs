@@ -1,0 +1,208 @@
+//! Throttles in SQLite, and what they count.
+
+use antiphon_api::rest::call_throttles::CallThrottleRule;
+use antiphon_api::{ThrottleId, Timestamp};
+use futures::FutureExt;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::super::throttles::{LONGEST_WINDOW, leaves, window_start};
+use super::super::{
+    AccountId, Admission, Keeping, Pending, StorageError, StoredCall, StoredThrottle, ThrottleDeletion,
+    ThrottleStore,
+};
+use super::calls::total;
+use super::{BEGIN, Reading, Sqlite, to_json};
+
+impl ThrottleStore for Sqlite {
+    fn insert_throttle<'a>(&'a self, throttle: &'a StoredThrottle, most: u32) -> Pending<'a, Keeping> {
+        async move {
+            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            if name_is_taken(throttle, &mut transaction).await? {
+                return Ok(Keeping::NameTaken);
+            }
+            let row = sqlx::query("SELECT COUNT(*) AS total FROM call_throttles WHERE account_id = $1")
+                .bind(throttle.account.to_string())
+                .fetch_one(&mut *transaction)
+                .await?;
+            if total(&row)? >= u64::from(most) {
+                return Ok(Keeping::Full);
+            }
+            sqlx::query(
+                "INSERT INTO call_throttles (id, account_id, name, created_us, rules, version) \
+                 VALUES ($1, $2, $3, $4, $5, 0)",
+            )
+            .bind(throttle.id.to_string())
+            .bind(throttle.account.to_string())
+            .bind(&throttle.name)
+            .bind(throttle.created.unix_micros())
+            .bind(to_json(&throttle.rules))
+            .execute(&mut *transaction)
+            .await?;
+            transaction.commit().await?;
+            Ok(Keeping::Kept)
+        }
+        .boxed()
+    }
+
+    fn find_throttle(&self, account: AccountId, id: ThrottleId) -> Pending<'_, Option<StoredThrottle>> {
+        async move {
+            let row = sqlx::query("SELECT * FROM call_throttles WHERE id = $1 AND account_id = $2")
+                .bind(id.to_string())
+                .bind(account.to_string())
+                .fetch_optional(&self.pool)
+                .await?;
+            row.as_ref().map(read).transpose()
+        }
+        .boxed()
+    }
+
+    fn throttle_named<'a>(
+        &'a self,
+        account: AccountId,
+        name: &'a str,
+    ) -> Pending<'a, Option<StoredThrottle>> {
+        async move {
+            let row = sqlx::query("SELECT * FROM call_throttles WHERE account_id = $1 AND name = $2")
+                .bind(account.to_string())
+                .bind(name)
+                .fetch_optional(&self.pool)
+                .await?;
+            row.as_ref().map(read).transpose()
+        }
+        .boxed()
+    }
+
+    fn throttles(&self, account: AccountId) -> Pending<'_, Vec<StoredThrottle>> {
+        async move {
+            sqlx::query(
+                "SELECT * FROM call_throttles WHERE account_id = $1 ORDER BY created_us DESC, id DESC",
+            )
+            .bind(account.to_string())
+            .fetch_all(&self.pool)
+            .await?
+            .iter()
+            .map(read)
+            .collect()
+        }
+        .boxed()
+    }
+
+    fn update_throttle<'a>(&'a self, throttle: &'a StoredThrottle) -> Pending<'a, Keeping> {
+        async move {
+            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            if name_is_taken(throttle, &mut transaction).await? {
+                return Ok(Keeping::NameTaken);
+            }
+            let updated = sqlx::query(
+                "UPDATE call_throttles SET name = $4, rules = $5, version = version + 1 \
+                 WHERE id = $1 AND account_id = $2 AND version = $3",
+            )
+            .bind(throttle.id.to_string())
+            .bind(throttle.account.to_string())
+            .bind(throttle.version.cast_signed())
+            .bind(&throttle.name)
+            .bind(to_json(&throttle.rules))
+            .execute(&mut *transaction)
+            .await?;
+            transaction.commit().await?;
+            Ok(if updated.rows_affected() == 1 { Keeping::Kept } else { Keeping::Changed })
+        }
+        .boxed()
+    }
+
+    fn delete_throttle(&self, account: AccountId, id: ThrottleId) -> Pending<'_, ThrottleDeletion> {
+        async move {
+            // What it has counted goes with it.
+            let deleted = sqlx::query("DELETE FROM call_throttles WHERE id = $1 AND account_id = $2")
+                .bind(id.to_string())
+                .bind(account.to_string())
+                .execute(&self.pool)
+                .await?;
+            Ok(match deleted.rows_affected() {
+                0 => ThrottleDeletion::Unknown,
+                _ => ThrottleDeletion::Deleted,
+            })
+        }
+        .boxed()
+    }
+}
+
+/// Counts a call, if the throttle lets it pass; says why not if it does not. The connection is in a transaction that holds the write
+/// lock, so that of two calls at once only one takes the last place.
+pub(super) async fn count(
+    id: ThrottleId,
+    call: &StoredCall,
+    connection: &mut SqliteConnection,
+) -> Result<Result<(), Admission>, StorageError> {
+    let row = sqlx::query("SELECT * FROM call_throttles WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(&mut *connection)
+        .await?;
+    let Some(throttle) = row.as_ref().map(read).transpose()? else { return Ok(Err(Admission::NoThrottle)) };
+    let mut until = None;
+    for rule in &throttle.rules {
+        until = until.max(full_until(id, rule, call.created, connection).await?);
+    }
+    if let Some(until) = until {
+        return Ok(Err(Admission::throttled(until)));
+    }
+    let longest = i64::try_from(LONGEST_WINDOW.as_micros()).unwrap_or(i64::MAX);
+    sqlx::query("DELETE FROM throttled_calls WHERE throttle_id = $1 AND created_us <= $2")
+        .bind(id.to_string())
+        .bind(call.created.unix_micros() - longest)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("INSERT INTO throttled_calls (throttle_id, created_us, call_id) VALUES ($1, $2, $3)")
+        .bind(id.to_string())
+        .bind(call.created.unix_micros())
+        .bind(call.id.to_string())
+        .execute(&mut *connection)
+        .await?;
+    Ok(Ok(()))
+}
+
+/// When a window is no longer full that is now, in microseconds; none if it is not.
+async fn full_until(
+    id: ThrottleId,
+    rule: &CallThrottleRule,
+    now: Timestamp,
+    connection: &mut SqliteConnection,
+) -> Result<Option<i64>, StorageError> {
+    // Of so many calls as there may be, the oldest: once it has left, there is room for one.
+    let row = sqlx::query(
+        "SELECT created_us FROM throttled_calls WHERE throttle_id = $1 AND created_us > $2 \
+         ORDER BY created_us DESC LIMIT 1 OFFSET $3",
+    )
+    .bind(id.to_string())
+    .bind(window_start(rule, now))
+    .bind(i64::from(rule.max_calls) - 1)
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| row.try_get("created_us")).transpose()?.map(|created| leaves(rule, created)))
+}
+
+async fn name_is_taken(
+    throttle: &StoredThrottle,
+    connection: &mut SqliteConnection,
+) -> Result<bool, StorageError> {
+    let row = sqlx::query("SELECT 1 FROM call_throttles WHERE account_id = $1 AND name = $2 AND id <> $3")
+        .bind(throttle.account.to_string())
+        .bind(&throttle.name)
+        .bind(throttle.id.to_string())
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.is_some())
+}
+
+fn read(row: &SqliteRow) -> Result<StoredThrottle, StorageError> {
+    let row = Reading::new(row, "call_throttles", "id")?;
+    Ok(StoredThrottle {
+        id: row.text("id")?,
+        account: AccountId(row.text("account_id")?),
+        name: row.plain("name")?,
+        created: row.time("created_us")?,
+        rules: row.json("rules")?,
+        version: row.version("version")?,
+    })
+}
