@@ -25,6 +25,7 @@ use crate::call::voices::samples::Samples;
 use crate::config::{self, Config, KeyError, PublicUrl};
 use crate::http::{ConfiguredKey, Documents, Http, RequestLimits, Shared, router};
 use crate::jobs::Clock;
+use crate::jobs::batches::Scheduler;
 use crate::jobs::endings::Endings;
 use crate::jobs::loading::Loading;
 use crate::jobs::retention::{self, Keeping, Kind};
@@ -53,6 +54,8 @@ pub struct Running {
     serving: JoinHandle<io::Result<()>>,
     /// What goes on beside everything else, and may stop at any time.
     sweeping: [JoinHandle<()>; 3],
+    /// What creates the calls of batches.
+    scheduling: (CancellationToken, JoinHandle<()>),
     /// What is done when calls have ended, in the order in which it stops.
     aftermath: [(CancellationToken, JoinHandle<()>); 2],
     probing: JoinHandle<()>,
@@ -201,6 +204,15 @@ impl App {
         let loading = Loading::new(storage.clone(), retrieval.clone(), outbound.clone(), corpora.clone());
         let clock: Clock = Arc::new(self::now);
         let courier = Arc::new(outbound.clone());
+        let scheduler = Scheduler::new(
+            running_calls.clone(),
+            storage.clone(),
+            courier.clone(),
+            public_url.clone(),
+            Arc::clone(&clock),
+        );
+        let no_batches = CancellationToken::new();
+        let scheduling = (no_batches.clone(), tokio::spawn(scheduler.run(no_batches)));
         let dispatcher = Dispatcher::new(storage.clone(), courier, public_url.clone(), Arc::clone(&clock));
         let rules = summaries.clone();
         let summarizer = Arc::new(Summarizer::new(
@@ -259,6 +271,7 @@ impl App {
             close,
             serving,
             sweeping,
+            scheduling,
             aftermath,
             probing,
         })
@@ -284,15 +297,29 @@ impl Running {
     /// Stops: first says that it is not ready and takes no new calls, then ends the calls there are, at the latest after the
     /// configured deadline, then finishes the requests in progress and closes the database.
     pub async fn stop(self) {
-        let Self { http, drain_deadline, traces, close, mut serving, sweeping, aftermath, probing, .. } =
-            self;
+        let Self {
+            http,
+            drain_deadline,
+            traces,
+            close,
+            mut serving,
+            sweeping,
+            scheduling,
+            aftermath,
+            probing,
+            ..
+        } = self;
         http.retire();
+        let (no_batches, scheduling) = scheduling;
+        no_batches.cancel();
         for sweeping in sweeping {
             sweeping.abort();
         }
         probing.abort();
         tracing::info!(deadline_s = drain_deadline.as_secs(), "stopping: no new calls");
         http.calls.shut_down(drain_deadline).await;
+        // It has ended meanwhile, or does so soon.
+        let _ = scheduling.await;
         let _ = close.send(());
         for (stop, job) in aftermath {
             stop.cancel();

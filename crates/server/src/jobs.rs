@@ -1,5 +1,6 @@
 //! What the server does by itself, beside calls and requests.
 
+pub mod batches;
 mod clock;
 pub mod endings;
 pub mod loading;

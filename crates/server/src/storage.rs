@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod agents;
 pub mod api_keys;
+pub mod batches;
 pub mod calls;
 pub mod catalog;
 pub mod corpora;
@@ -30,6 +31,7 @@ use futures::future::BoxFuture;
 pub use accounts::{AccountId, AccountStore, DEFAULT_ACCOUNT, StoredAccount};
 pub use agents::{AgentOrder, AgentPlace, AgentStore, StoredAgent, StoredRevision};
 pub use api_keys::{Farewell, KeyPlace, KeyStore, MakeKeyError, NewKey, Parting, StoredKey};
+pub use batches::{BatchPlace, BatchStore, ScheduledPlace, Settled, StoredBatch, StoredScheduledCall};
 pub use calls::{
     Admission, CallAgent, CallPlace, CallStore, Deletion, MessageChoice, MessagePlace, Severity, StoredCall,
     StoredEvent, StoredMessage, StoredStage, Terms,
@@ -77,6 +79,8 @@ pub struct Storage {
     pub tools: Arc<dyn ToolStore>,
     /// Limits on how many calls are created.
     pub throttles: Arc<dyn ThrottleStore>,
+    /// Scheduled calls.
+    pub batches: Arc<dyn BatchStore>,
     /// SIP, and accounts at telephony providers.
     pub telephony: Arc<dyn TelephonyStore>,
     /// Voices of accounts' own.
@@ -110,6 +114,7 @@ impl Storage {
             agents: database.clone(),
             tools: database.clone(),
             throttles: database.clone(),
+            batches: database.clone(),
             telephony: database.clone(),
             voices: database.clone(),
             webhooks: database.clone(),
@@ -133,6 +138,7 @@ impl Storage {
             agents: memory.clone(),
             tools: memory.clone(),
             throttles: memory.clone(),
+            batches: memory.clone(),
             telephony: memory.clone(),
             voices: memory.clone(),
             webhooks: memory.clone(),

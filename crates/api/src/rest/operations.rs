@@ -3,8 +3,8 @@
 //! Names and tags are those that clients generated from the original's document have.
 
 use super::{
-    accounts, agents, api_keys, call_throttles, calls, corpora, deleted_calls, models, schema, sip,
-    telephony_configs, tools, voices, webhooks,
+    accounts, agents, api_keys, call_throttles, calls, corpora, deleted_calls, models, scheduled_batches,
+    schema, sip, telephony_configs, tools, voices, webhooks,
 };
 use crate::endpoint::{Endpoint, Form as _, Method, PathArguments as _, Payload as _};
 use crate::schema::{DescribeFields as _, Object, Schema, Schemas, Side};
@@ -141,6 +141,13 @@ operations! {
         agents::ListAgentCalls: "agents_calls_list",
         agents::StartAgentCall: "agents_calls_create",
         agents::ListAgentUsage: "agents_usage_list",
+        scheduled_batches::ListBatches: "agents_scheduled_batches_list",
+        scheduled_batches::CreateBatch: "agents_scheduled_batches_create",
+        scheduled_batches::ReadBatch: "agents_scheduled_batches_retrieve",
+        scheduled_batches::UpdateBatch: "agents_scheduled_batches_partial_update",
+        scheduled_batches::DeleteBatch: "agents_scheduled_batches_destroy",
+        scheduled_batches::ListCreatedCalls: "agents_scheduled_batches_created_calls_list",
+        scheduled_batches::ListScheduledCalls: "agents_scheduled_batches_scheduled_calls_list",
         telephony_configs::AnswerTelephonyProvider: "agents_telephony_xml" Open,
     }
     "call_throttles" {

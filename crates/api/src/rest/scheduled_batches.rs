@@ -23,7 +23,7 @@ pub const MOST_CALLS: usize = 100_000;
 endpoint! {
     /// Creates a batch. Its first call is created as soon as its window begins. Bodies may have 32 MiB.
     pub CreateBatch: Post "/api/agents/{agent_id}/scheduled_batches"
-        path AgentId, body ScheduledBatchRequest, -> 201 ScheduledCallBatch
+        path AgentId, body ScheduledBatchRequest, up to 32 MiB, -> 201 ScheduledCallBatch
 }
 
 endpoint! {

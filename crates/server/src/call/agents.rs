@@ -46,6 +46,34 @@ pub fn check(template: &CallTemplate) -> Result<(), SetupError> {
     context_schema(template).map(|_| ())
 }
 
+/// What a template wants of the values of its variables, read once for many calls.
+pub struct Contexts(Option<tools::Validator>);
+
+impl Contexts {
+    /// What this template wants.
+    ///
+    /// # Errors
+    /// Its schema is none.
+    pub fn of(template: &CallTemplate) -> Result<Self, SetupError> {
+        context_schema(template).map(Self)
+    }
+
+    /// Whether values are as the template's schema wants them.
+    ///
+    /// # Errors
+    /// They are not.
+    pub fn check(&self, context: Option<&JsonObject>) -> Result<(), SetupError> {
+        let Some(schema) = &self.0 else { return Ok(()) };
+        let context = Value::Object(context.cloned().unwrap_or_default());
+        match tools::problems(schema, &context) {
+            None => Ok(()),
+            Some(problems) => {
+                Err(SetupError::new("templateContext", format!("does not fit the agent: {problems}")))
+            }
+        }
+    }
+}
+
 /// The request of a call of an agent, still with its variables and with the template's tools only, and what makes it whole.
 ///
 /// # Errors
@@ -56,11 +84,7 @@ pub fn request(
     start: StartAgentCallRequest,
 ) -> Result<(StartCallRequest, AgentCall), SetupError> {
     let context = start.template_context.unwrap_or_default();
-    if let Some(schema) = context_schema(template)?
-        && let Some(problems) = tools::problems(&schema, &Value::Object(context.clone()))
-    {
-        return Err(SetupError::new("templateContext", format!("does not fit the agent: {problems}")));
-    }
+    Contexts::of(template)?.check(Some(&context))?;
     let mut request = plain(template);
     if start.voice.is_some() {
         // A voice comes with its settings, or without any.

@@ -41,7 +41,8 @@ use crate::config::{self, Calls as Settings, DefaultMedium, TurnTaking};
 use crate::outbound::Outbound;
 use crate::retrieval::Retrieval;
 use crate::storage::{
-    AccountId, Admission, Deletion, Direction, Storage, StorageError, StoredCall, StoredStage, Terms, Window,
+    AccountId, Admission, Deletion, Direction, ScheduledPlace, Storage, StorageError, StoredCall,
+    StoredStage, Terms, ToolUse, Window,
 };
 use crate::telemetry::traces::Traces;
 
@@ -97,6 +98,10 @@ pub struct CreateOptions {
     pub ignored_fields: Vec<String>,
     /// The throttle that the creation counts against.
     pub throttle: Option<ThrottleId>,
+    /// The call of a batch that it is.
+    pub scheduled: Option<ScheduledPlace>,
+    /// When it counts as created; now, if it is not said.
+    pub at: Option<Timestamp>,
 }
 
 /// Why a call is not created.
@@ -126,6 +131,9 @@ pub enum CreateError {
         /// When.
         retry_after: Duration,
     },
+    /// The batch that it was to be a call of is closed or gone, or has created it already.
+    #[error("the call is not scheduled any more")]
+    Unscheduled,
     /// The server is stopping: the caller tries again, perhaps elsewhere.
     #[error("the server is stopping")]
     Stopping,
@@ -230,31 +238,12 @@ impl Calls {
         if self.0.tasks.is_closed() {
             return Err(CreateError::Stopping);
         }
-        if let Some(prior) = options.prior_call {
-            self.inherit(account, prior, &mut request).await?;
-        }
-        let uses = match &options.agent {
-            None => lasting_tools::resolve(&self.0.storage, account, &mut request).await?,
-            Some(agent) => agent.complete(&self.0.storage, account, &mut request).await?,
-        };
-        corpora::check(&self.0.storage, account, &request).await?;
-        let own_voice = self.0.means.own_voice(&self.0.storage, account, &request).await?;
-        let mut setup = self.prepare(&request, options.greeting_prompt, own_voice)?;
-        if let Some(callbacks) = &request.callbacks {
-            callbacks::check(callbacks, &self.0.outbound)?;
-        }
-        if !options.ignored_fields.is_empty() {
-            let fields = options.ignored_fields.join(", ");
-            setup.remarks.push(Remark {
-                kind: "request.ignored_fields",
-                text: format!("fields of the request that mean nothing here: {fields}"),
-            });
-        }
+        let (setup, uses) = self.make_ready(account, &mut request, &options).await?;
         request.medium.get_or_insert_with(|| self.default_medium());
         let call = StoredCall {
             id: CallId::new(uuid::Uuid::new_v4()),
             account,
-            created: Timestamp::from(jiff::Timestamp::now()),
+            created: options.at.unwrap_or_else(|| Timestamp::from(jiff::Timestamp::now())),
             joined: None,
             ended: None,
             client_version: None,
@@ -264,7 +253,7 @@ impl Calls {
             request,
         };
         let commands = self.admit(call.id, account)?;
-        let terms = Terms { throttle: options.throttle };
+        let terms = Terms { throttle: options.throttle, scheduled: options.scheduled };
         let mut kept = self.keep(&call, &terms).await;
         if kept.is_ok() && !uses.is_empty() {
             kept = self.0.storage.tools.note_uses(call.id, &uses).await.map_err(CreateError::from);
@@ -275,6 +264,57 @@ impl Calls {
         }
         self.start(&call, setup, commands, Duration::ZERO);
         Ok(call)
+    }
+
+    /// Whether a call could be created like this now, but for how many there may be. Nothing comes of it.
+    ///
+    /// # Errors
+    /// See [`CreateError`].
+    pub async fn check(
+        &self,
+        account: AccountId,
+        mut request: StartCallRequest,
+        options: &CreateOptions,
+    ) -> Result<(), CreateError> {
+        self.make_ready(account, &mut request, options).await.map(|_| ())
+    }
+
+    /// Whether there is a backend for a medium; none is the default one.
+    ///
+    /// # Errors
+    /// The medium's field, with what is missing.
+    pub fn check_medium(&self, medium: Option<&CallMedium>) -> Result<(), SetupError> {
+        setup::check_medium(medium, &self.0.means.settings)
+    }
+
+    /// Completes a request and works out what its call runs with, and which lasting tools it has.
+    async fn make_ready(
+        &self,
+        account: AccountId,
+        request: &mut StartCallRequest,
+        options: &CreateOptions,
+    ) -> Result<(Setup, Vec<ToolUse>), CreateError> {
+        if let Some(prior) = options.prior_call {
+            self.inherit(account, prior, request).await?;
+        }
+        let uses = match &options.agent {
+            None => lasting_tools::resolve(&self.0.storage, account, request).await?,
+            Some(agent) => agent.complete(&self.0.storage, account, request).await?,
+        };
+        corpora::check(&self.0.storage, account, request).await?;
+        let own_voice = self.0.means.own_voice(&self.0.storage, account, request).await?;
+        let mut setup = self.prepare(request, options.greeting_prompt, own_voice)?;
+        if let Some(callbacks) = &request.callbacks {
+            callbacks::check(callbacks, &self.0.outbound)?;
+        }
+        if !options.ignored_fields.is_empty() {
+            let fields = options.ignored_fields.join(", ");
+            setup.remarks.push(Remark {
+                kind: "request.ignored_fields",
+                text: format!("fields of the request that mean nothing here: {fields}"),
+            });
+        }
+        Ok((setup, uses))
     }
 
     /// Takes up what a process that is gone left behind: calls that may still be joined go on waiting, the others get their
@@ -395,6 +435,12 @@ impl Calls {
         self.0.limits.at_a_time(account).map_or(all, |own| all.min(own as usize))
     }
 
+    /// How many calls all accounts together may have at a time.
+    #[must_use]
+    pub fn most_of_all(&self) -> usize {
+        self.0.means.settings.maximum_live
+    }
+
     /// Ends all calls and waits until their records are written, but not longer than `deadline`.
     pub async fn shut_down(&self, deadline: Duration) {
         self.0.tasks.close();
@@ -468,6 +514,7 @@ impl Calls {
         match self.0.storage.calls.insert_on(call, terms).await? {
             Admission::Kept => Ok(()),
             Admission::NoThrottle => Err(CreateError::NoThrottle),
+            Admission::Unscheduled => Err(CreateError::Unscheduled),
             Admission::Throttled { until } => {
                 let micros = until.unix_micros().saturating_sub(call.created.unix_micros());
                 let retry_after = Duration::from_micros(u64::try_from(micros).unwrap_or(0));

@@ -171,6 +171,11 @@ struct Socket {
     messages: EnabledDataMessages,
 }
 
+/// Whether there is a backend for a medium.
+pub(super) fn check_medium(medium: Option<&CallMedium>, settings: &Settings) -> Result<(), SetupError> {
+    socket(medium, settings).map(|_| ())
+}
+
 /// A medium that this server has no backend for is refused by its name. WebRTC calls speak the WebSocket's protocol on
 /// their bare join URL.
 fn socket(medium: Option<&CallMedium>, settings: &Settings) -> Result<Socket, SetupError> {

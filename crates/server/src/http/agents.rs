@@ -5,6 +5,7 @@ pub(super) mod create;
 pub(super) mod delete;
 pub(super) mod list;
 pub(super) mod read;
+pub(super) mod scheduled_batches;
 pub(super) mod telephony_xml;
 pub(super) mod update;
 pub(super) mod usage;

@@ -35,6 +35,17 @@ impl ApiError {
         Self { status: StatusCode::BAD_REQUEST, body: ErrorBody { detail, errors }, retry_after: None }
     }
 
+    /// The same about fields that lie within the field `at` of the request.
+    pub(crate) fn within(mut self, at: &str) -> Self {
+        if !self.body.errors.is_empty() {
+            self.body.detail = format!("{at}.{}", self.body.detail);
+            let errors = std::mem::take(&mut self.body.errors);
+            self.body.errors =
+                errors.into_iter().map(|(field, problems)| (format!("{at}.{field}"), problems)).collect();
+        }
+        self
+    }
+
     /// There is no such call, or it is another account's: 404.
     pub(crate) fn no_call() -> Self {
         Self::new(StatusCode::NOT_FOUND, "there is no such call")

@@ -2,14 +2,19 @@
 //! with them as one kind of error.
 
 use antiphon_api::endpoint::{Endpoint, Method, PathArguments, Payload};
-use antiphon_api::json::from_query;
+use antiphon_api::json::{Parsed, from_query};
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Query, RawPathParams, Request};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 
+use tokio::task::spawn_blocking;
+
 use super::Http;
-use super::error::ApiError;
+use super::error::{ApiError, internal};
+
+/// Bytes of a body that are read by another thread.
+const LARGE: usize = 256 << 10;
 
 /// A request to the endpoint `E`.
 pub(super) struct Requested<E: Endpoint> {
@@ -25,7 +30,7 @@ pub(super) struct Requested<E: Endpoint> {
     pub(super) uri: Uri,
 }
 
-impl<E: Endpoint<Path: Send, Query: Send>> FromRequest<Http> for Requested<E> {
+impl<E: Endpoint<Path: Send, Query: Send, Body: Send + 'static>> FromRequest<Http> for Requested<E> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, http: &Http) -> Result<Self, ApiError> {
@@ -57,8 +62,22 @@ impl<E: Endpoint<Path: Send, Query: Send>> FromRequest<Http> for Requested<E> {
                 body
             }
         };
-        let body = E::Body::from_request(&body)?;
+        let body = read::<E::Body>(body).await?;
         Ok(Self { path, query, body: body.value, ignored: body.ignored, uri })
+    }
+}
+
+/// Reads a body. A large one takes its time, in which calls have to go on.
+async fn read<B: Payload + Send + 'static>(body: Bytes) -> Result<Parsed<B>, ApiError> {
+    if body.len() < LARGE {
+        return Ok(B::from_request(&body)?);
+    }
+    match spawn_blocking(move || B::from_request(&body)).await {
+        Ok(read) => Ok(read?),
+        Err(error) => {
+            tracing::error!(%error, "reading a body failed: this is a bug of the server");
+            Err(internal())
+        }
     }
 }
 

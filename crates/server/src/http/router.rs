@@ -27,6 +27,9 @@ use antiphon_api::rest::corpora::{
 };
 use antiphon_api::rest::deleted_calls::{ListDeletedCalls, ReadDeletedCall};
 use antiphon_api::rest::models::ListModels;
+use antiphon_api::rest::scheduled_batches::{
+    CreateBatch, DeleteBatch, ListBatches, ListCreatedCalls, ListScheduledCalls, ReadBatch, UpdateBatch,
+};
 use antiphon_api::rest::schema::ReadSchema;
 use antiphon_api::rest::sip::{
     CreateSipRegistration, DeleteSipRegistration, ListSipRegistrations, ReadSipConfig, ReadSipRegistration,
@@ -145,6 +148,17 @@ fn routes() -> Routes {
     let routes = endpoint::<ReplaceThrottle, _>(routes, call_throttles::replace::replace);
     let routes = endpoint::<UpdateThrottle, _>(routes, call_throttles::update::update);
     let routes = endpoint::<DeleteThrottle, _>(routes, call_throttles::delete::delete);
+    let routes = endpoint::<CreateBatch, _>(routes, agents::scheduled_batches::create::create);
+    let routes = endpoint::<ListBatches, _>(routes, agents::scheduled_batches::list::list);
+    let routes = endpoint::<ReadBatch, _>(routes, agents::scheduled_batches::read::read);
+    let routes = endpoint::<UpdateBatch, _>(routes, agents::scheduled_batches::update::update);
+    let routes = endpoint::<DeleteBatch, _>(routes, agents::scheduled_batches::delete::delete);
+    let routes =
+        endpoint::<ListCreatedCalls, _>(routes, agents::scheduled_batches::created_calls::created_calls);
+    let routes = endpoint::<ListScheduledCalls, _>(
+        routes,
+        agents::scheduled_batches::scheduled_calls::scheduled_calls,
+    );
     let routes = endpoint::<ReadCallSipLogs, _>(routes, calls::sip_logs::sip_logs);
     let routes = endpoint::<ReadSipConfig, _>(routes, sip::read::read);
     let routes = endpoint::<UpdateSipConfig, _>(routes, sip::update::update);

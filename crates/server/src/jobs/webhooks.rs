@@ -7,7 +7,7 @@
 //! Owns the schedule and who is served when. What is posted and how is `letter`'s and `courier`'s business.
 
 mod courier;
-mod letter;
+pub(in crate::jobs) mod letter;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use antiphon_api::{AgentId, AgentRevisionId, CallId, CallStageId, ThrottleId, Ti
 use antiphon_engine::output::EndReason;
 use serde_json::Value;
 
-use super::{AccountId, Pending, Slice, Summary, Window};
+use super::{AccountId, Pending, ScheduledPlace, Slice, Summary, Window};
 
 /// A call as it is kept. What clients see of it is derived from this.
 #[derive(Debug, Clone, PartialEq)]
@@ -174,6 +174,8 @@ pub enum Deletion {
 pub struct Terms {
     /// The throttle that has to let it pass, and then counts it.
     pub throttle: Option<ThrottleId>,
+    /// The call of a batch that it is: its turn has to be possible and must not have come, and then has.
+    pub scheduled: Option<ScheduledPlace>,
 }
 
 /// What became of a new call.
@@ -188,6 +190,8 @@ pub enum Admission {
     },
     /// There is no such throttle.
     NoThrottle,
+    /// Its batch is closed or gone, or its turn has come already.
+    Unscheduled,
 }
 
 impl Admission {

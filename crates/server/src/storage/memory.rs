@@ -5,6 +5,7 @@
 
 mod accounts;
 mod agents;
+mod batches;
 mod catalog;
 mod corpora;
 mod deliveries;
@@ -21,7 +22,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use antiphon_api::rest::sip::SipSettings;
 use antiphon_api::rest::webhooks::WebhookEvent;
-use antiphon_api::{AgentId, CallId, Secret, Timestamp, WebhookId};
+use antiphon_api::{AgentId, BatchId, CallId, Secret, Timestamp, WebhookId};
 use antiphon_engine::output::EndReason;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
@@ -30,9 +31,9 @@ use tokio::sync::watch;
 use super::endings::Phase;
 use super::{
     AccountId, Admission, CallStore, Database, Deletion, Direction, EventNumber, MessageChoice, MessagePlace,
-    Pending, Provider, ProviderSettings, Severity, Slice, StorageError, StoredAccount, StoredAgent,
-    StoredCall, StoredEvent, StoredKey, StoredMessage, StoredRegistration, StoredStage, StoredThrottle,
-    StoredTool, StoredVoice, StoredWebhook, Terms, Tombstone, ToolUse, Window,
+    Pending, Provider, ProviderSettings, ScheduledPlace, Severity, Slice, StorageError, StoredAccount,
+    StoredAgent, StoredCall, StoredEvent, StoredKey, StoredMessage, StoredRegistration, StoredStage,
+    StoredThrottle, StoredTool, StoredVoice, StoredWebhook, Terms, Tombstone, ToolUse, Window,
 };
 use deliveries::{KeptEnding, Outbox};
 
@@ -41,6 +42,8 @@ pub(super) struct Memory {
     contents: Mutex<Contents>,
     /// Tells that there may be something to deliver.
     outbox: watch::Sender<()>,
+    /// Tells that there may be scheduled calls to create.
+    schedule: watch::Sender<()>,
 }
 
 #[derive(Default)]
@@ -56,6 +59,7 @@ struct Contents {
     /// By age.
     tools: Vec<StoredTool>,
     corpora: corpora::Corpora,
+    batches: BTreeMap<BatchId, batches::KeptBatch>,
     /// Each with the calls that it has counted.
     throttles: Vec<(StoredThrottle, Vec<Timestamp>)>,
     /// Each with its version, and so are the two below.
@@ -77,6 +81,8 @@ struct Kept {
     events: Vec<StoredEvent>,
     /// The lasting tools that it has, and how often each failed.
     uses: Vec<(ToolUse, u32)>,
+    /// The batch that it comes from.
+    scheduled: Option<ScheduledPlace>,
 }
 
 impl Memory {
@@ -127,12 +133,23 @@ impl CallStore for Memory {
 
     fn insert_on<'a>(&'a self, call: &'a StoredCall, terms: &'a Terms) -> Pending<'a, Admission> {
         self.changing(|contents| {
+            // What is refused may leave nothing behind, so that counting comes last.
+            if let Some(place) = terms.scheduled
+                && let Err(refused) = contents.is_its_turn(place, call.created)
+            {
+                return Ok(refused);
+            }
             if let Some(throttle) = terms.throttle
                 && let Err(refused) = contents.count(throttle, call.created)
             {
                 return Ok(refused);
             }
-            contents.insert(call).map(|()| Admission::Kept)
+            contents.insert(call)?;
+            if let Some(place) = terms.scheduled {
+                contents.mark_created(place, call.id);
+                contents.kept_mut(call.id)?.scheduled = Some(place);
+            }
+            Ok(Admission::Kept)
         })
     }
 
@@ -282,6 +299,7 @@ impl Contents {
             stages: Vec::new(),
             events: Vec::new(),
             uses: Vec::new(),
+            scheduled: None,
         };
         self.calls.insert(call.id, kept);
         if let Some(agent) = call.agent.as_ref().and_then(|agent| self.agents.get_mut(&agent.id)) {

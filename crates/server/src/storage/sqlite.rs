@@ -6,6 +6,7 @@
 mod accounts;
 mod agents;
 mod api_keys;
+mod batches;
 mod calls;
 mod catalog;
 mod corpora;
@@ -45,6 +46,8 @@ pub(super) struct Sqlite {
     pool: SqlitePool,
     /// Tells that there may be something to deliver.
     outbox: watch::Sender<()>,
+    /// Tells that there may be scheduled calls to create.
+    schedule: watch::Sender<()>,
 }
 
 impl Sqlite {
@@ -71,7 +74,7 @@ impl Sqlite {
             .run(&pool)
             .await
             .map_err(|source| OpenError::Migrate { path: path.to_owned(), source })?;
-        Ok(Self { pool, outbox: watch::Sender::default() })
+        Ok(Self { pool, outbox: watch::Sender::default(), schedule: watch::Sender::default() })
     }
 }
 
@@ -106,6 +109,7 @@ fn migrations() -> Migrator {
         one(14, "tenants", include_str!("../../migrations/sqlite/0014_tenants.sql")),
         one(15, "call search", include_str!("../../migrations/sqlite/0015_call_search.sql")),
         one(16, "throttles", include_str!("../../migrations/sqlite/0016_throttles.sql")),
+        one(17, "batches", include_str!("../../migrations/sqlite/0017_batches.sql")),
         one(18, "telephony", include_str!("../../migrations/sqlite/0018_telephony.sql")),
         one(19, "voices", include_str!("../../migrations/sqlite/0019_voices.sql")),
     ])

@@ -137,7 +137,7 @@ async fn agent(storage: &Storage, number: u128, name: &str, created: i64) -> Sto
     }
 }
 
-async fn inserted(storage: &Storage, number: u128, name: &str, created: i64) -> StoredAgent {
+pub(crate) async fn inserted(storage: &Storage, number: u128, name: &str, created: i64) -> StoredAgent {
     let agent = agent(storage, number, name, created).await;
     storage.agents.insert_agent(&agent).await.unwrap();
     agent

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod agents;
+mod batches;
 mod catalog;
 mod contract;
 mod corpora;
@@ -81,6 +82,13 @@ contract! {
     deleted_calls_are_found_by_no_text_any_more,
     counts_end_where_they_are_many_and_pages_do_not,
     spans_are_those_that_touch_a_period;
+    batches:
+    a_batch_comes_back_as_it_was_kept_and_only_to_its_agent,
+    a_call_of_a_batch_is_created_once_in_one_go_with_the_note_of_it,
+    what_a_throttle_refuses_stays_scheduled,
+    calls_are_counted_by_what_they_came_to_and_then_the_batch_is_over,
+    what_is_due_comes_in_turn_and_what_is_paused_never,
+    a_long_batch_is_walked_both_ways_without_a_gap_or_a_double;
     corpora:
     a_corpus_comes_back_as_it_was_kept_and_only_to_its_account,
     corpora_sources_and_documents_are_walked_both_ways,

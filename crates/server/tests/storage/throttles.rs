@@ -121,7 +121,7 @@ pub(crate) async fn of_calls_at_once_only_so_many_pass(storage: &Storage) {
 }
 
 async fn insert(storage: &Storage, call: &StoredCall, throttle: ThrottleId) -> Admission {
-    let terms = Terms { throttle: Some(throttle) };
+    let terms = Terms { throttle: Some(throttle), ..Terms::default() };
     storage.calls.insert_on(call, &terms).await.unwrap()
 }
 

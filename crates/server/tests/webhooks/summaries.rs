@@ -60,10 +60,6 @@ impl LanguageModel for Shared {
         Capabilities::TEXT
     }
 
-    fn warm_up(&self, _: Request) -> BoxFuture<'static, ()> {
-        Box::pin(std::future::ready(()))
-    }
-
     fn generate(&self, request: Request) -> BoxStream<'static, RunEvent> {
         let writer = Arc::clone(&self.0);
         let MessageBody::User { text, .. } = &request.prompt.messages[0].body else {

@@ -148,7 +148,8 @@ fn unresolved(error: CreateError) -> SetupError {
         | CreateError::NoThrottle
         | CreateError::Stopping
         | CreateError::Storage(_)
-        | CreateError::Throttled { .. } => {
+        | CreateError::Throttled { .. }
+        | CreateError::Unscheduled => {
             SetupError::new("selectedTools", "the server could not look them up; try again")
         }
     }

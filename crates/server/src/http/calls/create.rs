@@ -10,7 +10,7 @@ use super::super::Http;
 use super::super::answer::{Answer, Answered};
 use super::super::auth::Account;
 use super::super::call_throttles::named;
-use super::super::error::ApiError;
+use super::super::error::{ApiError, internal};
 use super::super::request::Requested;
 use crate::call::live::{CreateError, CreateOptions};
 use crate::call::resource::call_resource;
@@ -30,6 +30,7 @@ pub(in crate::http) async fn create(
         agent: None,
         ignored_fields: request.ignored,
         throttle: throttle.map(|throttle| throttle.id),
+        ..CreateOptions::default()
     };
     let call = http.calls.create(account.0, request.body, options).await?;
     Ok(Answer(call_resource(&call, &http.public_url)))
@@ -42,6 +43,8 @@ impl From<CreateError> for ApiError {
             CreateError::NoPriorCall => {
                 Self::new(StatusCode::NOT_FOUND, "there is no call with the id priorCallId")
             }
+            // Only the server's own scheduler asks for what is scheduled.
+            CreateError::Unscheduled => internal(),
             CreateError::NoThrottle => Self::field("throttle", "is gone; name another one, or none"),
             CreateError::Throttled { retry_after } => {
                 let detail =

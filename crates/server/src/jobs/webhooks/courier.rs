@@ -31,7 +31,7 @@ pub struct Reply {
 
 impl Reply {
     /// What is wrong with it, if anything is (protocol.md 7.5.3).
-    pub(super) fn failure(&self) -> Option<String> {
+    pub(in crate::jobs) fn failure(&self) -> Option<String> {
         let status = self.status;
         match status {
             200..=299 => None,

@@ -52,6 +52,21 @@ pub(super) async fn write(
     Ok(Some(address.request(body, now)))
 }
 
+/// What tells somebody at this URL what happened to a call just now. An error says what is wrong with the URL.
+pub(in crate::jobs) fn of_call(
+    call: &StoredCall,
+    event: WebhookEvent,
+    url: &str,
+    secrets: &[Secret],
+    public_url: &PublicUrl,
+    now: Timestamp,
+) -> Result<Request, String> {
+    let call = call_resource(call, public_url);
+    let body = serde_json::to_vec(&WebhookPayload { event, call }).expect("wire types have string keys");
+    let address = Address { url: url.to_owned(), secrets: secrets.to_vec(), naive_timestamps: false };
+    address.request(body, now)
+}
+
 /// The call as it was when this happened to it.
 fn as_of(mut call: StoredCall, event: WebhookEvent) -> StoredCall {
     let (joined, ended) = match event {

@@ -69,6 +69,9 @@ impl AgentStore for Memory {
     fn delete_agent(&self, account: AccountId, id: AgentId) -> Pending<'_, bool> {
         self.at_once(|contents| {
             let is_own = contents.agents.get(&id).is_some_and(|agent| agent.account == account);
+            if is_own {
+                contents.forget_batches(id);
+            }
             Ok(is_own && contents.agents.remove(&id).is_some())
         })
     }

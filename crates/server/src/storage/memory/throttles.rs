@@ -66,7 +66,11 @@ impl ThrottleStore for Memory {
             if contents.own_throttles(account).all(|known| known.id != id) {
                 return Ok(ThrottleDeletion::Unknown);
             }
+            if contents.is_in_use(id) {
+                return Ok(ThrottleDeletion::InUse);
+            }
             contents.throttles.retain(|(known, _)| known.id != id);
+            contents.release(id);
             Ok(ThrottleDeletion::Deleted)
         })
     }

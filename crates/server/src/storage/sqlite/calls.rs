@@ -12,7 +12,7 @@ use super::super::{
     Severity, Slice, StorageError, StoredCall, StoredEvent, StoredMessage, StoredStage, Summary, Terms,
     Window,
 };
-use super::{BEGIN, Reading, Sqlite, deliveries, endings, throttles, to_json};
+use super::{BEGIN, Reading, Sqlite, batches, deliveries, endings, throttles, to_json};
 use crate::storage::Direction;
 use crate::storage::catalog::{Facts, micros};
 
@@ -34,12 +34,20 @@ impl CallStore for Sqlite {
     fn insert_on<'a>(&'a self, call: &'a StoredCall, terms: &'a Terms) -> Pending<'a, Admission> {
         async {
             let mut transaction = self.pool.begin_with(BEGIN).await?;
+            if let Some(place) = terms.scheduled
+                && let Err(refused) = batches::claim(place, call, &mut transaction).await?
+            {
+                return Ok(refused);
+            }
             if let Some(throttle) = terms.throttle
                 && let Err(refused) = throttles::count(throttle, call, &mut transaction).await?
             {
                 return Ok(refused);
             }
             insert(call, &mut transaction).await?;
+            if let Some(place) = terms.scheduled {
+                batches::mark(place, call.id, &mut transaction).await?;
+            }
             transaction.commit().await?;
             self.outbox.send_replace(());
             Ok(Admission::Kept)

@@ -113,15 +113,26 @@ impl ThrottleStore for Sqlite {
 
     fn delete_throttle(&self, account: AccountId, id: ThrottleId) -> Pending<'_, ThrottleDeletion> {
         async move {
+            let mut transaction = self.pool.begin_with(BEGIN).await?;
             // What it has counted goes with it.
-            let deleted = sqlx::query("DELETE FROM call_throttles WHERE id = $1 AND account_id = $2")
+            let deleted = sqlx::query(
+                "DELETE FROM call_throttles WHERE id = $1 AND account_id = $2 AND NOT EXISTS \
+                 (SELECT 1 FROM batches WHERE throttle_id = $1 AND ended_us IS NULL AND NOT paused)",
+            )
+            .bind(id.to_string())
+            .bind(account.to_string())
+            .execute(&mut *transaction)
+            .await?;
+            let left = sqlx::query("SELECT 1 FROM call_throttles WHERE id = $1 AND account_id = $2")
                 .bind(id.to_string())
                 .bind(account.to_string())
-                .execute(&self.pool)
+                .fetch_optional(&mut *transaction)
                 .await?;
-            Ok(match deleted.rows_affected() {
-                0 => ThrottleDeletion::Unknown,
-                _ => ThrottleDeletion::Deleted,
+            transaction.commit().await?;
+            Ok(match (deleted.rows_affected(), left) {
+                (0, None) => ThrottleDeletion::Unknown,
+                (0, Some(_)) => ThrottleDeletion::InUse,
+                (_, _) => ThrottleDeletion::Deleted,
             })
         }
         .boxed()

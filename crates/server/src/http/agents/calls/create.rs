@@ -32,6 +32,7 @@ pub(in crate::http) async fn create(
         agent: Some(of_agent),
         ignored_fields: request.ignored,
         throttle: throttle.map(|throttle| throttle.id),
+        ..CreateOptions::default()
     };
     let call = http.calls.create(account.0, call, options).await?;
     Ok(Answer(call_resource(&call, &http.public_url)))

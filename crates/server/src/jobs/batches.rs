@@ -1,0 +1,191 @@
+//! Creates the calls of scheduled batches when their time has come, and tells the batch's webhook of each (protocol.md 7.9).
+//!
+//! What is to be done is in the store, and each call is created in one go with the note that it is: whenever the process ends, no
+//! call is created twice and none is forgotten. Batches take turns, a bounded number at a time, and a turn is short; within a batch
+//! one call comes after another, since its webhook is told synchronously. Nothing is kept in memory but the turns under way.
+//!
+//! Owns the schedule. What becomes of a call that is created is the call's business.
+
+mod turn;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use antiphon_api::{BatchId, Timestamp};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::Clock;
+use super::webhooks::Courier;
+use crate::call::Calls;
+use crate::config::PublicUrl;
+use crate::storage::{Settled, Storage, StorageError};
+
+/// Batches whose turn it is at a time.
+const TURNS: usize = 32;
+/// The longest that goes by without a look: another process may have left something.
+const LONGEST_NAP: Duration = Duration::from_secs(60);
+/// How long to wait after a failure of the store.
+const STORE_RETRY: Duration = Duration::from_secs(1);
+/// How long turns under way may take when the server stops: a post that has begun should come to its end.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// Calls that are looked at in one go at the start.
+const PAGE: u32 = 100;
+
+/// Creates what is in the store.
+#[derive(Clone)]
+pub struct Scheduler {
+    calls: Calls,
+    storage: Storage,
+    courier: Arc<dyn Courier>,
+    public_url: PublicUrl,
+    clock: Clock,
+}
+
+/// The turns under way.
+#[derive(Default)]
+struct Turns {
+    tasks: JoinSet<()>,
+    /// Whose each is; by this it is found again even if it panicked.
+    batches: HashMap<tokio::task::Id, BatchId>,
+}
+
+impl Scheduler {
+    /// Creates calls among these, and posts by this courier. `public_url` is the base of the URLs in what is posted.
+    #[must_use]
+    pub fn new(
+        calls: Calls,
+        storage: Storage,
+        courier: Arc<dyn Courier>,
+        public_url: PublicUrl,
+        clock: Clock,
+    ) -> Self {
+        Self { calls, storage, courier, public_url, clock }
+    }
+
+    /// Creates calls until it is told to stop; then only what is under way comes to its end, if that takes no longer than five
+    /// seconds. Dropping the future stops at once; whoever goes on takes up what was under way.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut schedule = self.storage.batches.schedule();
+        let mut turns = Turns::default();
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = self.take_up() => {}
+        }
+        loop {
+            schedule.borrow_and_update();
+            let nap = match self.begin_turns(&mut turns, &stop).await {
+                Ok(nap) => nap,
+                Err(error) => {
+                    error!(%error, "scheduled batches cannot be looked up; trying on");
+                    STORE_RETRY
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => break,
+                done = turns.tasks.join_next_with_id(), if !turns.tasks.is_empty() => turns.collect(done),
+                // The sender is the store's own.
+                _ = schedule.changed() => {}
+                () = sleep(nap) => {}
+            }
+            while let Some(done) = turns.tasks.try_join_next_with_id() {
+                turns.collect(Some(done));
+            }
+        }
+        let finished = timeout(FAREWELL, async { while turns.tasks.join_next().await.is_some() {} }).await;
+        if finished.is_err() {
+            info!(left = turns.tasks.len(), "webhooks of batches did not answer before the server stopped");
+        }
+    }
+
+    /// Begins the turns of batches that are due and have none, as long as there is room. Gives how long nothing else will be due.
+    async fn begin_turns(
+        &self,
+        turns: &mut Turns,
+        stop: &CancellationToken,
+    ) -> Result<Duration, StorageError> {
+        let now = (self.clock)();
+        let room = TURNS - turns.tasks.len();
+        if room == 0 {
+            // Whichever ends first makes room.
+            return Ok(LONGEST_NAP);
+        }
+        // Those whose turn it is are still due.
+        for batch in self.storage.batches.due_batches(now, TURNS as u32).await? {
+            if turns.tasks.len() < TURNS && !turns.is_under_way(batch.id) {
+                let (scheduler, stop) = (self.clone(), stop.clone());
+                let id = batch.id;
+                let task = turns.tasks.spawn(async move { scheduler.turn(batch, &stop).await });
+                turns.batches.insert(task.id(), id);
+            }
+        }
+        let next = self.storage.batches.next_due(now).await?;
+        Ok(next.map_or(LONGEST_NAP, |next| until(now, next)).min(LONGEST_NAP))
+    }
+
+    /// Settles what a process that is gone left behind: calls that are created and of which it is not known whether anybody was told.
+    /// The webhook is told once and not again; who has joined was told.
+    async fn take_up(&self) {
+        loop {
+            match self.settle_untold().await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    error!(%error, "scheduled calls of the last start cannot be settled; trying on");
+                    sleep(STORE_RETRY).await;
+                }
+            }
+        }
+    }
+
+    /// Settles a page of them. False if there were none.
+    async fn settle_untold(&self) -> Result<bool, StorageError> {
+        let untold = self.storage.batches.untold_calls(PAGE).await?;
+        for (place, call) in &untold {
+            let kept = self.storage.calls.find(*call).await?;
+            let settled = match kept.is_some_and(|call| call.joined.is_some()) {
+                true => Settled::Success,
+                false => {
+                    warn!(batch = %place.batch, %call, "the server stopped before the batch's webhook answered");
+                    Settled::Error("the server stopped before the webhook answered".to_owned())
+                }
+            };
+            self.storage.batches.settle_call(*place, &settled, (self.clock)()).await?;
+        }
+        Ok(!untold.is_empty())
+    }
+}
+
+impl Turns {
+    fn is_under_way(&self, batch: BatchId) -> bool {
+        self.batches.values().any(|other| *other == batch)
+    }
+
+    fn collect(&mut self, done: Option<Result<(tokio::task::Id, ()), tokio::task::JoinError>>) {
+        let id = match done {
+            None => return,
+            Some(Ok((id, ()))) => id,
+            Some(Err(error)) => {
+                error!(%error, "a turn of a batch failed: this is a bug of the server");
+                error.id()
+            }
+        };
+        self.batches.remove(&id);
+    }
+}
+
+/// How long it is until then.
+fn until(now: Timestamp, then: Timestamp) -> Duration {
+    let micros = then.unix_micros().saturating_sub(now.unix_micros());
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+}
+
+/// That much later.
+fn later(now: Timestamp, wait: Duration) -> Timestamp {
+    let micros = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
+    Timestamp::from_unix_micros(now.unix_micros().saturating_add(micros))
+        .unwrap_or_else(|_| Timestamp::from(jiff::Timestamp::MAX))
+}
