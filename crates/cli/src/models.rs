@@ -10,6 +10,8 @@ use crate::exit::misuse;
 use crate::rest;
 
 #[derive(Debug, clap::Args)]
+// The group of the arguments that it takes in has the same name.
+#[group(skip)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
     #[command(subcommand)]

@@ -112,7 +112,8 @@ impl Comparison<'_> {
                 None => self.note(&format!("{place}.{name}"), "is missing"),
             }
         }
-        for name in ours.keys().filter(|name| !theirs.get(*name).is_some_and(|field| side.shows(field))) {
+        let is_theirs = |name: &String| theirs.get(name).is_some_and(|field| side.shows(field));
+        for (name, _) in ours.iter().filter(|(name, field)| side.shows(field) && !is_theirs(name)) {
             self.note(&format!("{place}.{name}"), "is added");
         }
     }

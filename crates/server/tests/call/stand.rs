@@ -75,6 +75,9 @@ impl Stand {
         std::fs::create_dir_all(&directory).unwrap();
         let mut config = Config::default();
         config.server.listen.set_port(0);
+        // Tests ask again and again until something has happened.
+        config.limits.requests_per_second = 0;
+        config.limits.requests_per_second_per_key = 0;
         config.storage.path = directory.join("antiphon.db");
         config.auth.api_keys = vec![ConfiguredKey {
             name: "test".to_owned(),

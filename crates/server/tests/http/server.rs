@@ -162,6 +162,9 @@ impl Directory {
     pub(crate) fn config(&self) -> Config {
         let mut config = Config::default();
         config.server.listen.set_port(0);
+        // Tests ask again and again until something has happened.
+        config.limits.requests_per_second = 0;
+        config.limits.requests_per_second_per_key = 0;
         config.storage.path = self.0.join("antiphon.db");
         config.transcription = TranscriptionConfig::None;
         config.auth.api_keys = vec![ConfiguredKey {

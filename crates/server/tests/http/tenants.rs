@@ -59,6 +59,8 @@ impl Owner {
         let webhook = made("/api/webhooks", webhook()).await;
         let (corpus, source, document) = Self::corpus(server).await;
         let throttle = made("/api/call_throttles", throttle()).await;
+        let batches = format!("/api/agents/{}/scheduled_batches", id(&agent, "agentId"));
+        let batch = made(&batches, batch()).await;
         let registration = made("/api/sip/registrations", registration()).await;
         let key = made("/api/api_keys", json!({"name": "owners-second"})).await;
         assert_ne!(agent_call["callId"], call["callId"]);
@@ -66,6 +68,7 @@ impl Owner {
         Self {
             ids: [
                 ("agent_id", id(&agent, "agentId")),
+                ("batch_id", id(&batch, "batchId")),
                 ("api_key_prefix", id(&key, "prefix")),
                 ("call_id", id(&call, "callId")),
                 ("call_stage_id", id(&stages["results"][0], "callStageId")),
@@ -187,6 +190,13 @@ fn throttle() -> Value {
     json!({"name": "owners-throttle", "rules": [{"maxCalls": 100, "windowSeconds": 1}]})
 }
 
+/// Of calls that nobody waits for during the test.
+fn batch() -> Value {
+    json!({
+        "webhookUrl": "https://hooks.example.com/batch", "windowStart": "2099-01-01T00:00:00Z", "calls": [{}],
+    })
+}
+
 fn registration() -> Value {
     json!({"username": "owners-desk", "password": "secret", "proxy": "sip.example.com"})
 }
@@ -212,6 +222,7 @@ fn providers(agent: &str) -> [(&'static str, Value); 3] {
 fn body(verb: Verb, template: &str) -> Value {
     match (verb, template) {
         (Verb::Get | Verb::Delete, _) => Value::Null,
+        (Verb::Post, "/api/agents/{agent_id}/scheduled_batches") => batch(),
         (Verb::Post, "/api/corpora/{corpus_id}/query") => json!({"query": "bread"}),
         (Verb::Post, "/api/corpora/{corpus_id}/uploads") => json!({"mimeType": "text/plain"}),
         (Verb::Put, "/api/tools/{tool_id}") => tool(),
@@ -318,7 +329,7 @@ async fn whatever_one_account_has_another_can_neither_see_nor_touch() {
             }
         }
     }
-    let in_no_list = ["call_stage_id", "call_stage_message_index", "document_id", "source_id"];
+    let in_no_list = ["batch_id", "call_stage_id", "call_stage_message_index", "document_id", "source_id"];
     for (name, id) in owner.ids.iter().filter(|(name, _)| !in_no_list.contains(name)) {
         assert!(shown.contains(id.as_str()), "the owner's lists show a {name}");
     }
