@@ -20,7 +20,7 @@ pub(super) struct Body {
     /// A file with the JSON body; - reads it from the standard input.
     #[arg(long, short, value_name = "FILE|-")]
     file: Option<PathBuf>,
-    /// A field of the body: name=Anna, callTemplate.voice=kal, a.list[0].on=true. What is JSON is taken as JSON, all else as text, so
+    /// A field of the body: `name=Anna`, `callTemplate.voice=kal`, `a.list[0].on=true`. What is JSON is taken as JSON, all else as text, so
     /// that the text 7 is written '"7"'. FIELD=@FILE takes the text of a file. May be repeated.
     #[arg(long = "set", value_name = "FIELD=VALUE")]
     fields: Vec<String>,
