@@ -63,6 +63,13 @@ impl Wire {
         Self { base, seen, left }
     }
 
+    /// An address at which nobody listens.
+    pub(crate) async fn nowhere() -> Self {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}/v1", taken.local_addr().unwrap());
+        Self { base, seen: mpsc::unbounded_channel().1, left: mpsc::unbounded_channel().1 }
+    }
+
     /// The requests that have been read so far, but for those that were asked for.
     pub(crate) fn requests(&mut self) -> usize {
         std::iter::from_fn(|| self.seen.try_recv().ok()).count()
