@@ -7,6 +7,7 @@
 mod bad_input;
 mod built_ins;
 mod caller;
+mod capabilities;
 mod conversation;
 mod corpora;
 mod data_connection;

@@ -1,7 +1,7 @@
 //! A server of a test's own with scripted backends, and a plain HTTP client for it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use antiphon_backends::language_model::LanguageModel;
@@ -72,21 +72,13 @@ impl Stand {
         directory: PathBuf,
         change: impl FnOnce(&mut Config),
     ) -> Self {
-        std::fs::create_dir_all(&directory).unwrap();
-        let mut config = Config::default();
-        config.server.listen.set_port(0);
-        // Tests ask again and again until something has happened.
-        config.limits.requests_per_second = 0;
-        config.limits.requests_per_second_per_key = 0;
-        config.storage.path = directory.join("antiphon.db");
-        config.auth.api_keys = vec![ConfiguredKey {
-            name: "test".to_owned(),
-            account: None,
-            key: Some(Secret::new(KEY)),
-            key_file: None,
-            sha256: None,
-        }];
+        let mut config = config(&directory);
         change(&mut config);
+        Self::of(config, backends, directory).await
+    }
+
+    /// A server that is configured so.
+    pub(crate) async fn of(config: Config, backends: Backends, directory: PathBuf) -> Self {
         let running = App::start_with(config, backends).await.unwrap();
         Self { running, directory, client: client() }
     }
@@ -190,6 +182,25 @@ impl Stand {
         };
         page["results"].as_array().unwrap().iter().map(line).collect()
     }
+}
+
+/// The configuration of a server that keeps everything in this directory.
+pub(crate) fn config(directory: &Path) -> Config {
+    std::fs::create_dir_all(directory).unwrap();
+    let mut config = Config::default();
+    config.server.listen.set_port(0);
+    // Tests ask again and again until something has happened.
+    config.limits.requests_per_second = 0;
+    config.limits.requests_per_second_per_key = 0;
+    config.storage.path = directory.join("antiphon.db");
+    config.auth.api_keys = vec![ConfiguredKey {
+        name: "test".to_owned(),
+        account: None,
+        key: Some(Secret::new(KEY)),
+        key_file: None,
+        sha256: None,
+    }];
+    config
 }
 
 /// Scripted backends and a real detector.
