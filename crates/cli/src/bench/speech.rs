@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use antiphon_audio::{SampleRate, Wav, write_pcm};
+use antiphon_audio::{SampleRate, Wav, convert, write_pcm};
 use bytes::Bytes;
 
 use crate::exit::misuse;
-use crate::talk::{convert, read_wav};
+use crate::talk::read_wav;
 
 /// The length of a frame: 20 ms, which all clients send.
 pub(super) const FRAME: Duration = Duration::from_millis(20);
