@@ -262,6 +262,7 @@ impl Calls {
             self.live().remove(call.id);
             return Err(error);
         }
+            self.0.limits.discount(account);
         self.start(&call, setup, commands, Duration::ZERO);
         Ok(call)
     }
