@@ -235,6 +235,8 @@ impl Calls {
         mut request: StartCallRequest,
         options: CreateOptions,
     ) -> Result<StoredCall, CreateError> {
+        // Whoever waits for all calls waits for this one, even while it is still being created.
+        let _waited_for = self.0.tasks.token();
         if self.0.tasks.is_closed() {
             return Err(CreateError::Stopping);
         }
@@ -453,6 +455,15 @@ impl Calls {
         if tokio::time::timeout(deadline, self.0.tasks.wait()).await.is_err() {
             error!(left = self.0.tasks.len(), "calls did not end in time");
         }
+    /// Takes no new calls from here on, and waits until those there are have come to their own end, but not longer than `deadline`.
+    /// Meanwhile they go on as ever, and may be joined.
+    pub async fn drain(&self, deadline: Duration) {
+        self.0.tasks.close();
+        if tokio::time::timeout(deadline, self.0.tasks.wait()).await.is_err() {
+            warn!(left = self.count(), "calls have gone on for as long as they may, and end now");
+        }
+    }
+
     }
 
     /// The medium of a call that asks for none.

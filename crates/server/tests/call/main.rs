@@ -11,6 +11,7 @@ mod conversation;
 mod corpora;
 mod data_connection;
 mod document;
+mod draining;
 #[path = "../outbound/endpoint.rs"]
 mod endpoint;
 mod ends;

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use antiphon_api::rest::call_throttles::CallThrottleRule;
 use antiphon_api::rest::calls::StartCallRequest;
-use antiphon_api::{ThrottleId, Timestamp};
+use antiphon_api::{ThrottleId, Timestamp, WireDuration};
+use antiphon_engine::output::EndReason;
 use antiphon_server::call::limits::{CallLimits, TooManyCalls};
 use antiphon_server::call::{Calls, CreateError, CreateOptions};
 use antiphon_server::config::{self, Limits, OwnLimits};
-use antiphon_server::storage::{AccountId, Storage, StoredThrottle};
+use antiphon_server::storage::{AccountId, Storage, StoredCall, StoredThrottle};
 use uuid::Uuid;
 
 use crate::stand::backends;
@@ -120,4 +121,33 @@ async fn a_call_that_a_throttle_refuses_uses_nothing_of_the_accounts_rate_up() {
         assert!(matches!(limit(create(&calls, account(1)).await), TooManyCalls::InAMinute(3, _)));
     }
     calls.shut_down(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_lets_calls_come_to_their_own_end_and_no_new_ones_begin() {
+    let storage = Storage::in_memory();
+    let calls = calls_in(storage.clone(), Limits::default(), &[]);
+    let timeout = |seconds: u32| StartCallRequest {
+        join_timeout: Some(WireDuration::from_secs(seconds)),
+        ..StartCallRequest::default()
+    };
+    let create = |request| calls.create(account(1), request, CreateOptions::default());
+    let (short, long) = (create(timeout(10)).await.unwrap(), create(timeout(100)).await.unwrap());
+    let begin = tokio::time::Instant::now();
+    let draining = tokio::spawn({
+        let calls = calls.clone();
+        async move { calls.drain(Duration::from_secs(60)).await }
+    });
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert!(matches!(create(timeout(10)).await, Err(CreateError::Stopping)));
+    let reason = async |call: &StoredCall| {
+        storage.calls.find(call.id).await.unwrap().unwrap().ended.map(|(_, reason)| reason)
+    };
+    assert_eq!((reason(&short).await, reason(&long).await), (Some(EndReason::Unjoined), None));
+    draining.await.unwrap();
+    assert_eq!((begin.elapsed().as_secs(), calls.count()), (60, 1));
+    calls.shut_down(Duration::from_secs(5)).await;
+    assert_eq!(reason(&long).await, Some(EndReason::SystemError));
+    calls.drain(Duration::from_secs(60)).await;
+    assert!(begin.elapsed() < Duration::from_secs(70), "there is nothing left to wait for");
 }
