@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed expectation fails the test")]
 
 mod bad_input;
+mod batches;
 mod built_ins;
 mod caller;
 mod conversation;
