@@ -24,7 +24,6 @@ use listener::Patience;
 use wav::Speech;
 
 pub(crate) use request::{HANG_UP, Schema, client_tool};
-pub(crate) use wav::convert;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\

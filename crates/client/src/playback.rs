@@ -32,10 +32,12 @@ pub struct Playback {
     state: State,
     /// Samples to hold before an utterance begins to sound.
     lead: usize,
+    rate: SampleRate,
     most: usize,
     played: u64,
     cleared: u64,
     refused: u64,
+    skipped: u64,
     underruns: u64,
     missing: u64,
 }
@@ -46,8 +48,8 @@ enum State {
     Silent,
     /// An utterance has begun to arrive and demand has waited for so many samples.
     Gathering { waited: usize },
-    /// Audio sounds.
-    Playing,
+    /// Audio sounds. If the utterance is whole, silence after what there is is the end of it.
+    Playing { is_whole: bool },
     /// The utterance is to go on, and demand has gone unmet for so many samples.
     Starved { missing: u64 },
 }
@@ -64,13 +66,20 @@ impl Playback {
             queue: VecDeque::new(),
             state: State::Silent,
             lead: rate.samples_in(lead) as usize,
+            rate,
             most: rate.samples_in(Self::MOST) as usize,
             played: 0,
             cleared: 0,
             refused: 0,
+            skipped: 0,
             underruns: 0,
             missing: 0,
         }
+    }
+
+    /// How much of each further utterance is gathered before it begins to sound.
+    pub fn set_lead(&mut self, lead: Duration) {
+        self.lead = self.rate.samples_in(lead) as usize;
     }
 
     /// Takes audio that has arrived. What exceeds [`MOST`](Self::MOST) is refused and counted.
@@ -86,9 +95,10 @@ impl Playback {
             State::Starved { missing } => {
                 self.underruns += 1;
                 self.missing += missing;
-                self.state = State::Playing;
+                self.state = State::Playing { is_whole: false };
             }
-            State::Gathering { .. } | State::Playing => {}
+            State::Playing { .. } => self.state = State::Playing { is_whole: false },
+            State::Gathering { .. } => {}
         }
     }
 
@@ -96,13 +106,13 @@ impl Playback {
     pub fn play(&mut self, speaker: &mut [i16]) -> usize {
         if let State::Gathering { waited } = self.state {
             if self.queue.len() >= self.lead || waited >= self.lead {
-                self.state = State::Playing;
+                self.state = State::Playing { is_whole: false };
             } else {
                 self.state = State::Gathering { waited: waited + speaker.len() };
             }
         }
         let audio = match self.state {
-            State::Playing => self.queue.len().min(speaker.len()),
+            State::Playing { .. } => self.queue.len().min(speaker.len()),
             State::Silent | State::Gathering { .. } | State::Starved { .. } => 0,
         };
         for (place, sample) in speaker.iter_mut().zip(self.queue.drain(..audio)) {
@@ -112,9 +122,10 @@ impl Playback {
         self.played += audio as u64;
         let unmet = (speaker.len() - audio) as u64;
         match &mut self.state {
-            State::Playing if unmet > 0 => self.state = State::Starved { missing: unmet },
+            State::Playing { is_whole: true } if self.queue.is_empty() => self.state = State::Silent,
+            State::Playing { is_whole: false } if unmet > 0 => self.state = State::Starved { missing: unmet },
             State::Starved { missing } => *missing += unmet,
-            State::Silent | State::Gathering { .. } | State::Playing => {}
+            State::Silent | State::Gathering { .. } | State::Playing { .. } => {}
         }
         audio
     }
@@ -122,10 +133,10 @@ impl Playback {
     /// The utterance has arrived whole: silence after it is no underrun, and it sounds even if it is shorter than the lead.
     pub fn finish(&mut self) {
         match self.state {
-            State::Gathering { .. } => self.state = State::Playing,
             State::Starved { .. } => self.state = State::Silent,
-            State::Playing if self.queue.is_empty() => self.state = State::Silent,
-            State::Silent | State::Playing => {}
+            State::Playing { .. } if self.queue.is_empty() => self.state = State::Silent,
+            State::Gathering { .. } | State::Playing { .. } => self.state = State::Playing { is_whole: true },
+            State::Silent => {}
         }
     }
 
@@ -136,6 +147,13 @@ impl Playback {
         self.cleared += dropped as u64;
         self.state = State::Silent;
         dropped
+    }
+
+    /// Drops the oldest `samples` that wait, to catch up with a stream that came faster than it was played.
+    pub fn skip(&mut self, samples: usize) {
+        let skipped = samples.min(self.queue.len());
+        self.queue.drain(..skipped);
+        self.skipped += skipped as u64;
     }
 
     /// Samples of audio that have been played since the beginning.
@@ -154,6 +172,12 @@ impl Playback {
     #[must_use]
     pub fn cleared(&self) -> u64 {
         self.cleared
+    }
+
+    /// Samples that were skipped to catch up.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.skipped
     }
 
     /// Samples that found no room.
@@ -211,6 +235,28 @@ mod tests {
         playback.push(&[1; 8]);
         play(&mut playback, 8);
         assert_eq!((playback.underruns(), playback.missing()), (0, 0));
+    }
+
+    #[test]
+    fn an_utterance_that_is_whole_before_it_is_played_ends_without_an_underrun() {
+        let mut playback = playback(0);
+        playback.push(&[1; 80]);
+        play(&mut playback, 8);
+        playback.finish();
+        play(&mut playback, 800);
+        playback.push(&[2; 8]);
+        assert_eq!(play(&mut playback, 8), [2; 8]);
+        assert_eq!((playback.underruns(), playback.missing()), (0, 0));
+    }
+
+    #[test]
+    fn what_is_skipped_is_the_oldest() {
+        let mut playback = playback(0);
+        playback.push(&[1, 2, 3, 4]);
+        playback.skip(3);
+        assert_eq!(play(&mut playback, 2), [4, 0]);
+        playback.skip(9);
+        assert_eq!((playback.skipped(), playback.played()), (3, 1));
     }
 
     #[test]

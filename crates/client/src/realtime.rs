@@ -8,20 +8,25 @@ mod event;
 mod join_url;
 mod sender;
 mod socket;
+mod voice_queue;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
-use tokio_tungstenite::connect_async_tls_with_config;
 use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config, connect_async_tls_with_config};
 
 use crate::tls;
 
 pub use closing::CloseReason;
+pub(crate) use event::Received;
 pub use event::{Event, Events};
 pub use join_url::{JoinUrlError, Options};
 pub use sender::{AudioRefused, CallOver, Sender};
+use voice_queue::VoiceQueue;
 
 /// The longest message that is read; real ones stay under 1 MiB (protocol.md 8.12).
 const LONGEST_MESSAGE: usize = 4 * 1024 * 1024;
@@ -31,9 +36,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const EVENTS: usize = 256;
 /// Data messages that wait to be sent. When they are full, sending waits.
 const MESSAGES: usize = 64;
-/// Frames of audio that wait to be sent: half a second of 20 ms frames. When they are full, new audio is refused, since audio
-/// that is late is of no use.
-const AUDIO_FRAMES: usize = 25;
 
 /// Why a call could not be joined.
 #[derive(Debug, thiserror::Error)]
@@ -76,22 +78,49 @@ fn remedy(status: u16) -> &'static str {
 pub async fn connect(join_url: &str, options: &Options) -> Result<(Sender, Events), ConnectError> {
     tls::prepare();
     let url = options.url(join_url)?;
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(LONGEST_MESSAGE))
-        .max_frame_size(Some(LONGEST_MESSAGE));
     // Audio comes in small pieces, and each should leave at once.
     let disable_nagle = true;
-    let connecting = connect_async_tls_with_config(url.as_str(), Some(config), disable_nagle, None);
+    let connecting = connect_async_tls_with_config(url.as_str(), Some(limits()), disable_nagle, None);
     let (socket, _) = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
         .await
         .map_err(|_| ConnectError::Timeout)?
         .map_err(refused)?;
+    Ok(begin(socket))
+}
 
+/// Joins a call over a stream that is connected already, such as a tunnel; TLS, if any, is the stream's. `join_url` says what is
+/// asked for there.
+///
+/// # Errors
+///
+/// The URL is none, or there is no WebSocket at the stream's other end.
+pub async fn connect_over<S>(
+    stream: S,
+    join_url: &str,
+    options: &Options,
+) -> Result<(Sender, Events), ConnectError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let url = options.url(join_url)?;
+    let (socket, _) =
+        client_async_with_config(url.as_str(), stream, Some(limits())).await.map_err(refused)?;
+    Ok(begin(socket))
+}
+
+fn limits() -> WebSocketConfig {
+    WebSocketConfig::default().max_message_size(Some(LONGEST_MESSAGE)).max_frame_size(Some(LONGEST_MESSAGE))
+}
+
+fn begin<S>(socket: WebSocketStream<S>) -> (Sender, Events)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let (messages, outgoing_messages) = mpsc::channel(MESSAGES);
-    let (audio, outgoing_audio) = mpsc::channel(AUDIO_FRAMES);
     let (events, incoming) = mpsc::channel(EVENTS);
-    tokio::spawn(socket::run(socket, outgoing_messages, outgoing_audio, events));
-    Ok((Sender::new(messages, audio), Events::new(incoming)))
+    let voice = Arc::<VoiceQueue>::default();
+    tokio::spawn(socket::run(socket, outgoing_messages, voice.clone(), events));
+    (Sender::new(messages, voice), Events::new(incoming))
 }
 
 fn refused(error: WsError) -> ConnectError {

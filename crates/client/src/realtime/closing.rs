@@ -91,6 +91,26 @@ impl CloseReason {
         }
     }
 
+    /// What the server said, or what broke; nothing if there was nothing to say.
+    #[must_use]
+    pub fn said(&self) -> &str {
+        match self {
+            Self::Ours => "",
+            Self::Normal { reason }
+            | Self::BadParameters { reason }
+            | Self::MessageTooLong { reason }
+            | Self::NoCapacity { reason }
+            | Self::Over { reason }
+            | Self::Idle { reason }
+            | Self::InUse { reason }
+            | Self::ServerFailed { reason }
+            | Self::Unknown { reason }
+            | Self::Violation { reason }
+            | Self::Other { reason, .. } => reason,
+            Self::Lost { cause } => cause,
+        }
+    }
+
     /// Whether the call ended as calls end.
     #[must_use]
     pub fn is_normal(&self) -> bool {
