@@ -14,6 +14,12 @@ mod live;
 mod openai;
 #[path = "speech_to_text/remote.rs"]
 mod remote;
+#[cfg(feature = "whisper-local")]
+#[path = "speech_to_text/whisper.rs"]
+mod whisper;
+#[cfg(feature = "whisper-local")]
+#[path = "speech_to_text/whisper_model.rs"]
+mod whisper_model;
 #[path = "support/wire.rs"]
 mod wire;
 
