@@ -24,6 +24,7 @@ use listener::Patience;
 use wav::Speech;
 
 pub(crate) use request::{HANG_UP, Schema, client_tool};
+pub(crate) use wav::read as read_wav;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
