@@ -5,6 +5,10 @@ pub mod fallback;
 pub mod openai;
 pub mod pocketsphinx;
 pub mod scripted;
+#[cfg(feature = "whisper-local")]
+pub mod whisper;
+
+mod segment;
 
 use std::sync::Arc;
 

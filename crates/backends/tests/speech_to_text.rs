@@ -6,6 +6,12 @@
 mod deepgram;
 #[path = "speech_to_text/fallback.rs"]
 mod fallback;
+#[cfg(feature = "whisper-local")]
+#[path = "speech_to_text/whisper.rs"]
+mod whisper;
+#[cfg(feature = "whisper-local")]
+#[path = "speech_to_text/whisper_model.rs"]
+mod whisper_model;
 #[path = "support/wire.rs"]
 mod wire;
 

@@ -13,6 +13,7 @@ use reqwest::multipart::{Form, Part};
 use serde::Deserialize;
 use tokio::time::Instant;
 
+use super::segment::Segment;
 use super::{Heard, Request, SpeechToText};
 use crate::http::{Endpoint, next_part};
 use crate::wav;
@@ -33,21 +34,15 @@ pub struct Settings {
     pub timeout: Duration,
 }
 
-/// A segment that is as surely silence as this is left out.
-const SURELY_SILENT: f64 = 0.9;
-/// So is one that is rather silence and whose words are a guess, by the rule of the model's own decoder.
-const RATHER_SILENT: f64 = 0.6;
-const A_GUESS: f64 = -1.0;
-
 /// The answer (OpenAI API reference, "Create transcription", `json` and `verbose_json`).
 #[derive(Deserialize)]
 struct Answer {
     text: String,
-    segments: Option<Vec<Segment>>,
+    segments: Option<Vec<AnswerSegment>>,
 }
 
 #[derive(Deserialize)]
-struct Segment {
+struct AnswerSegment {
     text: String,
     #[serde(default)]
     no_speech_prob: f64,
@@ -55,12 +50,10 @@ struct Segment {
     avg_logprob: f64,
 }
 
-impl Segment {
-    /// Whether it holds speech; recognizers make words up for silence.
-    fn is_speech(&self) -> bool {
-        let silent = self.no_speech_prob > SURELY_SILENT
-            || (self.no_speech_prob > RATHER_SILENT && self.avg_logprob < A_GUESS);
-        !silent
+impl From<AnswerSegment> for Segment {
+    fn from(segment: AnswerSegment) -> Self {
+        let AnswerSegment { text, no_speech_prob, avg_logprob } = segment;
+        Self { text, no_speech: no_speech_prob, certainty: avg_logprob }
     }
 }
 
@@ -68,7 +61,8 @@ impl Answer {
     fn words(self) -> String {
         match self.segments {
             Some(segments) if !segments.is_empty() => {
-                segments.into_iter().filter(Segment::is_speech).map(|segment| segment.text).collect()
+                let segments = segments.into_iter().map(Segment::from);
+                segments.filter(Segment::is_speech).map(|segment| segment.text).collect()
             }
             Some(_) | None => self.text,
         }
