@@ -13,6 +13,7 @@ mod corpora;
 mod deliveries;
 mod endings;
 mod messages;
+mod owned;
 mod passages;
 mod stages;
 mod telephony;
