@@ -113,6 +113,7 @@ fn migrations() -> Migrator {
         one(17, "batches", include_str!("../../migrations/sqlite/0017_batches.sql")),
         one(18, "telephony", include_str!("../../migrations/sqlite/0018_telephony.sql")),
         one(19, "voices", include_str!("../../migrations/sqlite/0019_voices.sql")),
+        one(20, "call heads", include_str!("../../migrations/sqlite/0020_call_heads.sql")),
     ])
 }
 
