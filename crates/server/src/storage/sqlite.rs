@@ -114,6 +114,11 @@ fn migrations() -> Migrator {
         one(18, "telephony", include_str!("../../migrations/sqlite/0018_telephony.sql")),
         one(19, "voices", include_str!("../../migrations/sqlite/0019_voices.sql")),
         one(20, "call heads", include_str!("../../migrations/sqlite/0020_call_heads.sql")),
+        one(
+            21,
+            "documents in parts",
+            include_str!("../../migrations/sqlite/0021_corpus_documents_in_parts.sql"),
+        ),
     ])
 }
 
