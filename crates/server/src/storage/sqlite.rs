@@ -119,6 +119,7 @@ fn migrations() -> Migrator {
             "documents in parts",
             include_str!("../../migrations/sqlite/0021_corpus_documents_in_parts.sql"),
         ),
+        one(22, "summary attempts", include_str!("../../migrations/sqlite/0022_summary_attempts.sql")),
     ])
 }
 
