@@ -102,7 +102,9 @@ contract! {
     a_source_is_loaded_as_it_was_when_the_loading_began_or_not_at_all,
     a_document_takes_the_place_of_what_it_was_before,
     passages_are_scored_by_their_words_as_it_is_written,
+    common_words_of_a_large_corpus_count_where_rarer_ones_find,
     passages_are_found_by_their_meaning_too,
+    a_long_document_is_seen_as_a_whole_or_not_at_all,
     what_is_deleted_is_found_no_more;
     telephony:
     sip_settings_change_unless_another_change_came_first,
