@@ -1,4 +1,4 @@
-//! PCM frames, sample rates, resampling and WAV. Pure: no clock, no sockets, no tasks.
+//! PCM frames, sample rates, resampling, G.711 and WAV. Pure: no clock, no sockets, no tasks.
 //!
 //! Audio is `i16` samples everywhere: mono unless a name says otherwise, stereo interleaved (left first). Bytes exist
 //! only at the two edges, the wire ([`PcmReader`], [`write_pcm`]) and files ([`Wav`], [`WavWriter`]).
@@ -17,14 +17,18 @@
 //! ```
 
 mod dtmf;
+mod g711;
 mod pcm;
 mod rate;
 mod resampler;
 pub mod signal;
 mod wav;
+mod whole;
 
 pub use dtmf::DtmfKey;
+pub use g711::G711;
 pub use pcm::{PcmReader, write_pcm};
 pub use rate::{SampleRate, UnsupportedRate};
 pub use resampler::Resampler;
 pub use wav::{Channels, Wav, WavError, WavHeader, WavWriter};
+pub use whole::convert;

@@ -26,6 +26,8 @@ impl SampleRate {
         Self(44_100),
         Self(48_000),
     ];
+    /// The rate of telephone lines, and of G.711.
+    pub const PHONE: Self = Self(8_000);
     /// The rate that everything inside the server listens at.
     pub const EAR: Self = Self(16_000);
     /// The rate of the WebSocket where nothing else was asked for.

@@ -155,7 +155,7 @@ impl Endpoint {
     /// Sends a request, and gives the response once it is known to be a success. Dropping the future or the response closes
     /// the connection, which is how backends learn that nobody listens any more.
     pub(crate) async fn send(&self, request: RequestBuilder, by: Instant) -> Result<Response, HttpFailure> {
-        let response = timeout_at(by, request.send())
+        let response = timeout_at(by, answered(request))
             .await
             .map_err(|_| HttpFailure::Silent)?
             .map_err(HttpFailure::from)?;
@@ -193,7 +193,7 @@ impl Exchange for Endpoint {
         let Question { url, headers, body } = question;
         let request = self.client.post(url).headers(headers).body(body);
         async move {
-            let response = request.send().await.map_err(|error| told(&error))?;
+            let response = answered(request).await.map_err(|error| told(&error))?;
             let content_type = response.headers().get(reqwest::header::CONTENT_TYPE);
             Ok(Answer {
                 status: response.status().as_u16(),
@@ -209,7 +209,7 @@ impl Exchange for Endpoint {
 /// Why a request came to nothing.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpFailure {
-    /// No connection, or it broke.
+    /// No connection, or it broke, or what came over it was no answer.
     #[error("{0}")]
     Connection(String),
     /// The backend answered with an error.
@@ -228,10 +228,12 @@ impl HttpFailure {
             Self::Connection(_) | Self::Silent => {
                 Failure { reason, fault: Fault::Backend, retry_after: None }
             }
-            Self::Refused { status, retry_after, .. } => {
+            Self::Refused { status, text, retry_after } => {
                 let fault = match status {
                     // What was sent is wrong; everything else, a wrong key among it, concerns the backend as a whole.
                     400 | 404 | 413 | 415 | 422 => Fault::Request,
+                    // llama.cpp's answer to audio where its model has no ear.
+                    500 if text.contains("input is not supported") => Fault::Request,
                     _ => Fault::Backend,
                 };
                 let overloaded = matches!(status, 429 | 503 | 529);
@@ -245,6 +247,18 @@ impl HttpFailure {
 impl From<reqwest::Error> for HttpFailure {
     fn from(error: reqwest::Error) -> Self {
         Self::Connection(told(&error))
+    }
+}
+
+/// Sends a request, and once more where the connection was closed before anything came back. Servers close connections that they
+/// have kept, some after seconds and llama.cpp's right behind a streamed answer, and a request may have been on its way then.
+async fn answered(request: RequestBuilder) -> reqwest::Result<Response> {
+    let again = request.try_clone();
+    match (request.send().await, again) {
+        (Err(error), Some(again)) if error.is_request() && !error.is_connect() && !error.is_timeout() => {
+            again.send().await
+        }
+        (answered, _) => answered,
     }
 }
 

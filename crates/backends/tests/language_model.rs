@@ -6,6 +6,8 @@
 mod anthropic;
 #[path = "language_model/fallback.rs"]
 mod fallback;
+#[path = "language_model/llama_cpp.rs"]
+mod llama_cpp;
 #[path = "language_model/openai.rs"]
 mod openai;
 #[path = "language_model/probe.rs"]

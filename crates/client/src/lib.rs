@@ -1,7 +1,7 @@
 //! Rust SDK for the Ultravox Realtime API, hosted or served by Antiphon.
 //!
 //! [`rest`] creates and reads calls, [`realtime`] joins one, [`transcript`] merges the pieces of what is said, and [`playback`]
-//! holds the agent's audio until it is played. Samples are `i16`, mono. Nothing here knows the server's code, a sound card or a
+//! holds the agent's audio until it is played. [`bridge`] joins a call with whatever else has a voice. Samples are `i16`, mono. Nothing here knows the server's code, a sound card or a
 //! terminal.
 //!
 //! ```no_run
@@ -31,8 +31,10 @@
 //! # }
 //! ```
 
+pub mod bridge;
 pub mod playback;
 pub mod realtime;
 pub mod rest;
 mod tls;
+pub mod tools;
 pub mod transcript;

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use antiphon_audio::SampleRate;
+use antiphon_audio::{Resampler, SampleRate};
 
 /// A buffer of audio that knows how much of it has been played.
 ///
@@ -30,12 +30,16 @@ use antiphon_audio::SampleRate;
 pub struct Playback {
     queue: VecDeque<i16>,
     state: State,
+    /// From the call's rate to the speaker's.
+    resampler: Resampler,
     /// Samples to hold before an utterance begins to sound.
     lead: usize,
+    rate: SampleRate,
     most: usize,
     played: u64,
     cleared: u64,
     refused: u64,
+    skipped: u64,
     underruns: u64,
     missing: u64,
 }
@@ -46,8 +50,8 @@ enum State {
     Silent,
     /// An utterance has begun to arrive and demand has waited for so many samples.
     Gathering { waited: usize },
-    /// Audio sounds.
-    Playing,
+    /// Audio sounds. If the utterance is whole, silence after what there is is the end of it.
+    Playing { is_whole: bool },
     /// The utterance is to go on, and demand has gone unmet for so many samples.
     Starved { missing: u64 },
 }
@@ -56,25 +60,48 @@ impl Playback {
     /// The longest audio that is held: what a server may send ahead (protocol.md 2.5: `clientBufferSizeMs` up to 600000).
     pub const MOST: Duration = Duration::from_secs(600);
 
-    /// An empty buffer. `lead` is how much of an utterance is gathered before it begins to sound, so that small delays of the
+    /// An empty buffer for a speaker at the call's own rate. `lead` is how much of an utterance is gathered before it begins to sound, so that small delays of the
     /// network go unheard; it adds as much latency.
     #[must_use]
     pub fn new(rate: SampleRate, lead: Duration) -> Self {
+        Self::resampled(rate, rate, lead)
+    }
+
+    /// An empty buffer for a speaker at another rate than the call's. All that is counted is counted in samples of the speaker.
+    #[must_use]
+    pub fn resampled(call: SampleRate, rate: SampleRate, lead: Duration) -> Self {
         Self {
             queue: VecDeque::new(),
             state: State::Silent,
+            resampler: Resampler::new(call, rate),
             lead: rate.samples_in(lead) as usize,
+            rate,
             most: rate.samples_in(Self::MOST) as usize,
             played: 0,
             cleared: 0,
             refused: 0,
+            skipped: 0,
             underruns: 0,
             missing: 0,
         }
     }
 
+    /// How much of each further utterance is gathered before it begins to sound.
+    pub fn set_lead(&mut self, lead: Duration) {
+        self.lead = self.rate.samples_in(lead) as usize;
+    }
+
     /// Takes audio that has arrived. What exceeds [`MOST`](Self::MOST) is refused and counted.
     pub fn push(&mut self, samples: &[i16]) {
+        if self.resampler.from() == self.resampler.to() {
+            return self.append(samples);
+        }
+        let mut converted = Vec::new();
+        self.resampler.process(samples, &mut converted);
+        self.append(&converted);
+    }
+
+    fn append(&mut self, samples: &[i16]) {
         let (kept, refused) = samples.split_at(samples.len().min(self.most - self.queue.len()));
         self.queue.extend(kept);
         self.refused += refused.len() as u64;
@@ -86,9 +113,10 @@ impl Playback {
             State::Starved { missing } => {
                 self.underruns += 1;
                 self.missing += missing;
-                self.state = State::Playing;
+                self.state = State::Playing { is_whole: false };
             }
-            State::Gathering { .. } | State::Playing => {}
+            State::Playing { .. } => self.state = State::Playing { is_whole: false },
+            State::Gathering { .. } => {}
         }
     }
 
@@ -96,13 +124,13 @@ impl Playback {
     pub fn play(&mut self, speaker: &mut [i16]) -> usize {
         if let State::Gathering { waited } = self.state {
             if self.queue.len() >= self.lead || waited >= self.lead {
-                self.state = State::Playing;
+                self.state = State::Playing { is_whole: false };
             } else {
                 self.state = State::Gathering { waited: waited + speaker.len() };
             }
         }
         let audio = match self.state {
-            State::Playing => self.queue.len().min(speaker.len()),
+            State::Playing { .. } => self.queue.len().min(speaker.len()),
             State::Silent | State::Gathering { .. } | State::Starved { .. } => 0,
         };
         for (place, sample) in speaker.iter_mut().zip(self.queue.drain(..audio)) {
@@ -112,20 +140,24 @@ impl Playback {
         self.played += audio as u64;
         let unmet = (speaker.len() - audio) as u64;
         match &mut self.state {
-            State::Playing if unmet > 0 => self.state = State::Starved { missing: unmet },
+            State::Playing { is_whole: true } if self.queue.is_empty() => self.state = State::Silent,
+            State::Playing { is_whole: false } if unmet > 0 => self.state = State::Starved { missing: unmet },
             State::Starved { missing } => *missing += unmet,
-            State::Silent | State::Gathering { .. } | State::Playing => {}
+            State::Silent | State::Gathering { .. } | State::Playing { .. } => {}
         }
         audio
     }
 
     /// The utterance has arrived whole: silence after it is no underrun, and it sounds even if it is shorter than the lead.
     pub fn finish(&mut self) {
+        let mut rest = Vec::new();
+        self.resampler.flush(&mut rest);
+        self.append(&rest);
         match self.state {
-            State::Gathering { .. } => self.state = State::Playing,
             State::Starved { .. } => self.state = State::Silent,
-            State::Playing if self.queue.is_empty() => self.state = State::Silent,
-            State::Silent | State::Playing => {}
+            State::Playing { .. } if self.queue.is_empty() => self.state = State::Silent,
+            State::Gathering { .. } | State::Playing { .. } => self.state = State::Playing { is_whole: true },
+            State::Silent => {}
         }
     }
 
@@ -133,15 +165,29 @@ impl Playback {
     pub fn clear(&mut self) -> usize {
         let dropped = self.queue.len();
         self.queue.clear();
+        self.resampler.reset();
         self.cleared += dropped as u64;
         self.state = State::Silent;
         dropped
+    }
+
+    /// Drops the oldest `samples` that wait, to catch up with a stream that came faster than it was played.
+    pub fn skip(&mut self, samples: usize) {
+        let skipped = samples.min(self.queue.len());
+        self.queue.drain(..skipped);
+        self.skipped += skipped as u64;
     }
 
     /// Samples of audio that have been played since the beginning.
     #[must_use]
     pub fn played(&self) -> u64 {
         self.played
+    }
+
+    /// The same as time: the position in all that the agent has been heard to say.
+    #[must_use]
+    pub fn position(&self) -> Duration {
+        self.rate.duration_of(self.played)
     }
 
     /// Samples that wait to be played.
@@ -154,6 +200,12 @@ impl Playback {
     #[must_use]
     pub fn cleared(&self) -> u64 {
         self.cleared
+    }
+
+    /// Samples that were skipped to catch up.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.skipped
     }
 
     /// Samples that found no room.
@@ -211,6 +263,53 @@ mod tests {
         playback.push(&[1; 8]);
         play(&mut playback, 8);
         assert_eq!((playback.underruns(), playback.missing()), (0, 0));
+    }
+
+    #[test]
+    fn an_utterance_that_is_whole_before_it_is_played_ends_without_an_underrun() {
+        let mut playback = playback(0);
+        playback.push(&[1; 80]);
+        play(&mut playback, 8);
+        playback.finish();
+        play(&mut playback, 800);
+        playback.push(&[2; 8]);
+        assert_eq!(play(&mut playback, 8), [2; 8]);
+        assert_eq!((playback.underruns(), playback.missing()), (0, 0));
+    }
+
+    #[test]
+    fn a_speaker_may_have_another_rate_and_an_utterance_keeps_its_length() {
+        let mut playback =
+            Playback::resampled(SampleRate::PHONE, SampleRate::WEBSOCKET_DEFAULT, Duration::ZERO);
+        for _ in 0..2 {
+            for _ in 0..7 {
+                playback.push(&[1_000; 123]);
+            }
+            playback.finish();
+            let length = 7 * 123 * 6;
+            assert_eq!(playback.unplayed(), length);
+            let heard = play(&mut playback, length + 10);
+            assert!(heard[500..length - 500].iter().all(|sample| (990..1_010).contains(sample)));
+            assert_eq!(heard[length..], [0; 10]);
+        }
+        assert_eq!(playback.position(), Duration::from_micros(2 * 7 * 123 * 125));
+        assert_eq!(playback.underruns(), 0);
+        // What is cleared does not ring on in the next utterance.
+        playback.push(&[30_000; 800]);
+        playback.clear();
+        playback.push(&[0; 800]);
+        playback.finish();
+        assert!(play(&mut playback, 4_800).iter().all(|sample| *sample == 0));
+    }
+
+    #[test]
+    fn what_is_skipped_is_the_oldest() {
+        let mut playback = playback(0);
+        playback.push(&[1, 2, 3, 4]);
+        playback.skip(3);
+        assert_eq!(play(&mut playback, 2), [4, 0]);
+        playback.skip(9);
+        assert_eq!((playback.skipped(), playback.played()), (3, 1));
     }
 
     #[test]

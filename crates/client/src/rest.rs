@@ -5,6 +5,7 @@
 mod answer;
 mod download;
 mod error;
+mod exchange;
 mod form;
 mod pages;
 mod retries;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use antiphon_api::Secret;
 use antiphon_api::endpoint::{Endpoint, PathArguments as _, Payload as _};
 use antiphon_api::json::to_query;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url, redirect};
 
 use crate::tls;
@@ -23,6 +24,7 @@ use answer::answer_to;
 
 pub use answer::Answer;
 pub use error::{BuildError, RestError};
+pub use exchange::RawAnswer;
 pub use form::Form;
 pub use retries::Retries;
 
@@ -53,6 +55,7 @@ pub struct Client {
 pub struct ClientBuilder {
     url: Option<String>,
     key: Option<Secret>,
+    headers: Vec<(String, Secret)>,
     retries: Retries,
 }
 
@@ -147,6 +150,18 @@ impl ClientBuilder {
         self
     }
 
+    /// Adds a header to every request, such as what a proxy in front of the server wants to see. `X-API-Key` is the
+    /// [`key`](Self::key).
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let name = name.into();
+        if name.eq_ignore_ascii_case(API_KEY) {
+            return self.key(value);
+        }
+        self.headers.push((name, Secret::new(value)));
+        self
+    }
+
     /// How often, and with which pauses, a request is sent again that failed for the moment.
     #[must_use]
     pub fn retries(mut self, retries: Retries) -> Self {
@@ -186,6 +201,15 @@ impl ClientBuilder {
         key.set_sensitive(true);
         let mut headers = HeaderMap::new();
         headers.insert(API_KEY, key);
+        for (name, value) in self.headers {
+            let header = HeaderName::from_bytes(name.as_bytes()).ok();
+            let value = HeaderValue::from_str(value.expose()).ok();
+            let (Some(header), Some(mut value)) = (header, value) else {
+                return Err(BuildError::Header { name });
+            };
+            value.set_sensitive(true);
+            headers.insert(header, value);
+        }
         let http = || {
             reqwest::Client::builder()
                 .user_agent(concat!("antiphon-client/", env!("CARGO_PKG_VERSION")))
@@ -291,5 +315,18 @@ mod tests {
         assert!(!format!("{client:?}").contains("MARVEL42"), "{client:?}");
         let error = Client::builder().key("MARVEL42\n.secret").build().unwrap_err();
         assert!(!format!("{error:?} {error}").contains("MARVEL42"), "{error:?}");
+    }
+
+    #[test]
+    fn headers_are_taken_and_not_shown_and_the_key_may_be_one() {
+        let builder = Client::builder().header("x-api-key", "k1").header("X-Proxy", "MARVEL42");
+        assert_eq!(builder.key.as_ref().map(Secret::expose), Some("k1"));
+        assert!(!format!("{builder:?}").contains("MARVEL42"), "{builder:?}");
+        let client = builder.build().unwrap();
+        assert!(!format!("{client:?}").contains("MARVEL42"), "{client:?}");
+        for (name, value) in [("no name", "x"), ("X-Proxy", "MARVEL\n42")] {
+            let error = Client::builder().key("k1").header(name, value).build().unwrap_err().to_string();
+            assert!(error.contains(name) && !error.contains("MARVEL"), "{error}");
+        }
     }
 }

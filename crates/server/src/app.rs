@@ -36,6 +36,8 @@ use crate::retrieval::Retrieval;
 use crate::storage::{AccountId, DEFAULT_ACCOUNT, MakeKeyError, NewKey, OpenError, Storage, StorageError};
 use crate::telemetry::traces::{Traces, TracesError};
 
+/// How long calls that had to end may take to say so and to write it down: a little more than they wait for the user's last words.
+const LAST_RECORDS: Duration = Duration::from_secs(5);
 /// How long requests in progress may take once all calls have ended.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
 
@@ -294,8 +296,8 @@ impl Running {
         self.api_key_made.as_ref()
     }
 
-    /// Stops: first says that it is not ready and takes no new calls, then ends the calls there are, at the latest after the
-    /// configured deadline, then finishes the requests in progress and closes the database.
+    /// Stops: first says that it is not ready and takes no new calls, lets those there are go on until the configured deadline at the
+    /// latest, ends what is left of them, then finishes the requests in progress and closes the database.
     pub async fn stop(self) {
         let Self {
             http,
@@ -316,8 +318,14 @@ impl Running {
             sweeping.abort();
         }
         probing.abort();
-        tracing::info!(deadline_s = drain_deadline.as_secs(), "stopping: no new calls");
-        http.calls.shut_down(drain_deadline).await;
+        let (calls, deadline_s) = (http.calls.count(), drain_deadline.as_secs());
+        tracing::info!(
+            calls,
+            deadline_s,
+            "stopping: no new calls, and those there are may end by themselves"
+        );
+        http.calls.drain(drain_deadline).await;
+        http.calls.shut_down(LAST_RECORDS).await;
         // It has ended meanwhile, or does so soon.
         let _ = scheduling.await;
         let _ = close.send(());

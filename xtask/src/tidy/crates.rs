@@ -20,7 +20,7 @@ struct Rule {
     never: &'static [&'static [&'static str]],
 }
 
-const RULES: [Rule; 8] = [
+const RULES: [Rule; 9] = [
     Rule { name: "antiphon-api", ours: &[], only: None, never: &[RUNTIME, SERVER, INFERENCE] },
     Rule {
         name: "antiphon-audio",
@@ -53,8 +53,14 @@ const RULES: [Rule; 8] = [
         never: &[SERVER, INFERENCE],
     },
     Rule {
+        name: "antiphon-scenario",
+        ours: &["antiphon-client", "antiphon-audio"],
+        only: None,
+        never: &[SERVER, INFERENCE],
+    },
+    Rule {
         name: "antiphon",
-        ours: &["antiphon-server", "antiphon-client", "antiphon-api", "antiphon-audio"],
+        ours: &["antiphon-server", "antiphon-client", "antiphon-scenario", "antiphon-api", "antiphon-audio"],
         only: None,
         never: &[],
     },

@@ -124,3 +124,14 @@ async fn dropping_a_warm_up_closes_its_connection() {
     warming.abort();
     wire.client_left().await;
 }
+
+#[tokio::test]
+async fn a_request_into_a_connection_that_is_being_closed_is_sent_again() {
+    let mut wire = Wire::closing_what_it_kept("text/event-stream", whole_answer().into_bytes()).await;
+    let model = model(&wire);
+    model.warm_up(request(prompt(vec![user("When?")]))).await;
+    let answered = answer(&model, prompt(vec![user("When?")])).await;
+    assert_eq!((answered.text.as_str(), answered.failure), ("**Über** seven 🍞.", None));
+    let [_, lost, again] = [wire.request().await, wire.request().await, wire.request().await];
+    assert_eq!(lost.body, again.body);
+}

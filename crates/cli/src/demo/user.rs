@@ -4,10 +4,9 @@ use std::collections::VecDeque;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use antiphon_audio::{SampleRate, Wav};
+use antiphon_audio::{SampleRate, Wav, convert};
 
 use crate::conversation::{Deed, Scene, User};
-use crate::talk::convert;
 
 /// How long the agent is quiet before the user takes the turn.
 const POLITE: Duration = Duration::from_millis(700);

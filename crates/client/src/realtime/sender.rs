@@ -1,19 +1,30 @@
 //! What a client can say in a call: audio, and one method for each data message (protocol.md 3.2).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use antiphon_api::json::JsonObject;
 use antiphon_api::realtime::{
-    ClientMessage, ForcedAgentMessage, HangUp, Medium, OpaqueNumber, Ping, SetOutputMedium, SpawnThread,
-    ToolResult, Urgency, UserTextMessage,
+    ClientMessage, ForcedAgentMessage, HangUp, InputTextMessage, Medium, OpaqueNumber, Ping, SetOutputMedium,
+    SpawnThread, ToolResult, Urgency, UserTextMessage,
 };
 use antiphon_audio::write_pcm;
-use bytes::Bytes;
 use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
+
+use super::pings::Pings;
+use super::voice_queue::{Taken, VoiceQueue};
+
+/// How long a server has to answer a ping.
+const PONG_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Speaks into a call. Clones speak into the same one.
 #[derive(Debug, Clone)]
 pub struct Sender {
     messages: mpsc::Sender<Outgoing>,
-    audio: mpsc::Sender<Bytes>,
+    voice: Arc<VoiceQueue>,
+    pings: Arc<Pings>,
+    is_muted: Arc<AtomicBool>,
 }
 
 /// What the task that owns the socket is asked to send, beside audio.
@@ -21,6 +32,8 @@ pub struct Sender {
 pub(super) enum Outgoing {
     Close,
     Message(Box<ClientMessage>),
+    /// Whatever the caller has put together.
+    Raw(String),
 }
 
 /// The call is over, so nothing can be said any more. The events say why.
@@ -28,10 +41,22 @@ pub(super) enum Outgoing {
 #[error("the call is over")]
 pub struct CallOver;
 
+/// Why there is no round trip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PingError {
+    /// The call is over.
+    #[error("the call is over")]
+    CallOver,
+    /// No pong came. Pongs may be switched off in the call's `dataMessages`, and events have to be taken for one to be read.
+    #[error("the server did not answer the ping within {} s; are pongs switched off for this call, or are events not taken?", PONG_TIMEOUT.as_secs())]
+    NoPong,
+}
+
 /// Why audio was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AudioRefused {
-    /// Half a second of audio waits already: the network or the server is too slow. This frame is lost, later ones may not be.
+    /// Half a second of audio waited already: the network or the server is too slow. The oldest of it is lost, so that what is sent
+    /// never grows old; this frame waits in its place.
     #[error("the connection is too slow for the audio, so some of it is lost")]
     Behind,
     /// The call is over.
@@ -40,23 +65,55 @@ pub enum AudioRefused {
 }
 
 impl Sender {
-    pub(super) fn new(messages: mpsc::Sender<Outgoing>, audio: mpsc::Sender<Bytes>) -> Self {
-        Self { messages, audio }
+    pub(super) fn new(messages: mpsc::Sender<Outgoing>, voice: Arc<VoiceQueue>, pings: Arc<Pings>) -> Self {
+        Self { messages, voice, pings, is_muted: Arc::default() }
     }
 
     /// Sends audio of the user at the call's input rate, 10 to 100 ms at a time, one second a second, silence included (protocol.md
-    /// 4.2). Never waits.
+    /// 4.2). Never waits. While the user is [muted](Self::mute), as much silence is sent.
     ///
     /// # Errors
     ///
     /// The call is over, or the connection too slow.
     pub fn audio(&self, samples: &[i16]) -> Result<(), AudioRefused> {
         let mut bytes = Vec::with_capacity(samples.len() * 2);
-        write_pcm(samples, &mut bytes);
-        self.audio.try_send(bytes.into()).map_err(|error| match error {
-            TrySendError::Closed(_) => AudioRefused::CallOver,
-            TrySendError::Full(_) => AudioRefused::Behind,
-        })
+        if self.is_muted() {
+            bytes.resize(samples.len() * 2, 0);
+        } else {
+            write_pcm(samples, &mut bytes);
+        }
+        match self.voice.push(bytes.into()) {
+            Taken::Kept => Ok(()),
+            Taken::Displaced => Err(AudioRefused::Behind),
+            Taken::Closed => Err(AudioRefused::CallOver),
+        }
+    }
+
+    /// Has silence sent in the place of the user's audio, or the audio again. Holds for all clones.
+    pub fn mute(&self, is_muted: bool) {
+        self.is_muted.store(is_muted, Ordering::Relaxed);
+    }
+
+    /// Whether the user is muted.
+    #[must_use]
+    pub fn is_muted(&self) -> bool {
+        self.is_muted.load(Ordering::Relaxed)
+    }
+
+    /// Frames of audio that were lost because the connection was too slow.
+    #[must_use]
+    pub fn lost_frames(&self) -> u64 {
+        self.voice.lost()
+    }
+
+    /// Sends a data message as it stands, for what this version does not know; waits while many wait already.
+    ///
+    /// # Errors
+    ///
+    /// The call is over.
+    pub async fn raw(&self, message: &JsonObject) -> Result<(), CallOver> {
+        let text = serde_json::to_string(message).expect("a JSON object has string keys");
+        self.messages.send(Outgoing::Raw(text)).await.map_err(|_| CallOver)
     }
 
     /// Sends a data message; waits while many wait already.
@@ -111,6 +168,31 @@ impl Sender {
     #[expect(clippy::missing_errors_doc, reason = "as of `user_text`")]
     pub async fn ping(&self, timestamp: impl Into<OpaqueNumber>) -> Result<(), CallOver> {
         self.message(ClientMessage::Ping(Ping { timestamp: timestamp.into() })).await
+    }
+
+    /// Measures how long it takes to the server and back: a ping and its pong, which is also among the events.
+    ///
+    /// # Errors
+    ///
+    /// The call is over, or no pong came within 10 s.
+    pub async fn round_trip(&self) -> Result<Duration, PingError> {
+        let (timestamp, answered) = self.pings.begin();
+        self.ping(timestamp).await.map_err(|CallOver| PingError::CallOver)?;
+        match tokio::time::timeout(PONG_TIMEOUT, answered).await {
+            Err(_) => Err(PingError::NoPong),
+            Ok(Err(_)) => Err(PingError::CallOver),
+            Ok(Ok(took)) => Ok(took),
+        }
+    }
+
+    /// Says something in writing, in the older form that all official SDKs send.
+    #[expect(clippy::missing_errors_doc, reason = "as of `user_text`")]
+    pub async fn input_text(
+        &self,
+        text: impl Into<String>,
+        defer_response: Option<bool>,
+    ) -> Result<(), CallOver> {
+        self.message(ClientMessage::InputText(InputTextMessage { text: text.into(), defer_response })).await
     }
 
     /// Has the agent speak or write from its next message on.

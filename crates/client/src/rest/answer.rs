@@ -71,7 +71,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(date.duration_since(std::time::SystemTime::now()).unwrap_or_default())
 }
 
-async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, RestError> {
+pub(super) async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, RestError> {
     let mut body = Vec::new();
     while let Some(piece) = response.chunk().await.map_err(RestError::unreachable)? {
         if body.len() + piece.len() > LONGEST {

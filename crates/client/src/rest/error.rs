@@ -15,6 +15,14 @@ const LONGEST_QUOTE: usize = 200;
 /// Why there is no client. Whoever configures it acts.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
+    /// A header is none.
+    #[error(
+        "the header {name:?} cannot be sent; use letters, digits and hyphens in names, no line breaks in values"
+    )]
+    Header {
+        /// Its name.
+        name: String,
+    },
     /// The HTTP library cannot start.
     #[error("no HTTP client can be made on this machine: {0}")]
     Http(#[source] reqwest::Error),

@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, error, info, info_span, warn};
 
-use super::agents::AgentCall;
+use super::agents::{AgentCall, ToolPlaces};
 use super::inheritance::overlay;
 use super::journal::{self, EarSettings, Header, Journals};
 use super::leg::{CarrierEnd, CloseCode};
@@ -235,6 +235,8 @@ impl Calls {
         mut request: StartCallRequest,
         options: CreateOptions,
     ) -> Result<StoredCall, CreateError> {
+        // Whoever waits for all calls waits for this one, even while it is still being created.
+        let _waited_for = self.0.tasks.token();
         if self.0.tasks.is_closed() {
             return Err(CreateError::Stopping);
         }
@@ -260,6 +262,7 @@ impl Calls {
         }
         if let Err(error) = kept {
             self.live().remove(call.id);
+            self.0.limits.discount(account);
             return Err(error);
         }
         self.start(&call, setup, commands, Duration::ZERO);
@@ -297,10 +300,21 @@ impl Calls {
         if let Some(prior) = options.prior_call {
             self.inherit(account, prior, request).await?;
         }
-        let uses = match &options.agent {
-            None => lasting_tools::resolve(&self.0.storage, account, request).await?,
+        let (uses, places) = match &options.agent {
+            None => (lasting_tools::resolve(&self.0.storage, account, request).await?, ToolPlaces::default()),
             Some(agent) => agent.complete(&self.0.storage, account, request).await?,
         };
+        let setup = self.set_up(account, request, options).await;
+        Ok((setup.map_err(|error| places.named(error))?, uses))
+    }
+
+    /// Works out what the call of a complete request runs with.
+    async fn set_up(
+        &self,
+        account: AccountId,
+        request: &StartCallRequest,
+        options: &CreateOptions,
+    ) -> Result<Setup, CreateError> {
         corpora::check(&self.0.storage, account, request).await?;
         let own_voice = self.0.means.own_voice(&self.0.storage, account, request).await?;
         let mut setup = self.prepare(request, options.greeting_prompt, own_voice)?;
@@ -314,7 +328,7 @@ impl Calls {
                 text: format!("fields of the request that mean nothing here: {fields}"),
             });
         }
-        Ok((setup, uses))
+        Ok(setup)
     }
 
     /// Takes up what a process that is gone left behind: calls that may still be joined go on waiting, the others get their
@@ -439,6 +453,15 @@ impl Calls {
     #[must_use]
     pub fn most_of_all(&self) -> usize {
         self.0.means.settings.maximum_live
+    }
+
+    /// Takes no new calls from here on, and waits until those there are have come to their own end, but not longer than `deadline`.
+    /// Meanwhile they go on as ever, and may be joined.
+    pub async fn drain(&self, deadline: Duration) {
+        self.0.tasks.close();
+        if tokio::time::timeout(deadline, self.0.tasks.wait()).await.is_err() {
+            warn!(left = self.count(), "calls have gone on for as long as they may, and end now");
+        }
     }
 
     /// Ends all calls and waits until their records are written, but not longer than `deadline`.

@@ -129,12 +129,12 @@ async fn write(call: CallId, storage: Storage, mut receiver: mpsc::Receiver<Entr
                 Entry::Joined { .. } | Entry::Ended { .. } => rest.push(entry),
             }
         }
-        // A stage comes before what happens in it.
+        // A stage comes before what happens in it, and is there only when its tools know that it uses them.
         for (stage, uses) in &stages {
-            insist(call, || storage.calls.insert_stage(call, stage)).await;
             if !uses.is_empty() {
                 insist(call, || storage.tools.note_uses(call, uses)).await;
             }
+            insist(call, || storage.calls.insert_stage(call, stage)).await;
         }
         if !messages.is_empty() {
             insist(call, || storage.calls.append_messages(call, &messages)).await;

@@ -154,8 +154,8 @@ pub trait BatchStore: Send + Sync {
     fn next_due(&self, now: Timestamp) -> Pending<'_, Option<Timestamp>>;
     /// The first call of a batch whose turn has not come.
     fn next_scheduled_call(&self, batch: BatchId) -> Pending<'_, Option<StoredScheduledCall>>;
-    /// Calls of all batches that are created and of which nobody was told yet, with their batches. At most `limit`.
-    fn untold_calls(&self, limit: u32) -> Pending<'_, Vec<(ScheduledPlace, CallId)>>;
+    /// Calls of a batch, or of all, that are created and of which nobody was told yet, with their places. At most `limit`.
+    fn untold_calls(&self, batch: Option<BatchId>, limit: u32) -> Pending<'_, Vec<(ScheduledPlace, CallId)>>;
     /// Notes what a call came to that was not settled before. A batch of which nothing is left has ended then.
     fn settle_call<'a>(
         &'a self,

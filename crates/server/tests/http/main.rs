@@ -8,6 +8,7 @@ mod accounts;
 mod agents;
 mod api_keys;
 mod bad_input;
+mod batches;
 mod calls;
 mod corpora;
 mod crawling;

@@ -76,8 +76,12 @@ pub(crate) async fn a_call_of_a_batch_is_created_once_in_one_go_with_the_note_of
         assert_eq!(storage.calls.find(call.id).await.unwrap().is_some(), expected == Admission::Kept);
     }
     assert_eq!(storage.batches.next_scheduled_call(batch.id).await.unwrap().unwrap().position, 1);
-    let untold = storage.batches.untold_calls(10).await.unwrap();
-    assert_eq!(untold, [(place(&batch, 0), call(storage, 3, at(0)).await.id)]);
+    let other = BatchId::new(Uuid::from_u128(98));
+    for of in [None, Some(batch.id)] {
+        let untold = storage.batches.untold_calls(of, 10).await.unwrap();
+        assert_eq!(untold, [(place(&batch, 0), call(storage, 3, at(0)).await.id)]);
+    }
+    assert_eq!(storage.batches.untold_calls(Some(other), 10).await.unwrap(), []);
     let nothing = call(storage, 9, at(150)).await;
     assert_eq!(insert(storage, &nothing, &batch, 7).await, Admission::Unscheduled, "there is no such call");
 

@@ -25,7 +25,8 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::stand::{Stand, seconds};
+use crate::stand::Stand;
+use crate::town::seconds;
 
 /// A model that writes this after a while, and knows what it was asked.
 struct Writer {

@@ -3,6 +3,7 @@
 //! Owns the spelling of messages, tools and audio (inference.md 5.5). The same history gives the same bytes, so that the
 //! prefix caches of backends hold. It must not know how the request is sent.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use antiphon_audio::SampleRate;
@@ -18,8 +19,11 @@ use super::history::{AudioHistory, audible};
 use crate::language_model::{GivenAs, Request};
 use crate::wav;
 
-/// The longest audio in one part: encoders hear 30 s at a time, and some forget the rest (inference.md 5.5, rule 1).
-const PART_SAMPLES: usize = 30 * 16_000;
+/// The longest audio in one part, 29.9 s: encoders hear 30 s at a time, and some forget the rest (inference.md 5.5, rule 1).
+/// llama.cpp's takes 29.99 s for two such stretches, of which the second is empty and costs as much as the first.
+const PART_SAMPLES: usize = 299 * 1_600;
+/// The shortest, 100 ms: shorter ones are followed by silence, for llama.cpp's server dies of a few samples.
+const LEAST_SAMPLES: usize = 1_600;
 /// What stands for a user message without words: servers refuse or misread empty ones.
 pub(in crate::language_model) const UNHEARD: &str = "[The user said something that could not be understood.]";
 pub(in crate::language_model) const SILENT: &str = "[The user is silent.]";
@@ -89,7 +93,11 @@ impl Serialize for UserContent<'_> {
         match self {
             Self::Text(text) => serializer.serialize_str(text),
             Self::Audio(parts) => serializer.collect_seq(parts.iter().map(|samples| {
-                let data = BASE64.encode(wav::encode(samples, SampleRate::EAR.hz()));
+                let mut samples = Cow::Borrowed(*samples);
+                if samples.len() < LEAST_SAMPLES {
+                    samples.to_mut().resize(LEAST_SAMPLES, 0);
+                }
+                let data = BASE64.encode(wav::encode(&samples, SampleRate::EAR.hz()));
                 Part { r#type: "input_audio", input_audio: InputAudio { data, format: "wav" } }
             })),
         }
@@ -208,7 +216,7 @@ fn messages<'a>(audio: Option<AudioHistory>, request: &'a Request) -> (Vec<ChatM
                     .and_then(|span| request.clips.get(span.turn))
                     .filter(|clip| !clip.is_empty());
                 let (content, given) = match clip {
-                    Some(clip) => (UserContent::Audio(clip.chunks(PART_SAMPLES).collect()), GivenAs::Audio),
+                    Some(clip) => (UserContent::Audio(parts(clip)), GivenAs::Audio),
                     None if !text.trim().is_empty() => (UserContent::Text(text), GivenAs::Transcript),
                     None if audio.is_some() => (UserContent::Text(UNHEARD), GivenAs::Unknown),
                     None => (UserContent::Text(SILENT), GivenAs::Unknown),
@@ -227,6 +235,12 @@ fn messages<'a>(audio: Option<AudioHistory>, request: &'a Request) -> (Vec<ChatM
         chat.push(ChatMessage::User { content: UserContent::Text(SILENT) });
     }
     (chat, turns)
+}
+
+/// A recording in as few parts of the same length as can be.
+fn parts(clip: &[i16]) -> Vec<&[i16]> {
+    let count = clip.len().div_ceil(PART_SAMPLES);
+    clip.chunks(clip.len().div_ceil(count)).collect()
 }
 
 /// A call of the history: who made it, and what with.
@@ -471,21 +485,29 @@ mod tests {
     }
 
     #[test]
-    fn audio_is_wav_in_parts_of_thirty_seconds() {
-        let mut asked = request(vec![spoken(0, "")]);
-        asked.clips.insert(TurnId(0), vec![1; 31 * 16_000].into());
-        let body = written(&settings(Some(AudioHistory::Last(4))), &asked);
-        let parts = body["messages"][1]["content"].as_array().unwrap();
-        let samples = parts.iter().map(|part| {
-            assert_eq!(
-                (&part["type"], &part["input_audio"]["format"]),
-                (&json!("input_audio"), &json!("wav"))
-            );
-            let wav = BASE64.decode(part["input_audio"]["data"].as_str().unwrap()).unwrap();
-            assert_eq!(&wav[..4], b"RIFF");
-            (wav.len() - 44) / 2
-        });
-        assert_eq!(samples.collect::<Vec<_>>(), [30 * 16_000, 16_000]);
+    fn audio_is_wav_in_parts_that_an_encoder_hears_at_once() {
+        let check = |samples: usize, expected: &[usize]| {
+            let mut asked = request(vec![spoken(0, "")]);
+            asked.clips.insert(TurnId(0), vec![1; samples].into());
+            let body = written(&settings(Some(AudioHistory::Last(4))), &asked);
+            let parts = body["messages"][1]["content"].as_array().unwrap();
+            let lengths = parts.iter().map(|part| {
+                assert_eq!(
+                    (&part["type"], &part["input_audio"]["format"]),
+                    (&json!("input_audio"), &json!("wav"))
+                );
+                let wav = BASE64.decode(part["input_audio"]["data"].as_str().unwrap()).unwrap();
+                assert_eq!(&wav[..4], b"RIFF");
+                (wav.len() - 44) / 2
+            });
+            assert_eq!(lengths.collect::<Vec<_>>(), expected);
+        };
+        check(1, &[1_600]);
+        check(32_000, &[32_000]);
+        check(478_400, &[478_400]);
+        check(478_401, &[239_201, 239_200]);
+        check(31 * 16_000, &[15 * 16_000 + 8_000; 2]);
+        check(100 * 16_000, &[25 * 16_000; 4]);
     }
 
     /// A conversation of so many spoken turns, each answered, and every third one with a tool.

@@ -176,9 +176,10 @@ impl BatchStore for Memory {
         })
     }
 
-    fn untold_calls(&self, limit: u32) -> Pending<'_, Vec<(ScheduledPlace, CallId)>> {
+    fn untold_calls(&self, batch: Option<BatchId>, limit: u32) -> Pending<'_, Vec<(ScheduledPlace, CallId)>> {
         self.at_once(|contents| {
-            let untold = contents.batches.values().flat_map(|kept| {
+            let asked = |kept: &&KeptBatch| batch.is_none_or(|batch| kept.batch.id == batch);
+            let untold = contents.batches.values().filter(asked).flat_map(|kept| {
                 let pending = kept.calls.iter().filter(|call| call.status == ScheduledCallStatus::Pending);
                 pending.filter_map(|call| {
                     let place = ScheduledPlace { batch: kept.batch.id, position: call.position };

@@ -243,15 +243,17 @@ impl BatchStore for Sqlite {
         .boxed()
     }
 
-    fn untold_calls(&self, limit: u32) -> Pending<'_, Vec<(ScheduledPlace, CallId)>> {
+    fn untold_calls(&self, batch: Option<BatchId>, limit: u32) -> Pending<'_, Vec<(ScheduledPlace, CallId)>> {
         async move {
-            let rows = sqlx::query(
+            let mut query = QueryBuilder::new(
                 "SELECT batch_id, position, call_id FROM scheduled_calls \
-                 WHERE status = 'PENDING' AND call_id IS NOT NULL LIMIT $1",
-            )
-            .bind(i64::from(limit))
-            .fetch_all(&self.pool)
-            .await?;
+                 WHERE status = 'PENDING' AND call_id IS NOT NULL",
+            );
+            if let Some(batch) = batch {
+                query.push(" AND batch_id = ").push_bind(batch.to_string());
+            }
+            query.push(" LIMIT ").push_bind(i64::from(limit));
+            let rows = query.build().fetch_all(&self.pool).await?;
             let untold = |row: &SqliteRow| {
                 let row = Reading::new(row, "scheduled_calls", "batch_id")?;
                 let place = ScheduledPlace { batch: row.text("batch_id")?, position: row.count("position")? };
