@@ -60,13 +60,7 @@ const RULES: [Rule; 9] = [
     },
     Rule {
         name: "antiphon",
-        ours: &[
-            "antiphon-server",
-            "antiphon-client",
-            "antiphon-scenario",
-            "antiphon-api",
-            "antiphon-audio",
-        ],
+        ours: &["antiphon-server", "antiphon-client", "antiphon-scenario", "antiphon-api", "antiphon-audio"],
         only: None,
         never: &[],
     },
