@@ -23,6 +23,8 @@ use crate::stop::Stop;
 use listener::Patience;
 use wav::Speech;
 
+#[cfg(all(feature = "audio-devices", feature = "scenario"))]
+pub(crate) use devices::{Microphone, Speaker, open as open_devices};
 pub(crate) use request::{HANG_UP, Schema, client_tool};
 
 #[derive(Debug, clap::Args)]

@@ -21,7 +21,7 @@ const PIECES: usize = 16;
 const MOST_FRAMES: usize = 10;
 
 /// Opens the default devices for a line at `rate`.
-pub(super) fn open(rate: SampleRate) -> anyhow::Result<(Microphone, Speaker)> {
+pub(crate) fn open(rate: SampleRate) -> anyhow::Result<(Microphone, Speaker)> {
     let host = cpal::default_host();
     let microphone =
         host.default_input_device().context("there is no microphone; use --input FILE or --text")?;
@@ -45,7 +45,7 @@ fn report(error: cpal::Error) {
 }
 
 /// The microphone, and the keyboard beside it.
-pub(super) struct Microphone {
+pub(crate) struct Microphone {
     /// Runs as long as it is held.
     _stream: Stream,
     pieces: Receiver<Vec<i16>>,
@@ -123,7 +123,7 @@ impl User for Microphone {
 }
 
 /// The speaker.
-pub(super) struct Speaker {
+pub(crate) struct Speaker {
     /// Runs as long as it is held.
     _stream: Stream,
     pieces: SyncSender<Vec<i16>>,
