@@ -14,17 +14,17 @@ struct Step {
     variable: Option<(&'static str, &'static str)>,
 }
 
-/// The feature that needs nothing installed. The tests are built without it too.
-const SMART_TURN: &str = "--features=antiphon/smart-turn";
+/// The features that need nothing but what `./test` installs. The tests are built without them too.
+const FEATURES: &str = "--features=antiphon/smart-turn,antiphon/whisper-local";
 
 const STEPS: [Step; 3] = [
     Step { arguments: &["fmt", "--all", "--check"], variable: None },
     Step {
-        arguments: &["clippy", "--workspace", "--all-targets", SMART_TURN, "--", "-D", "warnings"],
+        arguments: &["clippy", "--workspace", "--all-targets", FEATURES, "--", "-D", "warnings"],
         variable: None,
     },
     Step {
-        arguments: &["doc", "--workspace", "--no-deps", SMART_TURN],
+        arguments: &["doc", "--workspace", "--no-deps", FEATURES],
         variable: Some(("RUSTDOCFLAGS", "-D warnings")),
     },
 ];

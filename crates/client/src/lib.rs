@@ -36,4 +36,5 @@ pub mod playback;
 pub mod realtime;
 pub mod rest;
 mod tls;
+pub mod tools;
 pub mod transcript;

@@ -26,6 +26,7 @@ pub use self::models::{
 
 pub use self::transcription::{
     DeepgramTranscriptionConfig, OpenAiTranscriptionConfig, PocketSphinxConfig, TranscriptionConfig,
+    WhisperConfig,
 };
 
 /// All backends of a server.

@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::event::Received;
+use super::pings::Pings;
 use super::sender::Outgoing;
 use super::voice_queue::VoiceQueue;
 use super::{CloseReason, Event};
@@ -31,10 +32,11 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     socket: WebSocketStream<S>,
     messages: mpsc::Receiver<Outgoing>,
     voice: Arc<VoiceQueue>,
+    pings: Arc<Pings>,
     events: mpsc::Sender<Received>,
 ) {
     let (sink, stream) = socket.split();
-    let reading = read(stream, &events);
+    let reading = read(stream, &pings, &events);
     let writing = write(sink, messages, &voice, &events);
     tokio::pin!(reading, writing);
     let farewell = tokio::select! {
@@ -52,6 +54,7 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         },
     };
     voice.close();
+    pings.close();
     // Nobody may be listening any more.
     let _ = events.send(Received::closed(farewell.reason, farewell.code)).await;
 }
@@ -76,6 +79,7 @@ impl Farewell {
 
 async fn read(
     mut stream: impl Stream<Item = Result<Message, WsError>> + Unpin,
+    pings: &Pings,
     events: &mpsc::Sender<Received>,
 ) -> Farewell {
     let mut pcm = PcmReader::default();
@@ -91,7 +95,12 @@ async fn read(
             }
             Some(Ok(Message::Text(text))) => {
                 let event = match ServerMessage::parse(&text) {
-                    Ok(parsed) => Event::Message(parsed.value),
+                    Ok(parsed) => {
+                        if let ServerMessage::Pong(pong) = &parsed.value {
+                            pings.pong(&pong.timestamp);
+                        }
+                        Event::Message(parsed.value)
+                    }
                     Err(problem) => Event::Unreadable { text: text.as_str().to_owned(), problem },
                 };
                 Received::text(event, text)

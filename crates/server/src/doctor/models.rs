@@ -98,5 +98,13 @@ A model that reads, behind a recognizer (here Ollama):
     model = "qwen3:8b"
     extra = { reasoning_effort = "none" }
 
+  and a recognizer for it: Whisper in this process (binaries built with --features whisper-local; a model of whisper.cpp):
+
+    wget https://huggingface.co/ggerganov/whisper.cpp/resolve/main/ggml-base.en.bin
+
+    [transcription]
+    type = "whisper"
+    model = "ggml-base.en.bin"
+
 Then: antiphon doctor
 "#;

@@ -2,6 +2,7 @@
 
 use antiphon_audio::{PcmReader, SampleRate, write_pcm};
 use antiphon_client::bridge::{Bridge, Builder, Event, Events};
+use antiphon_client::realtime::{self, Options, Sender, connect_over};
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
 use tokio::io::DuplexStream;
@@ -15,7 +16,16 @@ pub(crate) struct Server {
     pcm: PcmReader,
 }
 
-/// A call at 8000 Hz both ways.
+/// A call without a bridge.
+pub(crate) async fn call() -> (Sender, realtime::Events, Server) {
+    let (ours, theirs) = tokio::io::duplex(1 << 20);
+    let (url, options) = ("ws://call/calls/1/server_web_socket", Options::default());
+    let (joined, socket) = tokio::join!(connect_over(ours, url, &options), accept_async(theirs));
+    let (sender, events) = joined.unwrap();
+    (sender, events, Server { socket: socket.unwrap(), pcm: PcmReader::default() })
+}
+
+/// A bridged call at 8000 Hz both ways.
 pub(crate) async fn joined() -> (Bridge, Events, Server) {
     joined_with(|builder| builder.rates(SampleRate::PHONE, SampleRate::PHONE)).await
 }

@@ -3,7 +3,7 @@
 use antiphon_client::bridge::SendError;
 use serde_json::json;
 
-use crate::call::joined;
+use crate::server::joined;
 
 #[tokio::test(start_paused = true)]
 async fn every_message_goes_out_as_it_stands_with_its_type() {

@@ -8,7 +8,7 @@ use antiphon_client::bridge::{
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::call::joined;
+use crate::server::joined;
 
 const FRAME: usize = 160;
 

@@ -9,7 +9,7 @@ use antiphon_client::realtime::CloseReason;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::call::{joined, joined_with};
+use crate::server::{joined, joined_with};
 
 #[tokio::test(start_paused = true)]
 async fn every_message_is_its_event_with_what_came() {

@@ -8,7 +8,7 @@ use antiphon_client::bridge::{
 };
 use serde_json::json;
 
-use crate::call::{joined, joined_with};
+use crate::server::{joined, joined_with};
 
 const FRAME: usize = 160;
 
