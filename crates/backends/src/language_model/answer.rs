@@ -47,10 +47,15 @@ pub(super) trait Reader: Send + 'static {
     fn call_bytes(&self) -> usize;
 }
 
+/// A request that is made when it is needed.
+pub(super) type Otherwise = Box<dyn FnOnce() -> RequestBuilder + Send>;
+
 /// A request that can be sent.
 pub(super) struct Question {
     pub(super) endpoint: Endpoint,
     pub(super) request: RequestBuilder,
+    /// What is sent instead where the backend refuses that, if anything.
+    pub(super) otherwise: Option<Otherwise>,
     /// The model's name there.
     pub(super) model: Arc<str>,
     /// How the user's spoken turns are given.
@@ -69,13 +74,13 @@ pub struct Waits {
 
 /// The answer to a question.
 pub(super) fn to<R: Reader>(question: Question, reader: R) -> BoxStream<'static, RunEvent> {
-    let Question { endpoint, request, model, turns, waits } = question;
+    let Question { endpoint, request, otherwise, model, turns, waits } = question;
     let asked = RunEvent::Note(Note::Asked(Asked { model: Arc::clone(&model), turns }));
     let run = Run {
         endpoint,
         model,
         waits,
-        phase: Phase::Asking(Box::new((request, reader))),
+        phase: Phase::Asking(Box::new((request, otherwise, reader))),
         ready: VecDeque::from([asked]),
         usage: None,
         thinks: false,
@@ -98,7 +103,7 @@ struct Run<R> {
 }
 
 enum Phase<R> {
-    Asking(Box<(RequestBuilder, R)>),
+    Asking(Box<(RequestBuilder, Option<Otherwise>, R)>),
     Receiving(Box<Receiving<R>>),
     Ended,
 }
@@ -119,13 +124,18 @@ impl<R: Reader> Run<R> {
             }
             match std::mem::replace(&mut self.phase, Phase::Ended) {
                 Phase::Asking(asking) => {
-                    let (request, reader) = *asking;
+                    let (request, otherwise, reader) = *asking;
                     let by = Instant::now() + self.waits.first_token;
                     match self.endpoint.send(request, by).await {
                         Ok(response) => {
                             self.phase = Phase::Receiving(Box::new(Receiving { response, reader, by }));
                         }
-                        Err(failure) => self.fail(self.http(failure)),
+                        Err(failure) => match otherwise.filter(|_| failure.is_refusal()) {
+                            Some(otherwise) => {
+                                self.phase = Phase::Asking(Box::new((otherwise(), None, reader)));
+                            }
+                            None => self.fail(self.http(failure)),
+                        },
                     }
                 }
                 Phase::Receiving(receiving) => self.receive(receiving).await,
