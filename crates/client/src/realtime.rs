@@ -16,6 +16,9 @@ mod voice_queue;
 use std::sync::Arc;
 use std::time::Duration;
 
+use antiphon_api::SampleRate as WireRate;
+use antiphon_api::rest::calls::{CallMedium, ServerWebSocketMedium};
+use antiphon_audio::SampleRate;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Error as WsError;
@@ -72,6 +75,22 @@ fn remedy(status: u16) -> &'static str {
         429 | 503 => "try again later",
         _ => "look into the server's log",
     }
+}
+
+/// The medium to create a call with that is to be joined here: the rates of the user's and of the agent's audio, and how far the server
+/// may send the agent's ahead. Zero is the server's default, 60 ms; the more it is, the less the network is heard, and whoever allows
+/// it must clear what is void ([`Playback::clear`](crate::playback::Playback::clear)). At most ten minutes.
+#[must_use]
+pub fn medium(input: SampleRate, output: SampleRate, ahead: Duration) -> CallMedium {
+    let wire = |rate: SampleRate| WireRate::new(rate.hz()).expect("both crates have the rates of A-33");
+    let ahead_ms = ahead.as_millis().min(600_000) as u32;
+    CallMedium::ServerWebSocket(ServerWebSocketMedium {
+        input_sample_rate: wire(input),
+        output_sample_rate: Some(wire(output)),
+        client_buffer_size_ms: Some(ahead_ms).filter(|ms| *ms > 0),
+        data_messages: None,
+        media_idle_timeout: None,
+    })
 }
 
 /// Joins a call. `join_url` is what creating the call gave; `http` and `https` count as `ws` and `wss`.
