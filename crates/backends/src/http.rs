@@ -209,7 +209,7 @@ impl Exchange for Endpoint {
 /// Why a request came to nothing.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpFailure {
-    /// No connection, or it broke.
+    /// No connection, or it broke, or what came over it was no answer.
     #[error("{0}")]
     Connection(String),
     /// The backend answered with an error.

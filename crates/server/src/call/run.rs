@@ -11,11 +11,9 @@ use antiphon_api::realtime::ServerMessage;
 use antiphon_api::rest::calls::StartCallRequest;
 use antiphon_api::{CallId, CallStageId, Timestamp};
 use antiphon_backends::language_model;
-use antiphon_backends::speech_to_text;
 use antiphon_backends::text_to_speech::{self, FailedWhen, FellBack};
 use antiphon_backends::voice_activity::echo::{Echo, EchoGate};
-use antiphon_engine::config::Hearing;
-use antiphon_engine::input::{LegClosed, ModelEvent, Request, Transcription, VoiceEvent};
+use antiphon_engine::input::{LegClosed, ModelEvent, Request, VoiceEvent};
 use antiphon_engine::message::AudioSpan;
 use antiphon_engine::notices;
 use antiphon_engine::output::{AgentState, Effect, EndReason, Event, Notice, Severity, Work};
@@ -28,6 +26,7 @@ use tracing::{debug, info, warn};
 
 use super::clips::TurnClips;
 use super::data_connection::{DataConnection, News};
+use super::dictation::{Dictation, Promise};
 use super::ear::{Ear, Trouble};
 use super::leg::{CallEnd, CarrierEnd, CloseCode, FromClient, LegEvent, ToClient, leg};
 use super::mouth::Mouth;
@@ -48,8 +47,11 @@ mod data_connection;
 /// How the driver runs tools.
 mod tools;
 
-/// What the driver tells of models and recognizers.
+/// What the driver tells of models.
 mod models;
+
+/// How the driver has words found.
+mod transcription;
 
 /// How the driver takes a call from stage to stage.
 mod stages;
@@ -125,6 +127,8 @@ pub(super) struct Driver {
     ear: Option<Ear>,
     mouth: Mouth,
     works: Works,
+    /// What follows the user's speech, where there is a recognizer that can.
+    dictation: Option<Box<Dictation>>,
     /// How long the prompt was that the model of this stage last read in advance, in messages.
     read: Option<usize>,
     clips: TurnClips,
@@ -193,6 +197,7 @@ impl Driver {
             ear: None,
             mouth: Mouth::default(),
             works: Works::new(),
+            dictation: None,
             read: None,
             clips: TurnClips::default(),
             recorder,
@@ -321,6 +326,7 @@ impl Driver {
             self.recording = Recording::start(recordings, self.subject.id, now, user, agent);
         }
         self.dial_data_connection(now, self.media);
+        self.take_dictation();
         self.recorder.joined(self.timestamp(now), join.client_version);
         info!("client joined");
         self.inputs.push_back(Input::Joined);
@@ -382,6 +388,7 @@ impl Driver {
         if !self.inputs.is_empty() {
             self.follow_up();
         }
+        self.dictate();
     }
 
     fn ear_deadline(&mut self) {
@@ -431,7 +438,8 @@ impl Driver {
             WorkResult::Noted(id, note) => self.model_noted(id, note),
             WorkResult::Tool(id, finished) => self.tool_finished(id, finished),
             WorkResult::Staged(staged) => self.staged(staged.0, staged.1),
-            WorkResult::Transcribed(turn, heard, took) => self.transcribed(turn, heard, took),
+            WorkResult::Transcribed(turn, heard, took) => self.transcribed(turn, heard, took, false),
+            WorkResult::Overheard(session, overheard) => self.overheard(session, overheard),
             WorkResult::TurnJudged(turn, probability) => self.tell(Input::TurnJudged(turn, probability)),
             WorkResult::Audio(id, audio) => {
                 let samples = u32::try_from(audio.len() / 2).unwrap_or(u32::MAX);
@@ -474,6 +482,7 @@ impl Driver {
             self.told = self.now();
             self.witness.told(self.told, Some(&input));
             let speech_starts = matches!(input, Input::SpeechStarted { .. });
+            self.follow_speech(&input);
             self.conversation.handle(self.told, input);
             self.drain();
             if speech_starts && self.state == Some(AgentState::Listening) {
@@ -513,7 +522,12 @@ impl Driver {
                             data.forget(id);
                         }
                     }
-                    Work::Model(_) | Work::Transcription(_) => {}
+                    Work::Transcription(turn) => {
+                        if let Some(dictation) = &mut self.dictation {
+                            dictation.forget(turn);
+                        }
+                    }
+                    Work::Model(_) => {}
                 }
             }
             Effect::ClearPlayback => {
@@ -569,23 +583,6 @@ impl Driver {
         });
         if stuck {
             self.lose_client();
-        }
-    }
-
-    fn transcribe(&mut self, span: AudioSpan) {
-        let samples = self.clip(span);
-        if self.setup.engine.hearing == Hearing::Audio {
-            let most = self.setup.model.capabilities().clips;
-            self.clips.keep(most, span, Arc::clone(&samples));
-        }
-        match &self.means.backends.speech_to_text {
-            Some(recognizer) => {
-                let language = self.setup.engine.language.clone();
-                let request = speech_to_text::Request { samples, language };
-                self.works.start_transcription(span.turn, recognizer, request);
-            }
-            // A model that hears audio does without; there is just no transcript for people.
-            None => self.inputs.push_back(Input::Transcribed(span.turn, Transcription::Words(Arc::from("")))),
         }
     }
 
