@@ -20,7 +20,7 @@ use antiphon_api::SampleRate as WireRate;
 use antiphon_api::rest::calls::{CallMedium, ServerWebSocketMedium};
 use antiphon_audio::SampleRate;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{
@@ -41,6 +41,8 @@ pub use voice::Voice;
 
 /// The longest message that is read; real ones stay under 1 MiB (protocol.md 8.12).
 const LONGEST_MESSAGE: usize = 4 * 1024 * 1024;
+/// What each direction is buffered in, which each call holds all the time: some frames of audio. Longer messages grow it.
+const BUFFER: usize = 8 * 1024;
 /// How long resolving, connecting, TLS and the upgrade may take together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Events that wait to be taken. When they are full the socket is not read, so that a slow reader slows the server down.
@@ -157,7 +159,11 @@ where
 }
 
 fn limits() -> WebSocketConfig {
-    WebSocketConfig::default().max_message_size(Some(LONGEST_MESSAGE)).max_frame_size(Some(LONGEST_MESSAGE))
+    WebSocketConfig::default()
+        .max_message_size(Some(LONGEST_MESSAGE))
+        .max_frame_size(Some(LONGEST_MESSAGE))
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER)
 }
 
 fn begin<S>(socket: WebSocketStream<S>) -> (Sender, Events)
@@ -167,8 +173,11 @@ where
     let (messages, outgoing_messages) = mpsc::channel(MESSAGES);
     let (events, incoming) = mpsc::channel(EVENTS);
     let (voice, pings) = (Arc::<VoiceQueue>::default(), Arc::<Pings>::default());
-    tokio::spawn(socket::run(socket, outgoing_messages, voice.clone(), pings.clone(), events));
-    (Sender::new(messages, voice, pings), Events::new(incoming))
+    let closing = Arc::<Notify>::default();
+    let running =
+        socket::run(socket, outgoing_messages, voice.clone(), pings.clone(), closing.clone(), events);
+    tokio::spawn(running);
+    (Sender::new(messages, voice, pings, closing), Events::new(incoming))
 }
 
 fn refused(error: WsError) -> ConnectError {

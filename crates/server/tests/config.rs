@@ -230,7 +230,7 @@ fn the_examples_in_the_file_that_init_writes_are_right() {
         backends.lines().filter_map(|line| line.strip_prefix("# ")).filter(is_example).collect();
     let config = read(&examples.join("\n"), &[]).unwrap().config;
     assert_eq!(config.models.keys().collect::<Vec<_>>(), ["bakery", "claude", "qwen"]);
-    assert_eq!(config.voices.keys().collect::<Vec<_>>(), ["hum", "nova", "rachel"]);
+    assert_eq!(config.voices.keys().collect::<Vec<_>>(), ["hum", "lessac", "nova", "rachel"]);
 }
 
 #[test]
