@@ -16,8 +16,11 @@ mod voice_queue;
 use std::sync::Arc;
 use std::time::Duration;
 
+use antiphon_api::SampleRate as WireRate;
+use antiphon_api::rest::calls::{CallMedium, ServerWebSocketMedium};
+use antiphon_audio::SampleRate;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{
@@ -38,6 +41,8 @@ pub use voice::Voice;
 
 /// The longest message that is read; real ones stay under 1 MiB (protocol.md 8.12).
 const LONGEST_MESSAGE: usize = 4 * 1024 * 1024;
+/// What each direction is buffered in, which each call holds all the time: some frames of audio. Longer messages grow it.
+const BUFFER: usize = 8 * 1024;
 /// How long resolving, connecting, TLS and the upgrade may take together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Events that wait to be taken. When they are full the socket is not read, so that a slow reader slows the server down.
@@ -72,6 +77,22 @@ fn remedy(status: u16) -> &'static str {
         429 | 503 => "try again later",
         _ => "look into the server's log",
     }
+}
+
+/// The medium to create a call with that is to be joined here: the rates of the user's and of the agent's audio, and how far the server
+/// may send the agent's ahead. Zero is the server's default, 60 ms; the more it is, the less the network is heard, and whoever allows
+/// it must clear what is void ([`Playback::clear`](crate::playback::Playback::clear)). At most ten minutes.
+#[must_use]
+pub fn medium(input: SampleRate, output: SampleRate, ahead: Duration) -> CallMedium {
+    let wire = |rate: SampleRate| WireRate::new(rate.hz()).expect("both crates have the rates of A-33");
+    let ahead_ms = ahead.as_millis().min(600_000) as u32;
+    CallMedium::ServerWebSocket(ServerWebSocketMedium {
+        input_sample_rate: wire(input),
+        output_sample_rate: Some(wire(output)),
+        client_buffer_size_ms: Some(ahead_ms).filter(|ms| *ms > 0),
+        data_messages: None,
+        media_idle_timeout: None,
+    })
 }
 
 /// Joins a call. `join_url` is what creating the call gave; `http` and `https` count as `ws` and `wss`.
@@ -138,7 +159,11 @@ where
 }
 
 fn limits() -> WebSocketConfig {
-    WebSocketConfig::default().max_message_size(Some(LONGEST_MESSAGE)).max_frame_size(Some(LONGEST_MESSAGE))
+    WebSocketConfig::default()
+        .max_message_size(Some(LONGEST_MESSAGE))
+        .max_frame_size(Some(LONGEST_MESSAGE))
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER)
 }
 
 fn begin<S>(socket: WebSocketStream<S>) -> (Sender, Events)
@@ -148,8 +173,11 @@ where
     let (messages, outgoing_messages) = mpsc::channel(MESSAGES);
     let (events, incoming) = mpsc::channel(EVENTS);
     let (voice, pings) = (Arc::<VoiceQueue>::default(), Arc::<Pings>::default());
-    tokio::spawn(socket::run(socket, outgoing_messages, voice.clone(), pings.clone(), events));
-    (Sender::new(messages, voice, pings), Events::new(incoming))
+    let closing = Arc::<Notify>::default();
+    let running =
+        socket::run(socket, outgoing_messages, voice.clone(), pings.clone(), closing.clone(), events);
+    tokio::spawn(running);
+    (Sender::new(messages, voice, pings, closing), Events::new(incoming))
 }
 
 fn refused(error: WsError) -> ConnectError {

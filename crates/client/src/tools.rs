@@ -56,6 +56,9 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+/// What parameters are described with: derive [`JsonSchema`] beside `Deserialize`.
+pub use schemars;
+
 pub use answer::Answer;
 pub use parameters::{NoParameters, ParametersError};
 pub use runner::ToolRunner;
@@ -268,7 +271,7 @@ impl Tools {
         let tool = self.tools.get(&tool_name).cloned();
         async move {
             let Some(tool) = tool else {
-                let complaint = format!("this Rust client has no tool {tool_name:?}");
+                let complaint = format!("this client has no tool {tool_name:?}");
                 return ToolResult::failed(invocation_id, ToolErrorType::Undefined, complaint);
             };
             // What the tool does before its first pause may panic as well.

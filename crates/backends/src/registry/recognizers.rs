@@ -146,6 +146,7 @@ fn deepgram(field: &str, config: &DeepgramTranscriptionConfig) -> Result<Deepgra
         api_key_env,
         api_key_file,
         language,
+        live,
         extra,
         connect_ms,
         timeout_ms,
@@ -168,6 +169,7 @@ fn deepgram(field: &str, config: &DeepgramTranscriptionConfig) -> Result<Deepgra
     let settings = deepgram::Settings {
         model: model.as_str().into(),
         language: language.as_deref().map(Arc::from),
+        live: *live,
         extra: extra.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         connect,
         timeout: Duration::from_millis(*timeout_ms),

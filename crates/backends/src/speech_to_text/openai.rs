@@ -15,7 +15,8 @@ use tokio::time::Instant;
 
 use super::segment::Segment;
 use super::{Heard, Request, SpeechToText};
-use crate::http::{Endpoint, next_part};
+use crate::http::{Endpoint, HttpFailure, next_part};
+use crate::language_model::Failure;
 use crate::wav;
 
 /// Bytes of an answer; more is no transcript of a turn.
@@ -85,7 +86,7 @@ impl OpenAiTranscriber {
         Self { endpoint, settings: Arc::new(settings), name }
     }
 
-    async fn words(&self, request: Request) -> Result<Arc<str>, String> {
+    async fn words(&self, request: Request) -> Result<Arc<str>, HttpFailure> {
         let Settings { model, language, segments, timeout } = &*self.settings;
         let by = Instant::now() + *timeout;
         let file = Part::bytes(wav::encode(&request.samples, SampleRate::EAR.hz()))
@@ -102,16 +103,17 @@ impl OpenAiTranscriber {
             form = form.text("language", primary.to_lowercase());
         }
         let request = self.endpoint.post("/audio/transcriptions").multipart(form);
-        let mut response = self.endpoint.send(request, by).await.map_err(|failure| failure.to_string())?;
+        let mut response = self.endpoint.send(request, by).await?;
         let mut body = Vec::new();
-        while let Some(part) = next_part(&mut response, by).await.map_err(|failure| failure.to_string())? {
+        while let Some(part) = next_part(&mut response, by).await? {
             if body.len() + part.len() > ANSWER_LIMIT {
-                return Err("answered more than a transcript".to_owned());
+                return Err(HttpFailure::Connection("answered more than a transcript".to_owned()));
             }
             body.extend_from_slice(&part);
         }
         let answer: Answer = serde_json::from_slice(&body)
-            .map_err(|_| format!("answered no transcript: {}", self.endpoint.shortened(&body)))?;
+            .map_err(|_| format!("answered no transcript: {}", self.endpoint.shortened(&body)))
+            .map_err(HttpFailure::Connection)?;
         Ok(answer.words().trim().into())
     }
 }
@@ -120,14 +122,15 @@ impl SpeechToText for OpenAiTranscriber {
     fn transcribe(&self, request: Request) -> BoxFuture<'static, Heard> {
         let transcriber = self.clone();
         async move {
-            let transcription = match transcriber.words(request).await {
-                Ok(words) => Transcription::Words(words),
-                Err(reason) => {
-                    let model = &transcriber.settings.model;
-                    Transcription::Failed(format!("the transcription model \"{model}\" {reason}").into())
+            match transcriber.words(request).await {
+                Ok(words) => Heard::by(&transcriber.name, Transcription::Words(words)),
+                Err(failure) => {
+                    let what = format!("the transcription model \"{}\"", transcriber.settings.model);
+                    let Failure { reason, retry_after, .. } = failure.of(&what);
+                    let failed = Transcription::Failed(reason);
+                    Heard { retry_after, ..Heard::by(&transcriber.name, failed) }
                 }
-            };
-            Heard::by(&transcriber.name, transcription)
+            }
         }
         .boxed()
     }

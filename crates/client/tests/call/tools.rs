@@ -118,7 +118,7 @@ async fn whatever_goes_wrong_is_an_answer() {
             "implementation-error",
             "the arguments do not fit: invalid type: string \"long\", expected u64",
         ),
-        ("dance", json!({}), "undefined", "this Rust client has no tool \"dance\""),
+        ("dance", json!({}), "undefined", "this client has no tool \"dance\""),
     ] {
         let result = run(name, &parameters).await;
         assert_eq!((&result["errorType"], &result["errorMessage"]), (&json!(kind), &json!(complaint)));

@@ -8,6 +8,7 @@ mod bad_input;
 mod batches;
 mod built_ins;
 mod caller;
+mod capabilities;
 mod conversation;
 mod corpora;
 mod data_connection;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,23 +76,13 @@ impl Stand {
         directory: PathBuf,
         change: impl FnOnce(&mut Config),
     ) -> Self {
-        std::fs::create_dir_all(&directory).unwrap();
-        let mut config = Config::default();
-        config.server.listen.set_port(0);
-        // Most tests leave calls behind that nobody waits for.
-        config.server.drain_deadline = Duration::ZERO;
-        // Tests ask again and again until something has happened.
-        config.limits.requests_per_second = 0;
-        config.limits.requests_per_second_per_key = 0;
-        config.storage.path = directory.join("antiphon.db");
-        config.auth.api_keys = vec![ConfiguredKey {
-            name: "test".to_owned(),
-            account: None,
-            key: Some(Secret::new(KEY)),
-            key_file: None,
-            sha256: None,
-        }];
+        let mut config = config(&directory);
         change(&mut config);
+        Self::of(config, backends, directory).await
+    }
+
+    /// A server that is configured so.
+    pub(crate) async fn of(config: Config, backends: Backends, directory: PathBuf) -> Self {
         let running = App::start_with(config, backends).await.unwrap();
         Self { address: running.local_addr(), running: Some(running), directory, client: client() }
     }
@@ -209,6 +199,27 @@ impl Stand {
         };
         page["results"].as_array().unwrap().iter().map(line).collect()
     }
+}
+
+/// The configuration of a server that keeps everything in this directory.
+pub(crate) fn config(directory: &Path) -> Config {
+    std::fs::create_dir_all(directory).unwrap();
+    let mut config = Config::default();
+    config.server.listen.set_port(0);
+    // Most tests leave calls behind that nobody waits for.
+    config.server.drain_deadline = Duration::ZERO;
+    // Tests ask again and again until something has happened.
+    config.limits.requests_per_second = 0;
+    config.limits.requests_per_second_per_key = 0;
+    config.storage.path = directory.join("antiphon.db");
+    config.auth.api_keys = vec![ConfiguredKey {
+        name: "test".to_owned(),
+        account: None,
+        key: Some(Secret::new(KEY)),
+        key_file: None,
+        sha256: None,
+    }];
+    config
 }
 
 /// Scripted backends and a real detector.

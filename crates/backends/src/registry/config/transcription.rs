@@ -85,6 +85,10 @@ pub struct DeepgramTranscriptionConfig {
     pub api_key_file: Option<PathBuf>,
     /// The language of conversations that name none, such as `en` or `multi`. Default: the recognizer's.
     pub language: Option<String>,
+    /// Whether it listens while the user speaks, so that the words are known when the turn ends, and their first ones may interrupt
+    /// the agent. Otherwise it is given whole turns. Default: yes.
+    #[serde(default = "yes")]
+    pub live: bool,
     /// Further parameters of the query, such as `{ smart_format = "true", keyterm = "Antiphon" }`.
     #[serde(default)]
     pub extra: BTreeMap<String, String>,
@@ -159,6 +163,10 @@ const fn two() -> NonZeroUsize {
 
 fn deepgram_base() -> String {
     deepgram::BASE_URL.replace("https", "wss")
+}
+
+const fn yes() -> bool {
+    true
 }
 
 fn nova() -> String {

@@ -160,9 +160,11 @@ impl Scheduler {
         };
         match self.calls.create(batch.account, request, options).await {
             Ok(call) => Ok(Attempt::Created(Box::new(call))),
-            Err(CreateError::Capacity { retry_after } | CreateError::Throttled { retry_after }) => {
-                Ok(Attempt::Wait(retry_after))
-            }
+            Err(
+                CreateError::Capacity { retry_after }
+                | CreateError::Overloaded { retry_after }
+                | CreateError::Throttled { retry_after },
+            ) => Ok(Attempt::Wait(retry_after)),
             Err(CreateError::Limited(limited)) => Ok(Attempt::Wait(limited.retry_after())),
             Err(CreateError::Stopping) => Ok(Attempt::Wait(CROWDED)),
             Err(CreateError::Invalid(error)) => Ok(Attempt::Failed(error.to_string())),

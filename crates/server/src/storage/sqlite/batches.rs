@@ -12,6 +12,7 @@ use super::super::{
     StorageError, StoredBatch, StoredCall, StoredScheduledCall, Window,
 };
 use super::calls::{read as read_call, slice, total};
+use super::owned::push_page;
 use super::{BEGIN, Reading, Sqlite, to_json};
 
 /// Calls that are inserted by one statement.
@@ -82,17 +83,8 @@ impl BatchStore for Sqlite {
         async move {
             let mut query = QueryBuilder::new("SELECT * FROM batches WHERE agent_id = ");
             query.push_bind(agent.to_string()).push(" AND account_id = ").push_bind(account.to_string());
-            let (sign, way) = match window.direction {
-                Direction::Forward => ("<", " DESC"),
-                Direction::Backward => (">", ""),
-            };
-            if let Some(after) = &window.after {
-                query.push(" AND (created_us, id) ").push(sign).push(" (");
-                query.push_bind(after.created.unix_micros()).push(", ");
-                query.push_bind(after.id.to_string()).push(")");
-            }
-            query.push(" ORDER BY created_us").push(way).push(", id").push(way);
-            query.push(" LIMIT ").push_bind(i64::from(window.limit) + 1);
+            let after = window.after.as_ref().map(|after| (after.created, after.id.to_string()));
+            push_page(&mut query, "id", window.direction, after, window.limit);
             slice(&query.build().fetch_all(&self.pool).await?, &window, read)
         }
         .boxed()
