@@ -14,8 +14,8 @@ struct Step {
     variable: Option<(&'static str, &'static str)>,
 }
 
-/// The features that need nothing installed but a C compiler. The tests are built without them too.
-const FEATURES: &str = "--features=antiphon/smart-turn,antiphon/scenario";
+/// The features that need nothing but what `./test` installs. The tests are built without them too.
+const FEATURES: &str = "--features=antiphon/smart-turn,antiphon/whisper-local,antiphon/scenario";
 
 const STEPS: [Step; 3] = [
     Step { arguments: &["fmt", "--all", "--check"], variable: None },

@@ -15,10 +15,11 @@ use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 use facts::Facts;
-use reasons::Reasons;
+use reasons::{Listed, Reasons};
 
 const FACTS: &str = "xtask/src/compare_api/ultravox.txt";
 const REASONS: &str = "xtask/src/compare_api/reasons.toml";
+const LISTED: &str = "xtask/src/compare_api/listed.txt";
 
 /// What to compare with.
 #[derive(Debug, Clone, Copy)]
@@ -45,9 +46,11 @@ pub(crate) fn run(root: &Path, source: Source<'_>) -> anyhow::Result<()> {
     let ours = Facts::of(&antiphon_api::openapi::document(""));
     let table = fs::read_to_string(root.join(REASONS)).with_context(|| format!("cannot read {REASONS}"))?;
     let reasons = Reasons::read(&table)?;
+    let listed = fs::read_to_string(root.join(LISTED)).with_context(|| format!("cannot read {LISTED}"))?;
+    let listed = Listed::read(&listed);
     let differences = differences::differences(&theirs, &ours);
     let count = differences.len();
-    let explained = reasons.explain(differences);
+    let explained = reasons.explain(&listed, differences);
     for (reason, differences) in &explained.by_reason {
         println!("\n{}", reason.because);
         differences.iter().for_each(|difference| println!("    {difference}"));
@@ -58,16 +61,28 @@ pub(crate) fn run(root: &Path, source: Source<'_>) -> anyhow::Result<()> {
     for pattern in &explained.idle {
         println!("\nidle: {pattern}: no difference is left that it explains; take it out of {REASONS}");
     }
+    for difference in &explained.unlisted {
+        println!(
+            "\nunlisted: {difference}: others like it have a reason; if it is this one's, too, add it to {LISTED}"
+        );
+    }
+    for difference in &explained.gone {
+        println!("\ngone: {difference}: take it out of {LISTED}");
+    }
     let present = theirs.operations.keys().filter(|name| ours.operations.contains_key(*name)).count();
     println!(
-        "\n{present} of {} operations present; {count} differences, {} of them unexplained",
+        "\n{present} of {} operations present; {count} differences, {} of them unexplained, {} of them new",
         theirs.operations.len(),
-        explained.unexplained.len()
+        explained.unexplained.len(),
+        explained.unlisted.len(),
     );
     if !explained.unexplained.is_empty() || !explained.idle.is_empty() {
         bail!(
             "mend the differences that have no good reason, and write the reasons of the others to {REASONS}"
         );
+    }
+    if !explained.unlisted.is_empty() || !explained.gone.is_empty() {
+        bail!("mend the differences that are new, or list them; take those that are gone out of {LISTED}");
     }
     Ok(())
 }

@@ -207,3 +207,12 @@ fn a_binary_without_smart_turn_says_so() {
         &["turn_detection.type", "this binary was built without smart-turn", "--features smart-turn"],
     );
 }
+
+#[cfg(not(feature = "whisper-local"))]
+#[test]
+fn a_binary_without_whisper_says_so() {
+    refused(
+        "[transcription]\ntype = \"whisper\"\nmodel = \"ggml-base.en.bin\"",
+        &["transcription.type", "this binary was built without whisper", "--features whisper-local"],
+    );
+}

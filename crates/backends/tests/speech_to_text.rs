@@ -6,18 +6,29 @@
 mod deepgram;
 #[path = "speech_to_text/fallback.rs"]
 mod fallback;
+#[path = "support/line.rs"]
+mod line;
+#[path = "speech_to_text/live.rs"]
+mod live;
+#[path = "speech_to_text/openai.rs"]
+mod openai;
+#[path = "speech_to_text/remote.rs"]
+mod remote;
+#[cfg(feature = "whisper-local")]
+#[path = "speech_to_text/whisper.rs"]
+mod whisper;
+#[cfg(feature = "whisper-local")]
+#[path = "speech_to_text/whisper_model.rs"]
+mod whisper_model;
 #[path = "support/wire.rs"]
 mod wire;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_audio::{Resampler, SampleRate};
-use antiphon_backends::http::Endpoint;
-use antiphon_backends::speech_to_text::openai::{OpenAiTranscriber, Settings as OpenAiSettings};
 use antiphon_backends::speech_to_text::pocketsphinx::{PocketSphinx, Settings};
 use antiphon_backends::speech_to_text::scripted::Prepared;
 use antiphon_backends::speech_to_text::{Request, SpeechToText};
@@ -25,7 +36,9 @@ use antiphon_backends::text_to_speech::flite::Flite;
 use antiphon_backends::text_to_speech::{self, SpeechEvent, TextToSpeech};
 use antiphon_engine::input::Transcription;
 use futures::StreamExt;
-use wire::{Body, Wire};
+
+/// The key that must never come back.
+const KEY: &str = "dg-canary-0123456789";
 
 fn request(samples: Vec<i16>) -> Request {
     Request { samples: samples.into(), language: Some("en-US".into()) }
@@ -59,18 +72,6 @@ fn recording(name: &str) -> Vec<i16> {
 fn pocketsphinx() -> PocketSphinx {
     PocketSphinx::new(Settings { timeout: Duration::from_secs(120), ..Settings::default() })
         .unwrap_or_else(|error| panic!("this test needs the recognizer: {error}"))
-}
-
-fn openai(wire: &Wire) -> OpenAiTranscriber {
-    OpenAiTranscriber::new(
-        Endpoint::new(&wire.base, None).unwrap(),
-        OpenAiSettings {
-            model: "whisper-1".into(),
-            language: None,
-            segments: true,
-            timeout: Duration::from_secs(10),
-        },
-    )
 }
 
 /// The promises of the trait, for a recognizer that works: an answer for speech, for silence and for nothing at all, and for
@@ -265,62 +266,4 @@ async fn ends(pid: u32) {
     {
         tokio::task::yield_now().await;
     }
-}
-
-#[tokio::test]
-async fn an_openai_recognizer_is_sent_a_wav() {
-    let mut wire =
-        Wire::answering(200, "application/json", Body::Parts(vec![br#"{"text":" Hello. "}"#.to_vec()])).await;
-    assert_eq!(openai(&wire).transcribe(request(vec![5; 16])).await.transcription, words("Hello."));
-    let seen = wire.request().await;
-    assert!(seen.head.starts_with("POST /v1/audio/transcriptions HTTP/1.1"));
-    let body = String::from_utf8_lossy(&seen.body);
-    for wanted in
-        ["name=\"file\"; filename=\"turn.wav\"", "RIFF", "name=\"model\"\r\n\r\nwhisper-1", "\r\n\r\nen\r\n"]
-    {
-        assert!(body.contains(wanted), "{wanted} in {body}");
-    }
-}
-
-#[tokio::test]
-async fn segments_without_speech_are_left_out() {
-    let answer = r#"{"task":"transcribe","language":"english","duration":9.1,"text":" Hello. Thank you for watching! Bye. Hm.",
-        "segments":[
-            {"id":0,"text":" Hello.","avg_logprob":-0.2,"no_speech_prob":0.01},
-            {"id":1,"text":" Thank you for watching!","avg_logprob":-1.3,"no_speech_prob":0.7},
-            {"id":2,"text":" Bye.","avg_logprob":-0.3,"no_speech_prob":0.7},
-            {"id":3,"text":" Hm.","avg_logprob":-0.1,"no_speech_prob":0.95}]}"#;
-    let mut wire =
-        Wire::answering(200, "application/json", Body::Parts(vec![answer.as_bytes().to_vec()])).await;
-    let heard = openai(&wire).transcribe(request(vec![5; 16])).await;
-    assert_eq!((heard.transcription, &*heard.by), (words("Hello. Bye."), "whisper-1"));
-    let body = String::from_utf8_lossy(&wire.request().await.body).into_owned();
-    assert!(body.contains("name=\"response_format\"\r\n\r\nverbose_json\r\n"), "{body}");
-}
-
-#[tokio::test]
-async fn an_openai_recognizer_that_fails_says_why() {
-    let check = async |status, body: Body, wanted: &str| {
-        let wire = Wire::answering(status, "application/json", body).await;
-        let Transcription::Failed(reason) =
-            openai(&wire).transcribe(request(vec![5; 16])).await.transcription
-        else {
-            panic!("a failure")
-        };
-        assert!(reason.contains(wanted), "{reason}");
-    };
-    check(500, Body::Parts(vec![b"{\"detail\":\"no memory\"}".to_vec()]), "answered 500: no memory").await;
-    check(200, Body::Parts(vec![b"<html>".to_vec()]), "answered no transcript: <html>").await;
-    check(200, Body::Breaks(vec![b"{".to_vec()]), "broke off").await;
-    check(200, Body::Parts(vec![vec![b' '; 2 * 1024 * 1024]]), "more than a transcript").await;
-}
-
-#[tokio::test]
-async fn dropping_an_openai_transcription_closes_the_connection() {
-    let mut wire = Wire::answering(200, "application/json", Body::Hangs(vec![b"{".to_vec()])).await;
-    let recognizer: Arc<dyn SpeechToText> = Arc::new(openai(&wire));
-    let hanging = tokio::spawn(recognizer.transcribe(request(vec![5; 16])));
-    wire.request().await;
-    hanging.abort();
-    wire.client_left().await;
 }

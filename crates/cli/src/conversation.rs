@@ -10,11 +10,12 @@ mod tools;
 use std::time::Duration;
 
 use antiphon_api::realtime::{
-    AgentState, ClientMessage, ServerMessage, Speaker as Side, ToolResult, UserTextMessage,
+    AgentState, ClientMessage, ServerMessage, Speaker as Side, ToolErrorType, ToolResult, UserTextMessage,
 };
 use antiphon_audio::SampleRate;
 use antiphon_client::playback::Playback;
 use antiphon_client::realtime::{AudioRefused, CloseReason, Event, Events, Sender};
+use antiphon_client::tools::Tools;
 use antiphon_client::transcript::Transcripts;
 use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -24,7 +25,7 @@ use crate::stop::Stop;
 
 pub(crate) use recording::{Layout, Recording};
 pub(crate) use timing::Timing;
-pub(crate) use tools::{Tool, Tools};
+pub(crate) use tools::program;
 
 /// What the audio is cut into (protocol.md 4.2).
 pub(crate) const FRAME: Duration = Duration::from_millis(20);
@@ -277,9 +278,14 @@ impl Talk {
             ServerMessage::ClientToolInvocation(invocation) => {
                 self.parts.screen.tool_wanted(&invocation)?;
                 if self.running.len() < MOST_TOOLS {
-                    self.running.spawn(self.parts.tools.run(invocation));
+                    let name = invocation.tool_name.clone();
+                    let running = self.parts.tools.run(invocation);
+                    self.running.spawn(async move { (name, running.await) });
                 } else {
-                    self.send(ClientMessage::ClientToolResult(tools::too_many(&invocation))).await?;
+                    let complaint = "this client runs too many tools already; try again";
+                    let kind = ToolErrorType::ImplementationError;
+                    let refusal = ToolResult::failed(invocation.invocation_id, kind, complaint);
+                    self.send(ClientMessage::ClientToolResult(refusal)).await?;
                 }
             }
             ServerMessage::PlaybackClearBuffer => {

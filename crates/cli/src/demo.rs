@@ -6,21 +6,22 @@
 mod report;
 mod user;
 
+use std::convert::Infallible;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use antiphon_api::SampleRate as WireRate;
 use antiphon_api::json::JsonObject;
 use antiphon_api::rest::calls::{
-    CallMedium, CreateCall, CreateCallQuery, SelectedTool, ServerWebSocketMedium, StartCallRequest,
-    ToolReference,
+    CallMedium, CreateCall, CreateCallQuery, ServerWebSocketMedium, StartCallRequest, ToolReference,
 };
 use antiphon_audio::SampleRate;
 use antiphon_client::realtime::{Options, connect};
 use antiphon_client::rest::Client;
+use antiphon_client::tools::{Tool, Tools};
 use antiphon_server::api_key::ApiKey;
 use antiphon_server::app::{App, Running};
 use antiphon_server::config::{Config, ConfiguredKey, Secret};
@@ -28,10 +29,10 @@ use antiphon_server::telemetry;
 use anyhow::Context as _;
 use serde_json::json;
 
-use crate::conversation::{Conversation, Layout, Outcome, Recording, Tool, Tools};
+use crate::conversation::{Conversation, Layout, Outcome, Recording};
 use crate::screen::Screen;
 use crate::stop::Stop;
-use crate::talk::{HANG_UP, Schema, client_tool};
+use crate::talk::HANG_UP;
 
 use user::{Guest, Said};
 
@@ -112,13 +113,14 @@ async fn converse(
 ) -> anyhow::Result<(Outcome, Vec<Said>)> {
     let url = format!("http://{}", server.local_addr());
     let client = Client::builder().url(url).key(key.expose()).build()?;
-    let call = client.send(CreateCall, &(), &CreateCallQuery::default(), &request()).await?;
+    let tools = tools();
+    let request = request(&tools);
+    let call = client.send(CreateCall, &(), &CreateCallQuery::default(), &request).await?;
     let join_url = call.join_url.context("the server created the call without a join URL")?;
     let (sender, events) = connect(&join_url, &Options::default()).await?;
 
     let rate = SampleRate::EAR;
     let (says, said) = mpsc::channel();
-    let answer = Arc::new(|_: &JsonObject| ORDER.to_owned());
     let conversation = Conversation {
         sender,
         events,
@@ -126,7 +128,7 @@ async fn converse(
         user: Box::new(Guest::new(rate, fast, says)),
         loudspeaker: None,
         recording: Some(Recording::create(wav, rate, Layout::Both)?),
-        tools: Tools([(TOOL.to_owned(), Tool::BuiltIn(answer))].into()),
+        tools,
         screen: Screen::for_people(),
         stop,
     };
@@ -134,7 +136,10 @@ async fn converse(
     Ok((outcome, said.try_iter().collect()))
 }
 
-fn request() -> StartCallRequest {
+fn request(tools: &Tools) -> StartCallRequest {
+    let mut tools = tools.selected();
+    // The server's own: it lets the agent end the call.
+    tools.push(ToolReference::ToolName(HANG_UP.to_owned()).into());
     let rate = WireRate::new(SampleRate::EAR.hz()).expect("both crates have the rates of A-33");
     StartCallRequest {
         medium: Some(CallMedium::ServerWebSocket(ServerWebSocketMedium {
@@ -144,18 +149,20 @@ fn request() -> StartCallRequest {
             data_messages: None,
             media_idle_timeout: None,
         })),
-        // The second is the server's own: it lets the agent end the call.
-        selected_tools: Some(vec![tool(), ToolReference::ToolName(HANG_UP.to_owned()).into()]),
+        selected_tools: Some(tools),
         ..StartCallRequest::default()
     }
 }
 
-fn tool() -> SelectedTool {
+fn tools() -> Tools {
     let schema = json!({
-        "description": "Looks up the caller's order.",
         "properties": {"request": {"type": "string", "description": "What the caller said."}},
     });
-    client_tool(TOOL, Schema::of(&schema).expect("it is a schema"))
+    let look_up = async |_: JsonObject| Ok::<_, Infallible>(ORDER);
+    let mut tools = Tools::new();
+    let tool = Tool::untyped(TOOL, "Looks up the caller's order.", &schema, look_up);
+    tools.add(tool).expect("there is no other tool");
+    tools
 }
 
 /// A directory that is gone when this is.

@@ -1,6 +1,7 @@
 //! The one binary, `antiphon`: the command line and nothing else. Each command has a file of its own.
 
 mod accounts;
+mod bench;
 mod config;
 mod conversation;
 mod demo;
@@ -43,6 +44,11 @@ enum Command {
     Agents(rest::agents::Args),
     /// Scheduled batches of an agent on a server: calls that it creates by itself.
     Batches(rest::batches::Args),
+    /// Measure how many calls a server carries, and how well.
+    Bench(bench::Args),
+    /// The sockets that `bench` compares a server with.
+    #[command(hide = true)]
+    BenchFloor(bench::FloorArgs),
     /// Calls on a server: list, read what was said and what happened, save recordings, hang up.
     Calls(rest::calls::Args),
     /// Write completions for a shell to the standard output.
@@ -111,6 +117,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Accounts(args) => block_on(accounts::run(args)),
         Command::Agents(args) => block_on(rest::agents::run(args)),
         Command::Batches(args) => block_on(rest::batches::run(args)),
+        Command::Bench(args) => bench::run(args),
+        Command::BenchFloor(args) => block_on(bench::run_floor(args)),
         Command::Calls(args) => block_on(rest::calls::run(args)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "antiphon", &mut io::stdout());

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "audio-devices")]
 mod devices;
+mod drive_thru;
 mod listener;
 mod request;
 mod typed;
@@ -12,10 +13,10 @@ use std::path::PathBuf;
 use antiphon_api::rest::calls::CreateCall;
 use antiphon_audio::{SampleRate, Wav};
 use antiphon_client::realtime::{Options, connect};
+use antiphon_client::tools::Tools;
 use anyhow::Context as _;
 
 use crate::conversation::{Conversation, Layout, Loudspeaker, Outcome, Recording, User};
-use crate::exit::misuse;
 use crate::rest::access::Access;
 use crate::screen::Screen;
 use crate::stop::Stop;
@@ -23,9 +24,10 @@ use crate::stop::Stop;
 use listener::Patience;
 use wav::Speech;
 
+pub(crate) use request::HANG_UP;
 #[cfg(all(feature = "audio-devices", feature = "scenario"))]
-pub(crate) use devices::{Microphone, Speaker, open as open_devices};
-pub(crate) use request::{HANG_UP, Schema, client_tool};
+pub(crate) use typed::Lines;
+pub(crate) use wav::read as read_wav;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -33,6 +35,7 @@ Examples:
   antiphon talk --text                                      chat in writing
   antiphon talk --input question.wav --output answer.wav    ask aloud, from a recording
   antiphon talk --system-prompt @agent.txt --voice kal      with microphone and speaker
+  antiphon talk --drive-thru --secret-menu                  order donuts
   antiphon talk --tool 'weather=curl -s wttr.in/?format=3' --text
   ULTRAVOX_API_KEY=... antiphon talk --url https://api.ultravox.ai --text
   antiphon talk --join wss://host/calls/ID/server_web_socket --rate 16000 --input question.wav
@@ -111,7 +114,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 
     let join_url = match &args.join {
         Some(url) => url.clone(),
-        None => create(&args, rate).await?,
+        None => create(&args, &tools, rate).await?,
     };
     let options = Options {
         api_version: Some(args.api_version),
@@ -129,9 +132,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     if outcome.reason.is_normal() { Ok(()) } else { Err(anyhow::anyhow!("{}", outcome.reason)) }
 }
 
-async fn create(args: &Args, rate: SampleRate) -> anyhow::Result<String> {
+async fn create(args: &Args, tools: &Tools, rate: SampleRate) -> anyhow::Result<String> {
     let client = args.access.client()?;
-    let request = args.call.request(rate, args.audio.text)?;
+    let request = args.call.request(tools, rate, args.audio.text)?;
     let query = args.call.query();
     let call = client.send(CreateCall, &(), &query, &request).await?;
     call.join_url.context("the server created the call without a join URL; it seems to dial out by itself")
@@ -159,7 +162,7 @@ fn devices(rate: SampleRate) -> anyhow::Result<Sides> {
 
 #[cfg(not(feature = "audio-devices"))]
 fn devices(_: SampleRate) -> anyhow::Result<Sides> {
-    Err(misuse(
+    Err(crate::exit::misuse(
         "this build has no microphone and speaker; use --text or --input FILE, or build with them: \
          apt-get install libasound2-dev pkg-config, then cargo install --path crates/cli --features audio-devices",
     ))

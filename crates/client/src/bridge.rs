@@ -44,6 +44,8 @@ mod event;
 mod pcm_socket;
 mod port;
 mod run;
+#[cfg(feature = "audio-devices")]
+mod sound_card_unit;
 mod sounding;
 mod unit;
 mod wav_unit;
@@ -70,6 +72,8 @@ pub use event::{
 };
 pub use pcm_socket::{PcmFormat, PcmSocket};
 pub use port::{Heard, MediaError, Port, SendMedia};
+#[cfg(feature = "audio-devices")]
+pub use sound_card_unit::SoundCard;
 pub use unit::{MediaUnit, send_media_between, stop_media_between};
 pub use wav_unit::{WavUnit, WavUnitBuilder, WavUnitError};
 
@@ -175,8 +179,8 @@ impl Bridge {
         &self.shared.sender
     }
 
-    /// Drops what the agent has said and nobody has heard yet, in the streams that were sent with this tag, or in all. Gives the
-    /// longest that was dropped.
+    /// Drops what the agent has said and nobody has heard yet, in the streams that were sent with this tag, or in all if there is
+    /// none or it is empty. Gives the longest that was dropped.
     pub fn clear_media_buffer(&self, tag: Option<&str>) -> Duration {
         self.shared.voice.clear(tag)
     }

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use antiphon_audio::SampleRate;
+use antiphon_audio::{Resampler, SampleRate};
 
 /// A buffer of audio that knows how much of it has been played.
 ///
@@ -30,6 +30,8 @@ use antiphon_audio::SampleRate;
 pub struct Playback {
     queue: VecDeque<i16>,
     state: State,
+    /// From the call's rate to the speaker's.
+    resampler: Resampler,
     /// Samples to hold before an utterance begins to sound.
     lead: usize,
     rate: SampleRate,
@@ -58,13 +60,20 @@ impl Playback {
     /// The longest audio that is held: what a server may send ahead (protocol.md 2.5: `clientBufferSizeMs` up to 600000).
     pub const MOST: Duration = Duration::from_secs(600);
 
-    /// An empty buffer. `lead` is how much of an utterance is gathered before it begins to sound, so that small delays of the
+    /// An empty buffer for a speaker at the call's own rate. `lead` is how much of an utterance is gathered before it begins to sound, so that small delays of the
     /// network go unheard; it adds as much latency.
     #[must_use]
     pub fn new(rate: SampleRate, lead: Duration) -> Self {
+        Self::resampled(rate, rate, lead)
+    }
+
+    /// An empty buffer for a speaker at another rate than the call's. All that is counted is counted in samples of the speaker.
+    #[must_use]
+    pub fn resampled(call: SampleRate, rate: SampleRate, lead: Duration) -> Self {
         Self {
             queue: VecDeque::new(),
             state: State::Silent,
+            resampler: Resampler::new(call, rate),
             lead: rate.samples_in(lead) as usize,
             rate,
             most: rate.samples_in(Self::MOST) as usize,
@@ -84,6 +93,15 @@ impl Playback {
 
     /// Takes audio that has arrived. What exceeds [`MOST`](Self::MOST) is refused and counted.
     pub fn push(&mut self, samples: &[i16]) {
+        if self.resampler.from() == self.resampler.to() {
+            return self.append(samples);
+        }
+        let mut converted = Vec::new();
+        self.resampler.process(samples, &mut converted);
+        self.append(&converted);
+    }
+
+    fn append(&mut self, samples: &[i16]) {
         let (kept, refused) = samples.split_at(samples.len().min(self.most - self.queue.len()));
         self.queue.extend(kept);
         self.refused += refused.len() as u64;
@@ -132,6 +150,9 @@ impl Playback {
 
     /// The utterance has arrived whole: silence after it is no underrun, and it sounds even if it is shorter than the lead.
     pub fn finish(&mut self) {
+        let mut rest = Vec::new();
+        self.resampler.flush(&mut rest);
+        self.append(&rest);
         match self.state {
             State::Starved { .. } => self.state = State::Silent,
             State::Playing { .. } if self.queue.is_empty() => self.state = State::Silent,
@@ -144,6 +165,7 @@ impl Playback {
     pub fn clear(&mut self) -> usize {
         let dropped = self.queue.len();
         self.queue.clear();
+        self.resampler.reset();
         self.cleared += dropped as u64;
         self.state = State::Silent;
         dropped
@@ -160,6 +182,12 @@ impl Playback {
     #[must_use]
     pub fn played(&self) -> u64 {
         self.played
+    }
+
+    /// The same as time: the position in all that the agent has been heard to say.
+    #[must_use]
+    pub fn position(&self) -> Duration {
+        self.rate.duration_of(self.played)
     }
 
     /// Samples that wait to be played.
@@ -247,6 +275,31 @@ mod tests {
         playback.push(&[2; 8]);
         assert_eq!(play(&mut playback, 8), [2; 8]);
         assert_eq!((playback.underruns(), playback.missing()), (0, 0));
+    }
+
+    #[test]
+    fn a_speaker_may_have_another_rate_and_an_utterance_keeps_its_length() {
+        let mut playback =
+            Playback::resampled(SampleRate::PHONE, SampleRate::WEBSOCKET_DEFAULT, Duration::ZERO);
+        for _ in 0..2 {
+            for _ in 0..7 {
+                playback.push(&[1_000; 123]);
+            }
+            playback.finish();
+            let length = 7 * 123 * 6;
+            assert_eq!(playback.unplayed(), length);
+            let heard = play(&mut playback, length + 10);
+            assert!(heard[500..length - 500].iter().all(|sample| (990..1_010).contains(sample)));
+            assert_eq!(heard[length..], [0; 10]);
+        }
+        assert_eq!(playback.position(), Duration::from_micros(2 * 7 * 123 * 125));
+        assert_eq!(playback.underruns(), 0);
+        // What is cleared does not ring on in the next utterance.
+        playback.push(&[30_000; 800]);
+        playback.clear();
+        playback.push(&[0; 800]);
+        playback.finish();
+        assert!(play(&mut playback, 4_800).iter().all(|sample| *sample == 0));
     }
 
     #[test]

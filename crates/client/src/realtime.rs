@@ -4,32 +4,45 @@
 //! socket; both ends speak to it over bounded queues. Nothing here knows how audio is played or what a tool does.
 
 mod closing;
+mod dial;
 mod event;
 mod join_url;
+mod pings;
 mod sender;
 mod socket;
+mod voice;
 mod voice_queue;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use antiphon_api::SampleRate as WireRate;
+use antiphon_api::rest::calls::{CallMedium, ServerWebSocketMedium};
+use antiphon_audio::SampleRate;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::{WebSocketStream, client_async_with_config, connect_async_tls_with_config};
+use tokio_tungstenite::{
+    WebSocketStream, accept_async_with_config, client_async_tls_with_config, client_async_with_config,
+};
 
 use crate::tls;
+
+use pings::Pings;
+use voice_queue::VoiceQueue;
 
 pub use closing::CloseReason;
 pub(crate) use event::Received;
 pub use event::{Event, Events};
 pub use join_url::{JoinUrlError, Options};
-pub use sender::{AudioRefused, CallOver, Sender};
-use voice_queue::VoiceQueue;
+pub use sender::{AudioRefused, CallOver, PingError, Sender};
+pub use voice::Voice;
 
 /// The longest message that is read; real ones stay under 1 MiB (protocol.md 8.12).
 const LONGEST_MESSAGE: usize = 4 * 1024 * 1024;
+/// What each direction is buffered in, which each call holds all the time: some frames of audio. Longer messages grow it.
+const BUFFER: usize = 8 * 1024;
 /// How long resolving, connecting, TLS and the upgrade may take together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Events that wait to be taken. When they are full the socket is not read, so that a slow reader slows the server down.
@@ -66,6 +79,22 @@ fn remedy(status: u16) -> &'static str {
     }
 }
 
+/// The medium to create a call with that is to be joined here: the rates of the user's and of the agent's audio, and how far the server
+/// may send the agent's ahead. Zero is the server's default, 60 ms; the more it is, the less the network is heard, and whoever allows
+/// it must clear what is void ([`Playback::clear`](crate::playback::Playback::clear)). At most ten minutes.
+#[must_use]
+pub fn medium(input: SampleRate, output: SampleRate, ahead: Duration) -> CallMedium {
+    let wire = |rate: SampleRate| WireRate::new(rate.hz()).expect("both crates have the rates of A-33");
+    let ahead_ms = ahead.as_millis().min(600_000) as u32;
+    CallMedium::ServerWebSocket(ServerWebSocketMedium {
+        input_sample_rate: wire(input),
+        output_sample_rate: Some(wire(output)),
+        client_buffer_size_ms: Some(ahead_ms).filter(|ms| *ms > 0),
+        data_messages: None,
+        media_idle_timeout: None,
+    })
+}
+
 /// Joins a call. `join_url` is what creating the call gave; `http` and `https` count as `ws` and `wss`.
 ///
 /// Must be called within a tokio runtime. The call goes on until it is closed from either side or the events are
@@ -78,9 +107,10 @@ fn remedy(status: u16) -> &'static str {
 pub async fn connect(join_url: &str, options: &Options) -> Result<(Sender, Events), ConnectError> {
     tls::prepare();
     let url = options.url(join_url)?;
-    // Audio comes in small pieces, and each should leave at once.
-    let disable_nagle = true;
-    let connecting = connect_async_tls_with_config(url.as_str(), Some(limits()), disable_nagle, None);
+    let connecting = async {
+        let stream = dial::dial(&url).await?;
+        client_async_tls_with_config(url.as_str(), stream, Some(limits()), None).await
+    };
     let (socket, _) = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
         .await
         .map_err(|_| ConnectError::Timeout)?
@@ -108,8 +138,32 @@ where
     Ok(begin(socket))
 }
 
+/// Takes the connection that a server opens to a call's data connection (protocol.md 7.7): the same messages, in the same two
+/// directions. `stream` is what the server connected with, before anything was read; TLS, if any, is the stream's.
+///
+/// What the request said, such as signatures, is to be looked at before, by whoever routes it here.
+///
+/// # Errors
+///
+/// The other end does not ask for a WebSocket.
+pub async fn accept<S>(stream: S) -> Result<(Sender, Events), ConnectError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let accepting = accept_async_with_config(stream, Some(limits()));
+    let socket = tokio::time::timeout(CONNECT_TIMEOUT, accepting)
+        .await
+        .map_err(|_| ConnectError::Timeout)?
+        .map_err(refused)?;
+    Ok(begin(socket))
+}
+
 fn limits() -> WebSocketConfig {
-    WebSocketConfig::default().max_message_size(Some(LONGEST_MESSAGE)).max_frame_size(Some(LONGEST_MESSAGE))
+    WebSocketConfig::default()
+        .max_message_size(Some(LONGEST_MESSAGE))
+        .max_frame_size(Some(LONGEST_MESSAGE))
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER)
 }
 
 fn begin<S>(socket: WebSocketStream<S>) -> (Sender, Events)
@@ -118,9 +172,12 @@ where
 {
     let (messages, outgoing_messages) = mpsc::channel(MESSAGES);
     let (events, incoming) = mpsc::channel(EVENTS);
-    let voice = Arc::<VoiceQueue>::default();
-    tokio::spawn(socket::run(socket, outgoing_messages, voice.clone(), events));
-    (Sender::new(messages, voice), Events::new(incoming))
+    let (voice, pings) = (Arc::<VoiceQueue>::default(), Arc::<Pings>::default());
+    let closing = Arc::<Notify>::default();
+    let running =
+        socket::run(socket, outgoing_messages, voice.clone(), pings.clone(), closing.clone(), events);
+    tokio::spawn(running);
+    (Sender::new(messages, voice, pings, closing), Events::new(incoming))
 }
 
 fn refused(error: WsError) -> ConnectError {

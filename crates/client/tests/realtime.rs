@@ -200,9 +200,14 @@ async fn strange_messages_are_kept_or_named_and_never_end_the_call() {
 
 #[tokio::test]
 async fn each_close_code_is_told_apart() {
-    for code in [1000, 1001, 1008, 1011, 4400, 4404, 4409, 4410, 4503, 4598, 4999] {
+    // Those of protocol.md 1.7: the normal end, 1008, 4598, and 4000 with any HTTP status.
+    let of_http = [400, 401, 403, 404, 408, 409, 410, 422, 425, 429, 500, 502, 503, 504];
+    let codes = [1000, 1001, 1008, 1009, 1011, 1013, 4598, 4999].into_iter();
+    for code in codes.chain(of_http.map(|status| 4000 + status)) {
         let seen = seen(vec![close(code, "said")]).await;
-        assert_eq!(seen, [Event::Closed(CloseReason::from_frame(code, "said"))]);
+        let [Event::Closed(reason)] = &seen[..] else { panic!("{code}: {seen:?}") };
+        assert_eq!(*reason, CloseReason::from_frame(code, "said"));
+        assert_eq!((reason.is_normal(), reason.said()), (code <= 1001, "said"), "{code}");
     }
 }
 
@@ -222,6 +227,115 @@ async fn a_server_that_closes_while_it_is_spoken_to_and_stays_connected_is_belie
     };
     let (event, _connected, ()) = tokio::join!(events.next(), server, speaking);
     assert_eq!(event, Some(Event::Closed(CloseReason::Idle { reason: String::new() })));
+}
+
+#[tokio::test]
+async fn a_server_that_breaks_the_websocket_protocol_is_lost_with_what_it_did() {
+    for (nonsense, complaint) in [
+        (frame(LAST | TEXT, &[0xff, 0xfe]), "UTF-8"),
+        (frame(LAST | 0x3, b"reserved"), "opcode"),
+        (frame(LAST | 0x40 | TEXT, b"compressed"), "reserved bits"),
+        (frame(LAST | CONTINUATION, b"of nothing"), "Continue frame"),
+        (frame(PING, b"a ping in pieces"), "control frame"),
+        (frame(LAST | PING, &[0; 126]), "control frame"),
+        ([frame(TEXT, b"{"), text("{}")].concat(), "fragments"),
+        (vec![LAST | TEXT, 0x80 | 2, 1, 2, 3, 4, 0, 0], "masked"),
+    ] {
+        let (_sender, mut events, server) = call(async |mut socket: TcpStream| {
+            socket.write_all(&text(r#"{"type":"state","state":"idle"}"#)).await.unwrap();
+            socket.write_all(&nonsense).await.unwrap();
+            let mut rest = Vec::new();
+            let _ = socket.read_to_end(&mut rest).await;
+        })
+        .await;
+        let listening = async {
+            assert!(matches!(events.next().await, Some(Event::Message(ServerMessage::State(_)))));
+            let Some(Event::Closed(CloseReason::Lost { cause })) = events.next().await else {
+                panic!("{complaint}: it is another event")
+            };
+            assert!(cause.to_lowercase().contains(&complaint.to_lowercase()), "{complaint}: {cause}");
+            assert_eq!(events.next().await, None);
+        };
+        tokio::join!(listening, server);
+    }
+}
+
+/// Thousands of messages in an order and in pieces that no server would send them in, the same each time.
+#[tokio::test]
+async fn whatever_comes_is_told_in_order_and_nothing_else() {
+    let messages = [
+        r#"{"type":"state","state":"listening"}"#,
+        r#"{"type":"transcript","role":"agent","medium":"voice","text":"","delta":" how","final":false,"ordinal":0}"#,
+        r#"{"type":"transcript","role":"agent","text":null,"delta":null,"final":true,"ordinal":0}"#,
+        r#"{"type":"transcript","role":"user","text":"Ja, größer: 🦀","final":true,"ordinal":1}"#,
+        r#"{"type":"transcript","role":"user","text":"Ja, größer: 🦀","final":true,"ordinal":1}"#,
+        r#"{"type":"pong","timestamp":12345678901234567890}"#,
+        r#"{"type":"client_tool_invocation","toolName":"t","invocationId":"i","parameters":null}"#,
+        r#"{"type":"playback_clear_buffer"}"#,
+        r#"{"type":"new_in_2027","deep":[[[[[[{}]]]]]]}"#,
+        r#"{"type":null}"#,
+        "",
+        "\u{0}",
+        "null",
+    ];
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    let mut chance = |below: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed >> 11) as usize % below
+    };
+    let (mut stream, mut texts, mut audio) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..2_000 {
+        match chance(4) {
+            0 => {
+                let bytes: Vec<u8> = (0..chance(700)).map(|_| chance(256) as u8).collect();
+                stream.extend(frame(LAST | BINARY, &bytes));
+                audio.extend(bytes);
+            }
+            1 => stream.extend(frame(LAST | if chance(2) == 0 { PING } else { PONG }, b"?")),
+            2 => {
+                // In fragments, with a ping in between.
+                let message = messages[chance(messages.len())];
+                let (head, tail) = message.as_bytes().split_at(chance(message.len() + 1));
+                stream.extend(frame(TEXT, head));
+                stream.extend(frame(LAST | PING, &[]));
+                stream.extend(frame(LAST | CONTINUATION, tail));
+                texts.push(message);
+            }
+            _ => {
+                let message = messages[chance(messages.len())];
+                stream.extend(text(message));
+                texts.push(message);
+            }
+        }
+    }
+    stream.extend(close(1000, ""));
+    let mut pieces = Vec::new();
+    while !stream.is_empty() {
+        let rest = stream.split_off(stream.len().min(1 + chance(3_000)));
+        pieces.push(std::mem::replace(&mut stream, rest));
+    }
+
+    let seen = seen(pieces).await;
+    let (mut told, mut samples) = (Vec::new(), Vec::new());
+    for event in &seen[..seen.len() - 1] {
+        match event {
+            Event::Audio(piece) => samples.extend(piece.iter().flat_map(|sample| sample.to_le_bytes())),
+            Event::Message(_) | Event::Unreadable { .. } | Event::Closed(_) => told.push(event),
+        }
+    }
+    assert_eq!(seen.last(), Some(&normal()));
+    audio.truncate(audio.len() / 2 * 2);
+    assert!(samples == audio, "{} of {} bytes of audio", samples.len(), audio.len());
+    assert_eq!(told.len(), texts.len());
+    for (event, text) in told.into_iter().zip(texts) {
+        match (event, ServerMessage::parse(text)) {
+            (Event::Message(message), Ok(parsed)) => assert_eq!(*message, parsed.value),
+            (Event::Unreadable { text: kept, .. }, Err(_)) => assert_eq!(kept, text),
+            (event, _) => panic!("{text}: {event:?}"),
+        }
+    }
 }
 
 #[tokio::test]
@@ -347,20 +461,35 @@ async fn dropping_the_events_leaves_the_call_and_dropping_the_sender_does_not() 
 }
 
 #[tokio::test]
-async fn audio_for_a_server_that_does_not_read_is_refused_instead_of_growing_old() {
+async fn audio_for_a_server_that_does_not_read_is_lost_from_its_old_end() {
     let (sender, _events, server) = call(async |socket: TcpStream| socket).await;
-    let _unread = server.await;
-    let second = vec![0; 48_000];
-    let mut taken = 0;
-    let refused = loop {
-        match sender.audio(&second) {
-            Ok(()) => taken += 1,
-            Err(error) => break error,
-        }
-        assert!(taken < 10_000, "it takes everything");
+    let mut unread = server.await;
+    let frame_of = |place: i16| vec![place; 960];
+    let mut last = 0;
+    // Until half a second waits in the program, beside what the two ends of the connection hold.
+    while sender.lost_frames() < 1_000 {
+        last += 1;
+        assert!(last < 30_000, "it takes everything");
+        let outcome = sender.audio(&frame_of(last));
+        assert!(matches!(outcome, Ok(()) | Err(AudioRefused::Behind)));
         tokio::task::yield_now().await;
-    };
-    assert_eq!(refused, AudioRefused::Behind);
+    }
+    sender.close().await;
+    let mut places = Vec::new();
+    loop {
+        let (head, payload) = received(&mut unread).await;
+        if head == LAST | CLOSE {
+            break;
+        }
+        places.push(i16::from_le_bytes([payload[0], payload[1]]));
+    }
+    // All in order, with one hole, and the newest half a second behind it.
+    assert!(places.is_sorted());
+    let newest: Vec<i16> = (last - 24..=last).collect();
+    assert_eq!(places[places.len() - 25..], newest[..]);
+    let held = places.len() as i16;
+    println!("{} of {last} frames of 20 ms at 48000 Hz were under way in the connection", held - 25);
+    assert_eq!(u64::from(last.unsigned_abs()), u64::from(held.unsigned_abs()) + sender.lost_frames());
 }
 
 #[tokio::test]

@@ -226,7 +226,7 @@ impl World {
             }
             Effect::Transcribe(span) => {
                 let words = Transcription::Words(Arc::from("I would like a table for two on Friday"));
-                answer(Input::Transcribed(span.turn, words));
+                answer(Input::Transcribed { turn: span.turn, words, by: None });
             }
             Effect::Cancel(_) | Effect::ClearPlayback | Effect::CloseLeg(_) | Effect::InvokeTool(_) => {}
             Effect::JudgeTurn(_) | Effect::StartTones { .. } => {}

@@ -131,8 +131,8 @@ impl Conversation {
             }
             Input::ShutDown => self.end(EndReason::SystemError),
             Input::LegClosed(_) | Input::Model(..) | Input::SpeechStarted { .. } => {}
-            Input::SpeechStopped { .. } | Input::Tool(..) | Input::Transcribed(..) => {}
-            Input::TurnJudged(..) | Input::Voice(..) => {}
+            Input::SpeechStopped { .. } | Input::Tool(..) | Input::Transcribed { .. } => {}
+            Input::Overheard(_) | Input::TurnJudged(..) | Input::Voice(..) => {}
         }
     }
 
@@ -145,6 +145,8 @@ impl Conversation {
                 self.threads.handle_model(&mut self.cx, id, event);
             }
             Input::Model(id, event) => self.answering.handle_model(&mut self.cx, id, event),
+            Input::Overheard(words) if listens => self.overheard(&words),
+            Input::Overheard(_) => {}
             Input::Request(Request::Thread(request)) if listens => self.thread_request(*request),
             Input::Request(request) if listens => {
                 self.unspeculate();
@@ -160,7 +162,7 @@ impl Conversation {
                 self.threads.handle_tool(&mut self.cx, id, outcome);
             }
             Input::Tool(id, outcome) => self.answering.handle_tool(&mut self.cx, id, outcome),
-            Input::Transcribed(turn, words) => self.words_came(turn, words),
+            Input::Transcribed { turn, words, by: _ } => self.words_came(turn, words),
             Input::TurnJudged(turn, probability) => self.turn_judged(turn, probability),
             Input::Voice(id, event) => self.answering.handle_voice(&mut self.cx, id, event),
         }

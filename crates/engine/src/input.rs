@@ -43,8 +43,17 @@ pub enum Input {
     Timeout,
     /// A tool answered.
     Tool(InvocationId, ToolOutcome),
+    /// Words of the turn that the user is in the middle of, as far as they are known. They may still change.
+    Overheard(Arc<str>),
     /// The words of a user's turn are known.
-    Transcribed(TurnId, Transcription),
+    Transcribed {
+        /// Which turn.
+        turn: TurnId,
+        /// What became of the wish to know them.
+        words: Transcription,
+        /// Who found them; nobody, where nothing was there that could.
+        by: Option<Arc<str>>,
+    },
     /// How likely the turn was over when the user paused, 0 to 1.
     TurnJudged(TurnId, f32),
     /// The voice that speaks an utterance produced something.

@@ -47,6 +47,8 @@ struct OpenTurn {
     beginning: Beginning,
     /// The agent was told to speak over this turn: it interrupts nobody.
     overridden: bool,
+    /// Words of it were overheard that are more than a sign of listening.
+    meant: bool,
     /// The ordinal that a turn had before it was taken up again.
     ordinal: Option<Ordinal>,
 }
@@ -127,6 +129,7 @@ impl Listening {
             heard: (received, cx.now),
             beginning,
             overridden: false,
+            meant: false,
             ordinal: None,
         });
         turn.active_since.get_or_insert(at);
@@ -180,6 +183,18 @@ impl Listening {
         let (received, noted) = turn.heard;
         let onset = noted.min(now) - received.since(turn.active_since?);
         Some(onset - turn.spoken)
+    }
+
+    /// Words of the open turn were overheard: whether they are more than a sign of listening.
+    pub(crate) fn overhear(&mut self, meant: bool) {
+        if let Some(turn) = &mut self.open {
+            turn.meant = meant;
+        }
+    }
+
+    /// Whether words of the open turn were overheard that are more than a sign of listening.
+    pub(crate) fn is_meant(&self) -> bool {
+        self.open.as_ref().is_some_and(|turn| turn.meant)
     }
 
     /// What was said so far was judged to be no interruption.

@@ -515,6 +515,10 @@ fn a_transcript_for_a_turn_that_never_was_is_ignored() {
     let mut story = Story::joined(config());
     story.skip();
     let unknown = antiphon_engine::ids::TurnId(7);
-    story.input(Input::Transcribed(unknown, Transcription::Words(Arc::from("ghost"))));
+    story.input(Input::Transcribed {
+        turn: unknown,
+        words: Transcription::Words(Arc::from("ghost")),
+        by: None,
+    });
     story.expect("");
 }

@@ -322,8 +322,8 @@ fn words_that_come_twice_are_taken_once() {
     story.user_speaks(500);
     story.run_ms(200);
     let turn = story.seen.turns[0];
-    story.input(Input::Transcribed(turn, Transcription::Words("one".into())));
-    story.input(Input::Transcribed(turn, Transcription::Words("two".into())));
+    story.input(Input::Transcribed { turn, words: Transcription::Words("one".into()), by: None });
+    story.input(Input::Transcribed { turn, words: Transcription::Words("two".into()), by: None });
     story.run_secs(2);
     assert_eq!(story.record(), ["user: one", "agent: Fine."]);
 }

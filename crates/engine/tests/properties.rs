@@ -246,7 +246,9 @@ fn stray() -> impl Strategy<Value = Input> {
         4 => (id(), model_event()).prop_map(|(id, event)| Input::Model(GenerationId(id), event)),
         4 => (id(), voice_event()).prop_map(|(id, event)| Input::Voice(UtteranceId(id), event)),
         4 => (id(), outcome()).prop_map(|(id, outcome)| Input::Tool(InvocationId(id), outcome)),
-        3 => (id(), transcription()).prop_map(|(id, words)| Input::Transcribed(TurnId(id), words)),
+        3 => (id(), transcription())
+            .prop_map(|(id, words)| Input::Transcribed { turn: TurnId(id), words, by: None }),
+        1 => select(vec!["no wait", "mm-hmm", ""]).prop_map(|words| Input::Overheard(words.into())),
         3 => (id(), probability()).prop_map(|(id, probability)| Input::TurnJudged(TurnId(id), probability)),
         1 => (audio(), audio()).prop_map(|(at, received)| Input::SpeechStarted { at, received }),
         1 => (audio(), audio()).prop_map(|(at, received)| Input::SpeechStopped { at, received }),

@@ -418,7 +418,7 @@ impl Story {
             Effect::Transcribe(span) => {
                 self.seen.turns.push(span.turn);
                 if let Some((delay, words)) = self.transcripts.pop_front() {
-                    self.plan(self.now + delay, Input::Transcribed(span.turn, words));
+                    self.plan(self.now + delay, Input::Transcribed { turn: span.turn, words, by: None });
                 }
             }
         }
@@ -456,8 +456,9 @@ fn answers(input: &Input, work: Work) -> bool {
         Input::Model(id, _) => Work::Model(*id) == work,
         Input::Voice(id, _) => Work::Speech(*id) == work,
         Input::Tool(id, _) => Work::Tool(*id) == work,
-        Input::Transcribed(id, _) => Work::Transcription(*id) == work,
+        Input::Transcribed { turn, .. } => Work::Transcription(*turn) == work,
         Input::Joined | Input::LegClosed(_) | Input::Request(_) | Input::ShutDown | Input::Timeout => false,
         Input::SpeechStarted { .. } | Input::SpeechStopped { .. } | Input::TurnJudged(..) => false,
+        Input::Overheard(_) => false,
     }
 }

@@ -402,9 +402,9 @@ fn two_turns_whose_words_come_in_the_wrong_order_are_answered_together() {
     story.run_ms(500);
     let turns = story.seen.turns.clone();
     assert_eq!(turns.len(), 2);
-    story.input(Input::Transcribed(turns[1], Transcription::Words("two".into())));
+    story.input(Input::Transcribed { turn: turns[1], words: Transcription::Words("two".into()), by: None });
     assert!(story.seen.prompts.is_empty(), "the first turn's words are still to come");
-    story.input(Input::Transcribed(turns[0], Transcription::Words("one".into())));
+    story.input(Input::Transcribed { turn: turns[0], words: Transcription::Words("one".into()), by: None });
     assert_eq!(story.last_prompt(), ["user: one", "user: two"]);
     story.run_secs(2);
     assert_eq!(story.record(), ["user: one", "user: two", "agent: Both noted."]);
@@ -484,7 +484,7 @@ fn words_that_come_after_they_were_given_up_are_ignored() {
     story.run_secs(30);
     let turn = story.seen.turns[0];
     story.skip();
-    story.input(Input::Transcribed(turn, Transcription::Words("too late".into())));
+    story.input(Input::Transcribed { turn, words: Transcription::Words("too late".into()), by: None });
     story.expect("");
     assert_eq!(story.record(), ["user: ", "agent: Yes."]);
 }

@@ -412,7 +412,7 @@ fn a_call_that_ends_in_a_pause_keeps_what_was_heard_and_what_was_said() {
     story.run_ms(300);
     story.hangs_up();
     let turn = story.seen.turns[0];
-    story.input(Input::Transcribed(turn, Transcription::Words("bye".into())));
+    story.input(Input::Transcribed { turn, words: Transcription::Words("bye".into()), by: None });
     assert!(story.is_over());
     assert_eq!(story.record(), ["agent: one two three four[ five six seven eight nine ten]", "user: bye"]);
 }
@@ -440,4 +440,67 @@ fn long_speech_is_not_asked_for_its_words() {
         story.input(Input::SpeechStopped { at: ms(to), received: ms(to + 20) });
     }
     assert_eq!(story.state(), Some(AgentState::Listening), "{:?}", story.told());
+}
+
+#[test]
+fn words_that_are_overheard_interrupt_while_the_user_still_speaks() {
+    let mut story = counting_to_a_transcriber();
+    story.run_ms(900);
+    story.speech_starts();
+    story.run_ms(100);
+    story.input(Input::Overheard("yeah".into()));
+    story.run_ms(100);
+    assert_eq!(story.state(), Some(AgentState::Speaking), "that may be a sign of listening");
+    story.input(Input::Overheard("yeah but wait".into()));
+    story.expect(
+        r#"
+        0.000s started
+        0.000s state Thinking
+        0.000s voice "one two three four five six seven eight nine ten"
+        0.020s state Speaking
+        0.095s agent #0 "one"
+        0.270s agent #0 +" two"
+        0.520s agent #0 +" three"
+        0.795s agent #0 +" four"
+        1.100s cancel voice
+        1.100s clear
+        1.100s agent #0 ="one two three four"
+        1.100s state Listening
+        1.100s judged Interruption by Words: 200 ms of speech, after 110 ms
+        1.100s notice turn.interrupted
+        "#,
+    );
+}
+
+#[test]
+fn words_that_were_overheard_need_no_pause_of_the_agents() {
+    let mut story = counting_to_a_transcriber();
+    story.run_ms(900);
+    story.speech_starts();
+    story.input(Input::Overheard("stop".into()));
+    assert_eq!(
+        story.state(),
+        Some(AgentState::Speaking),
+        "it takes a voice to interrupt, and not words alone"
+    );
+    story.run_ms(90);
+    assert_eq!(story.state(), Some(AgentState::Listening));
+    // Those of one turn say nothing of the next.
+    story.input(Input::Overheard("stop".into()));
+    let mut story = counting_to_a_transcriber();
+    story.input(Input::Overheard("stop".into()));
+    story.run_ms(900);
+    story.user_speaks(200);
+    story.run_ms(200);
+    assert_eq!(story.state(), Some(AgentState::Speaking));
+}
+
+#[test]
+fn where_words_are_not_judged_those_overheard_are_not_either() {
+    let mut story = counting();
+    story.run_ms(900);
+    story.speech_starts();
+    story.run_ms(100);
+    story.input(Input::Overheard("stop".into()));
+    assert_eq!(story.state(), Some(AgentState::Speaking));
 }

@@ -1,6 +1,8 @@
 //! What looking something up in a corpus costs: the storage alone, and `queryCorpus` from the user's words to what the model is told, in
 //! a call over a real socket.
 //!
+//! The time that goes by and, behind it, that of the processor, which depends less on what else the machine does.
+//!
 //! `cargo bench -p antiphon-server --bench retrieval -- [CHUNKS]`; 10,000 chunks unless said.
 
 #![expect(clippy::print_stdout, reason = "it prints figures")]
@@ -28,6 +30,7 @@ use antiphon_server::storage::{
 use futures::SinkExt as _;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt as _};
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
@@ -67,6 +70,11 @@ async fn main() {
         })
         .await;
     }
+    measure("24 common words", async |query| {
+        let words = (0..24).map(|at| format!("w{}", 1 + (query + at * 3) % 80)).collect();
+        storage.passages.search(corpus(1), &Wanted { words, meaning: None }, 5).await.unwrap().len()
+    })
+    .await;
     measure("8 words and their meaning", async |query| {
         let meaning = Some(("small".to_owned(), vector(query)));
         let wanted = Wanted { words: query_words(query, 8), meaning };
@@ -83,19 +91,27 @@ async fn measure(what: &str, mut ask: impl AsyncFnMut(u64) -> usize) {
     for query in 0..20 {
         ask(query).await;
     }
-    let mut times = Vec::new();
+    let (mut times, mut processor) = (Vec::new(), Vec::new());
     for query in 0..QUERIES {
-        let began = Instant::now();
+        let (began, before) = (Instant::now(), busy());
         assert!(ask(query).await > 0, "every query finds something");
         times.push(began.elapsed());
+        processor.push(busy() - before);
     }
     print(what, times);
+    print("  of the processor", processor);
 }
 
 fn print(what: &str, mut times: Vec<Duration>) {
     times.sort_unstable();
     let ms = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1_000.0;
     println!("{what:<32} p50 {:>6.2} ms  p99 {:>6.2} ms  max {:>6.2} ms", ms(0.5), ms(0.99), ms(1.0));
+}
+
+/// The processor's time that this process has had.
+fn busy() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap())
 }
 
 /// Numbers that look like chance and are the same in every run.

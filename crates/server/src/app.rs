@@ -23,7 +23,7 @@ use crate::call::recording::Recordings;
 use crate::call::summary::Summarizer;
 use crate::call::voices::samples::Samples;
 use crate::config::{self, Config, KeyError, PublicUrl};
-use crate::http::{ConfiguredKey, Documents, Http, RequestLimits, Shared, router};
+use crate::http::{ConfiguredKey, Documents, Http, RequestLimits, Shared, figures, router};
 use crate::jobs::Clock;
 use crate::jobs::batches::Scheduler;
 use crate::jobs::endings::Endings;
@@ -34,8 +34,11 @@ use crate::outbound::Outbound;
 use crate::probes::{self, Book};
 use crate::retrieval::Retrieval;
 use crate::storage::{AccountId, DEFAULT_ACCOUNT, MakeKeyError, NewKey, OpenError, Storage, StorageError};
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::{Traces, TracesError};
 
+/// How long calls that had to end may take to say so and to write it down: a little more than they wait for the user's last words.
+const LAST_RECORDS: Duration = Duration::from_secs(5);
 /// How long requests in progress may take once all calls have ended.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
 
@@ -52,6 +55,8 @@ pub struct Running {
     traces: Option<Traces>,
     close: oneshot::Sender<()>,
     serving: JoinHandle<io::Result<()>>,
+    /// Where figures are, if they are anywhere.
+    figures: Option<(SocketAddr, JoinHandle<io::Result<()>>)>,
     /// What goes on beside everything else, and may stop at any time.
     sweeping: [JoinHandle<()>; 3],
     /// What creates the calls of batches.
@@ -80,6 +85,16 @@ pub enum StartError {
         "cannot listen on {address}: {source}; stop what is listening there, or set server.listen to another address"
     )]
     Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The address of the figures cannot be listened on.
+    #[error(
+        "cannot listen on {address} for metrics: {source}; set telemetry.metrics_listen to another address, or leave it out"
+    )]
+    ListenForMetrics {
         /// The address.
         address: SocketAddr,
         /// What the operating system said.
@@ -162,6 +177,17 @@ impl App {
         let listener = TcpListener::bind(server.listen).await.map_err(unbound)?;
         let local_addr = listener.local_addr().map_err(unbound)?;
 
+        let listener_of_figures = match telemetry.metrics_listen {
+            Some(address) => {
+                let unbound = |source| StartError::ListenForMetrics { address, source };
+                let listener = TcpListener::bind(address).await.map_err(unbound)?;
+                let address = listener.local_addr().map_err(unbound)?;
+                Some((listener, address))
+            }
+            None => None,
+        };
+        let metrics = Metrics::default();
+
         let known = Book::beside(&storage.path);
         let storage = Storage::open_sqlite(&storage.path).await?;
         let now = now();
@@ -184,6 +210,7 @@ impl App {
             recordings: Some(recordings.clone()),
             traces: traces.clone(),
             samples: Some(samples.clone()),
+            metrics: metrics.clone(),
         };
         let outbound = Outbound::new(&outbound);
         let backends = Arc::new(backends);
@@ -260,6 +287,11 @@ impl App {
             let _ = closed.await;
         });
         let serving = tokio::spawn(async { serve.await });
+        let figures = listener_of_figures.map(|(listener, address)| {
+            tracing::info!(%address, "figures are at http://{address}/metrics");
+            let serve = axum::serve(listener, figures(metrics));
+            (address, tokio::spawn(async { serve.await }))
+        });
         tracing::info!(address = %local_addr, public_url = %public_url, "listening on {local_addr}");
         Ok(Running {
             local_addr,
@@ -270,6 +302,7 @@ impl App {
             traces,
             close,
             serving,
+            figures,
             sweeping,
             scheduling,
             aftermath,
@@ -284,6 +317,11 @@ impl Running {
         self.local_addr
     }
 
+    /// The address at which figures are, if they are anywhere.
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.figures.as_ref().map(|(address, _)| *address)
+    }
+
     /// The base of the URLs that clients are given.
     pub fn public_url(&self) -> &PublicUrl {
         &self.public_url
@@ -294,8 +332,8 @@ impl Running {
         self.api_key_made.as_ref()
     }
 
-    /// Stops: first says that it is not ready and takes no new calls, then ends the calls there are, at the latest after the
-    /// configured deadline, then finishes the requests in progress and closes the database.
+    /// Stops: first says that it is not ready and takes no new calls, lets those there are go on until the configured deadline at the
+    /// latest, ends what is left of them, then finishes the requests in progress and closes the database.
     pub async fn stop(self) {
         let Self {
             http,
@@ -303,6 +341,7 @@ impl Running {
             traces,
             close,
             mut serving,
+            figures,
             sweeping,
             scheduling,
             aftermath,
@@ -316,8 +355,14 @@ impl Running {
             sweeping.abort();
         }
         probing.abort();
-        tracing::info!(deadline_s = drain_deadline.as_secs(), "stopping: no new calls");
-        http.calls.shut_down(drain_deadline).await;
+        let (calls, deadline_s) = (http.calls.count(), drain_deadline.as_secs());
+        tracing::info!(
+            calls,
+            deadline_s,
+            "stopping: no new calls, and those there are may end by themselves"
+        );
+        http.calls.drain(drain_deadline).await;
+        http.calls.shut_down(LAST_RECORDS).await;
         // It has ended meanwhile, or does so soon.
         let _ = scheduling.await;
         let _ = close.send(());
@@ -332,6 +377,9 @@ impl Running {
         if tokio::time::timeout(LAST_REQUESTS, &mut serving).await.is_err() {
             tracing::warn!("some requests did not finish in time");
             serving.abort();
+        }
+        if let Some((_, figures)) = figures {
+            figures.abort();
         }
         http.storage.close().await;
         tracing::info!("stopped");

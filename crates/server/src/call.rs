@@ -9,6 +9,7 @@ mod callbacks;
 mod clips;
 mod corpora;
 mod data_connection;
+mod dictation;
 mod ear;
 mod inheritance;
 pub mod journal;

@@ -10,6 +10,7 @@ pub mod config;
 pub mod doctor;
 mod http;
 pub mod jobs;
+mod languages;
 pub mod outbound;
 mod probes;
 mod pulse;

@@ -65,6 +65,14 @@ impl<K: Hash + Eq> Buckets<K> {
         }
     }
 
+    /// Gives one back that was taken for what did not come about.
+    pub(crate) fn give_back(&self, key: &K, quota: Quota) {
+        if let Some(full_at) = self.table().full_at.get_mut(key) {
+            // What is full before now is as full as now.
+            *full_at = full_at.checked_sub(quota.interval).unwrap_or(*full_at);
+        }
+    }
+
     /// Held for single look-ups only; what it guards is whole whatever panicked meanwhile.
     fn table(&self) -> MutexGuard<'_, Table<K>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -103,6 +111,20 @@ mod tests {
             assert!(buckets.take("a", quota, start + wait).is_err());
         }
         assert_eq!(Quota::new(0, SECOND), None);
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again_and_is_no_more_than_that() {
+        let start = Instant::now();
+        let (buckets, quota) = (Buckets::default(), Quota::new(2, SECOND).unwrap());
+        buckets.give_back(&"a", quota);
+        for _ in 0..5 {
+            buckets.take("a", quota, start).unwrap();
+            buckets.give_back(&"a", quota);
+        }
+        let later = start + SECOND;
+        assert_eq!([buckets.take("a", quota, later), buckets.take("a", quota, later)], [Ok(()), Ok(())]);
+        assert!(buckets.take("a", quota, later).is_err(), "nothing is saved up");
     }
 
     #[test]

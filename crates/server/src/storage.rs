@@ -47,7 +47,7 @@ pub use deliveries::{
     AttemptOutcome, DeliveryKey, DeliveryPlace, DeliveryQueue, DeliveryState, DeliveryStore, DueDelivery,
     EventNumber, Receiver, StoredDelivery,
 };
-pub use endings::{Ending, EndingStore, Summary};
+pub use endings::{Ending, EndingStore, EndingTimes, Summary};
 pub use passages::{Contents, DocumentPlace, Found, Passage, PassageStore, StoredDocument, Wanted};
 pub use telephony::{Provider, ProviderSettings, StoredRegistration, TelephonyStore};
 pub use throttles::{Keeping, StoredThrottle, ThrottleDeletion, ThrottleStore};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use antiphon_backends::registry::config::TurnDetectionConfig;
+use antiphon_backends::registry::config::{TranscriptionConfig, TurnDetectionConfig};
 use antiphon_server::config::{Config, DEFAULT_FILE, Loaded, Source};
 
 fn read(text: &str, variables: &[(&str, &str)]) -> Result<Loaded, String> {
@@ -35,7 +35,8 @@ fn an_empty_file_gives_the_defaults() {
 fn the_file_that_init_writes_changes_nothing_and_shows_the_true_defaults() {
     assert_same(&read(DEFAULT_FILE, &[]).unwrap().config, &Config::default());
 
-    let optional = ["public_url", "directory", "otlp_endpoint", "keep", "maximum_bytes", "model"];
+    let optional =
+        ["public_url", "directory", "otlp_endpoint", "metrics_listen", "keep", "maximum_bytes", "model"];
     let uncommented: String = DEFAULT_FILE
         .lines()
         .map(|line| match line.strip_prefix('#') {
@@ -229,7 +230,17 @@ fn the_examples_in_the_file_that_init_writes_are_right() {
         backends.lines().filter_map(|line| line.strip_prefix("# ")).filter(is_example).collect();
     let config = read(&examples.join("\n"), &[]).unwrap().config;
     assert_eq!(config.models.keys().collect::<Vec<_>>(), ["bakery", "claude", "qwen"]);
-    assert_eq!(config.voices.keys().collect::<Vec<_>>(), ["hum", "nova", "rachel"]);
+    assert_eq!(config.voices.keys().collect::<Vec<_>>(), ["hum", "lessac", "nova", "rachel"]);
+}
+
+#[test]
+fn the_example_of_whisper_in_that_file_is_right() {
+    let (_, example) = DEFAULT_FILE.split_once("#     [transcription]\n").unwrap();
+    let (example, _) = example.split_once("\n\n").unwrap();
+    let example = example.replace("#     ", "");
+    let config = read(&format!("[transcription]\n{example}\n"), &[]).unwrap().config;
+    let TranscriptionConfig::Whisper(config) = config.transcription else { panic!("another type") };
+    assert_eq!((config.model.to_str(), config.threads.get()), (Some("ggml-base.en.bin"), 1));
 }
 
 #[test]

@@ -254,7 +254,7 @@ impl World<'_> {
                     Some(_) => Transcription::Words(Arc::from(self.words_in(span.from, span.to))),
                 };
                 let delay = self.policy.transcriber.unwrap_or_default();
-                self.plan.push((self.now + delay, Input::Transcribed(span.turn, words)));
+                self.plan.push((self.now + delay, Input::Transcribed { turn: span.turn, words, by: None }));
             }
             Effect::JudgeTurn(span) => {
                 let probability = match &self.policy.detector {

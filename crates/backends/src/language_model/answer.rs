@@ -3,6 +3,8 @@
 //! Owns time-outs, cancellation by drop, counting, and the order of what is told. It must not know what the bytes mean, which is
 //! the dialect's.
 
+mod events;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use futures::stream::{self, BoxStream};
 use reqwest::RequestBuilder;
 use tokio::time::Instant;
 
+pub(super) use self::events::{Calls, Events, Meaning, failed};
 use super::{Asked, Failure, GivenAs, Note, RunEvent, Usage};
 use crate::http::{Endpoint, HttpFailure, next_part};
 
@@ -37,20 +40,15 @@ pub(super) enum Told {
     Failed(Failure),
 }
 
-/// How the bytes of an answer are read. They may be cut anywhere; the last thing told is `Done` or `Failed`.
-pub(super) trait Reader: Send + 'static {
-    /// Takes the next bytes.
-    fn push(&mut self, bytes: &[u8]) -> Vec<Told>;
-    /// Takes the end of the body.
-    fn end(&mut self) -> Vec<Told>;
-    /// The size of the tool calls so far.
-    fn call_bytes(&self) -> usize;
-}
+/// A request that is made when it is needed.
+pub(super) type Otherwise = Box<dyn FnOnce() -> RequestBuilder + Send>;
 
 /// A request that can be sent.
 pub(super) struct Question {
     pub(super) endpoint: Endpoint,
     pub(super) request: RequestBuilder,
+    /// What is sent instead where the backend refuses that, if anything.
+    pub(super) otherwise: Option<Otherwise>,
     /// The model's name there.
     pub(super) model: Arc<str>,
     /// How the user's spoken turns are given.
@@ -68,14 +66,14 @@ pub struct Waits {
 }
 
 /// The answer to a question.
-pub(super) fn to<R: Reader>(question: Question, reader: R) -> BoxStream<'static, RunEvent> {
-    let Question { endpoint, request, model, turns, waits } = question;
+pub(super) fn to(question: Question, meaning: impl Meaning) -> BoxStream<'static, RunEvent> {
+    let Question { endpoint, request, otherwise, model, turns, waits } = question;
     let asked = RunEvent::Note(Note::Asked(Asked { model: Arc::clone(&model), turns }));
     let run = Run {
         endpoint,
         model,
         waits,
-        phase: Phase::Asking(Box::new((request, reader))),
+        phase: Phase::Asking(Box::new((request, otherwise, Events::new(meaning)))),
         ready: VecDeque::from([asked]),
         usage: None,
         thinks: false,
@@ -84,11 +82,11 @@ pub(super) fn to<R: Reader>(question: Question, reader: R) -> BoxStream<'static,
 }
 
 /// One run. It lives in the stream alone: whoever drops that drops the connection.
-struct Run<R> {
+struct Run<M> {
     endpoint: Endpoint,
     model: Arc<str>,
     waits: Waits,
-    phase: Phase<R>,
+    phase: Phase<M>,
     /// Told and not taken yet.
     ready: VecDeque<RunEvent>,
     /// What the backend counted last; servers may count with every part.
@@ -97,21 +95,21 @@ struct Run<R> {
     thinks: bool,
 }
 
-enum Phase<R> {
-    Asking(Box<(RequestBuilder, R)>),
-    Receiving(Box<Receiving<R>>),
+enum Phase<M> {
+    Asking(Box<(RequestBuilder, Option<Otherwise>, Events<M>)>),
+    Receiving(Box<Receiving<M>>),
     Ended,
 }
 
 /// An answer that is arriving.
-struct Receiving<R> {
+struct Receiving<M> {
     response: reqwest::Response,
-    reader: R,
+    events: Events<M>,
     /// When the next sign of life is due.
     by: Instant,
 }
 
-impl<R: Reader> Run<R> {
+impl<M: Meaning> Run<M> {
     async fn next(&mut self) -> Option<RunEvent> {
         loop {
             if let Some(event) = self.ready.pop_front() {
@@ -119,13 +117,18 @@ impl<R: Reader> Run<R> {
             }
             match std::mem::replace(&mut self.phase, Phase::Ended) {
                 Phase::Asking(asking) => {
-                    let (request, reader) = *asking;
+                    let (request, otherwise, events) = *asking;
                     let by = Instant::now() + self.waits.first_token;
                     match self.endpoint.send(request, by).await {
                         Ok(response) => {
-                            self.phase = Phase::Receiving(Box::new(Receiving { response, reader, by }));
+                            self.phase = Phase::Receiving(Box::new(Receiving { response, events, by }));
                         }
-                        Err(failure) => self.fail(self.http(failure)),
+                        Err(failure) => match otherwise.filter(|_| failure.is_refusal()) {
+                            Some(otherwise) => {
+                                self.phase = Phase::Asking(Box::new((otherwise(), None, events)));
+                            }
+                            None => self.fail(self.http(failure)),
+                        },
                     }
                 }
                 Phase::Receiving(receiving) => self.receive(receiving).await,
@@ -135,11 +138,11 @@ impl<R: Reader> Run<R> {
     }
 
     /// One part of the answer.
-    async fn receive(&mut self, mut receiving: Box<Receiving<R>>) {
-        let Receiving { response, reader, by } = &mut *receiving;
+    async fn receive(&mut self, mut receiving: Box<Receiving<M>>) {
+        let Receiving { response, events, by } = &mut *receiving;
         let told = match next_part(response, *by).await {
-            Ok(Some(part)) => reader.push(&part),
-            Ok(None) => reader.end(),
+            Ok(Some(part)) => events.push(&part),
+            Ok(None) => events.end(),
             Err(failure) => return self.fail(self.http(failure)),
         };
         for told in told {
@@ -167,7 +170,7 @@ impl<R: Reader> Run<R> {
                 }
             }
         }
-        if reader.call_bytes() > CALLS_LIMIT {
+        if receiving.events.call_bytes() > CALLS_LIMIT {
             let reason = self.named("wrote an endless tool call");
             return self.fail(Failure::of_backend(reason));
         }

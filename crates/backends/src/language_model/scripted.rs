@@ -66,7 +66,11 @@ impl Scripted {
 
 impl LanguageModel for Scripted {
     fn capabilities(&self) -> Capabilities {
-        Capabilities::TEXT
+        if self.0.hears {
+            Capabilities { audio: true, clips: 1, ..Capabilities::TEXT }
+        } else {
+            Capabilities::TEXT
+        }
     }
 
     fn generate(&self, request: Request) -> BoxStream<'static, RunEvent> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::config::{
     DeepgramTranscriptionConfig, OpenAiTranscriptionConfig, PocketSphinxConfig, TranscriptionConfig,
+    WhisperConfig,
 };
 use super::{BackendError, api_key, endpoint};
 use crate::health::Health;
@@ -45,7 +46,50 @@ pub(super) fn build(
                 Err(BackendError::new(field, format!("{missing}, or set [{field}] type = \"none\"")))
             }
         },
+        TranscriptionConfig::Whisper(config) => {
+            let first = whisper(field, config)?;
+            behind(field, first, config.fallback.as_deref(), config.cool_down_ms)
+        }
     }
+}
+
+#[cfg(feature = "whisper-local")]
+fn whisper(field: &str, config: &WhisperConfig) -> Result<Arc<dyn SpeechToText>, BackendError> {
+    use crate::speech_to_text::whisper::{LoadError, Settings, Whisper};
+
+    let WhisperConfig {
+        model,
+        language,
+        threads,
+        concurrency,
+        clip_only,
+        timeout_ms,
+        fallback: _,
+        cool_down_ms: _,
+    } = config;
+    let settings = Settings {
+        language: language.as_deref().map(Arc::from),
+        threads: *threads,
+        concurrency: *concurrency,
+        clip_only: *clip_only,
+        timeout: Duration::from_millis(*timeout_ms),
+    };
+    match Whisper::load(model, settings) {
+        Ok(whisper) => Ok(Arc::new(whisper)),
+        Err(error @ (LoadError::File { .. } | LoadError::Refused { .. })) => {
+            Err(BackendError::new(format!("{field}.model"), error.to_string()))
+        }
+        Err(error @ (LoadError::Language(_) | LoadError::EnglishOnly(_))) => {
+            Err(BackendError::new(format!("{field}.language"), error.to_string()))
+        }
+    }
+}
+
+#[cfg(not(feature = "whisper-local"))]
+fn whisper(field: &str, _: &WhisperConfig) -> Result<Arc<dyn SpeechToText>, BackendError> {
+    let problem = "this binary was built without whisper; build with --features whisper-local, or run a server such as whisper.cpp's \
+                   or Speaches and set type = \"openai\"";
+    Err(BackendError::new(format!("{field}.type"), problem))
 }
 
 fn behind(
@@ -102,6 +146,7 @@ fn deepgram(field: &str, config: &DeepgramTranscriptionConfig) -> Result<Deepgra
         api_key_env,
         api_key_file,
         language,
+        live,
         extra,
         connect_ms,
         timeout_ms,
@@ -124,6 +169,7 @@ fn deepgram(field: &str, config: &DeepgramTranscriptionConfig) -> Result<Deepgra
     let settings = deepgram::Settings {
         model: model.as_str().into(),
         language: language.as_deref().map(Arc::from),
+        live: *live,
         extra: extra.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         connect,
         timeout: Duration::from_millis(*timeout_ms),

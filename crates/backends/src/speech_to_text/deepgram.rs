@@ -1,34 +1,37 @@
-//! Recognizers that are streamed to over a WebSocket as Deepgram's `/v1/listen` is.
+//! Recognizers that are streamed to over a WebSocket as Deepgram's `/v1/listen` is: while the user speaks, or a whole turn at once.
 //!
-//! A turn is a stream of its own: its audio goes out as fast as it is taken, then the end of the stream; finished pieces come back
-//! while it does. Owns the connection and the reading of what comes. It must not know what the words are for.
+//! Owns how they are dialled and what is an error of theirs. It must not know what the words are for.
 
-mod results;
+mod live;
+mod messages;
+mod turn;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_engine::input::Transcription;
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
 use reqwest::Url;
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Error, Message, http::header::AUTHORIZATION};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes, http::header::AUTHORIZATION};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-use self::results::{Results, Told};
-use super::{Heard, Request, SpeechToText};
-use crate::http::Endpoint;
+use super::{Heard, Listener, Request, Speech, SpeechToText};
+use crate::http::{Endpoint, HttpFailure};
+use crate::language_model::Failure;
+use crate::text_to_speech::exchange::retry_after;
 
 /// Where the vendor has it.
 pub const BASE_URL: &str = "https://api.deepgram.com/v1";
-/// Samples of one message: a quarter of a second.
-const FRAME: usize = 4_000;
 /// Bytes of one message from there; more is no result.
 const LARGEST: usize = 1024 * 1024;
+/// What says that no more audio comes.
+const CLOSE_STREAM: &str = r#"{"type":"CloseStream"}"#;
 
 /// How a recognizer is asked.
 #[derive(Debug, Clone)]
@@ -39,6 +42,8 @@ pub struct Settings {
     pub language: Option<Arc<str>>,
     /// Further parameters of the query, such as `smart_format=true`.
     pub extra: Vec<(String, String)>,
+    /// Whether it listens while the user speaks.
+    pub live: bool,
     /// How long the connection may take.
     pub connect: Duration,
     /// How long a whole answer may take.
@@ -63,20 +68,22 @@ impl DeepgramTranscriber {
         Self { endpoint, settings: Arc::new(settings), name }
     }
 
-    async fn words(&self, request: Request) -> Result<Arc<str>, String> {
+    async fn words(&self, request: Request) -> Result<Arc<str>, HttpFailure> {
         if request.samples.is_empty() {
             return Ok("".into());
         }
         let by = Instant::now() + self.settings.timeout;
         let connected = by.min(Instant::now() + self.settings.connect);
-        let silent = |_| "did not answer in time".to_owned();
-        let dialled = self.dial(request.language.as_deref());
-        let socket = timeout_at(connected, dialled).await.map_err(silent)??;
-        timeout_at(by, self.listen(socket, &request.samples)).await.map_err(silent)?
+        let dialled = self.dial(request.language.as_deref(), false);
+        let socket = timeout_at(connected, dialled).await.map_err(|_| HttpFailure::Silent)??;
+        timeout_at(by, turn::transcribe(self, socket, &request.samples))
+            .await
+            .map_err(|_| HttpFailure::Silent)?
     }
 
-    async fn dial(&self, language: Option<&str>) -> Result<Socket, String> {
-        let none = || "has an address that is none".to_owned();
+    /// Opens a stream; with words that may still change, if these are wanted.
+    async fn dial(&self, language: Option<&str>, interim: bool) -> Result<Socket, HttpFailure> {
+        let none = || HttpFailure::Connection("has an address that is none".to_owned());
         let mut url = Url::parse(&format!("{}/listen", self.endpoint.base())).map_err(|_| none())?;
         let scheme = if url.scheme() == "https" { "wss" } else { "ws" };
         url.set_scheme(scheme).map_err(|()| none())?;
@@ -87,7 +94,7 @@ impl DeepgramTranscriber {
                 ("encoding", "linear16"),
                 ("sample_rate", "16000"),
                 ("channels", "1"),
-                ("interim_results", "false"),
+                ("interim_results", if interim { "true" } else { "false" }),
                 ("punctuate", "true"),
             ] {
                 query.append_pair(name, value);
@@ -108,69 +115,66 @@ impl DeepgramTranscriber {
             Ok((socket, _)) => Ok(socket),
             Err(Error::Http(response)) => {
                 let body = response.body().as_deref().unwrap_or_default();
-                let why = self.endpoint.shortened(body);
-                Err(format!("answered {}: {why}", response.status().as_u16()))
+                Err(HttpFailure::Refused {
+                    status: response.status().as_u16(),
+                    text: self.endpoint.shortened(body),
+                    retry_after: retry_after(response.headers()),
+                })
             }
-            Err(error) => Err(self.endpoint.shortened(format!("cannot be reached: {error}").as_bytes())),
+            Err(error) => {
+                let why = self.endpoint.shortened(format!("cannot be reached: {error}").as_bytes());
+                Err(HttpFailure::Connection(why))
+            }
         }
     }
 
-    /// Sends the turn and takes what comes back, at the same time: neither side waits for the other.
-    async fn listen(&self, socket: Socket, samples: &[i16]) -> Result<Arc<str>, String> {
-        let (mut to, mut from) = socket.split();
-        let sending = async {
-            for frame in samples.chunks(FRAME) {
-                let bytes: Vec<u8> = frame.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-                to.feed(Message::binary(bytes)).await?;
-            }
-            to.send(Message::text(r#"{"type":"CloseStream"}"#)).await
-        };
-        let receiving = async {
-            let mut results = Results::default();
-            while let Some(message) = from.next().await {
-                let message = match message {
-                    Ok(Message::Text(text)) => text,
-                    Ok(Message::Close(Some(frame))) if !results.are_complete() => {
-                        let why = self.endpoint.shortened(frame.reason.as_bytes());
-                        return Err(format!("closed the connection: {} {why}", u16::from(frame.code)));
-                    }
-                    Ok(_) => continue,
-                    Err(error) => {
-                        let why = format!("broke off: {error}");
-                        return Err(self.endpoint.shortened(why.as_bytes()));
-                    }
-                };
-                match results.read(&message) {
-                    Told::More => {}
-                    Told::Complete(words) => return Ok(words),
-                    Told::Failed(why) => return Err(self.endpoint.shortened(why.as_bytes())),
+    /// The text of a message, if it has one, or why there is none any more.
+    fn text(&self, message: Result<Message, Error>) -> Result<Option<Utf8Bytes>, String> {
+        match message {
+            Ok(Message::Text(text)) => Ok(Some(text)),
+            Ok(Message::Close(frame)) => Err(match frame {
+                Some(frame) => {
+                    let why = self.endpoint.shortened(frame.reason.as_bytes());
+                    format!("closed the connection: {} {why}", u16::from(frame.code))
                 }
-            }
-            Err("ended its answer in the middle".to_owned())
-        };
-        let (sending, receiving) = (std::pin::pin!(sending), std::pin::pin!(receiving));
-        // A send that fails is no answer yet: why it failed may be under way.
-        let sending = sending.then(|_| std::future::pending::<()>());
-        tokio::select! {
-            words = receiving => words,
-            () = sending => unreachable!("it is pending for ever"),
+                None => "closed the connection".to_owned(),
+            }),
+            Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => Ok(None),
+            Err(error) => Err(self.broke_off(&error)),
         }
     }
+
+    fn broke_off(&self, error: &Error) -> String {
+        self.endpoint.shortened(format!("broke off: {error}").as_bytes())
+    }
+}
+
+/// Audio as it is sent.
+fn audio(samples: &[i16]) -> Message {
+    Message::binary(samples.iter().flat_map(|sample| sample.to_le_bytes()).collect::<Vec<u8>>())
 }
 
 impl SpeechToText for DeepgramTranscriber {
     fn transcribe(&self, request: Request) -> BoxFuture<'static, Heard> {
         let transcriber = self.clone();
         async move {
-            let transcription = match transcriber.words(request).await {
-                Ok(words) => Transcription::Words(words),
-                Err(reason) => {
-                    let model = &transcriber.settings.model;
-                    Transcription::Failed(format!("the transcription model \"{model}\" {reason}").into())
+            match transcriber.words(request).await {
+                Ok(words) => Heard::by(&transcriber.name, Transcription::Words(words)),
+                Err(failure) => {
+                    let what = format!("the transcription model \"{}\"", transcriber.settings.model);
+                    let Failure { reason, retry_after, .. } = failure.of(&what);
+                    let failed = Transcription::Failed(reason);
+                    Heard { retry_after, ..Heard::by(&transcriber.name, failed) }
                 }
-            };
-            Heard::by(&transcriber.name, transcription)
+            }
         }
         .boxed()
+    }
+
+    fn listen(&self, speech: mpsc::Receiver<Speech>, language: Option<Arc<str>>) -> Option<Listener> {
+        self.settings.live.then(|| Listener {
+            by: Arc::clone(&self.name),
+            told: live::listen(self.clone(), speech, language),
+        })
     }
 }

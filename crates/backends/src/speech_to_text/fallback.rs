@@ -7,8 +7,9 @@ use std::sync::Arc;
 use antiphon_engine::input::Transcription;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use tokio::sync::mpsc;
 
-use super::{Heard, Request, SpeechToText};
+use super::{Heard, Listener, Request, Speech, SpeechToText};
 use crate::health::{Admission, Health};
 
 /// A recognizer and the one behind it.
@@ -40,7 +41,7 @@ impl SpeechToText for Fallback {
                             return heard;
                         }
                         Transcription::Failed(why) => {
-                            trial.failed(None);
+                            trial.failed(heard.retry_after);
                             why
                         }
                     }
@@ -50,5 +51,10 @@ impl SpeechToText for Fallback {
             Heard { instead: Some(why), ..second.transcribe(request).await }
         }
         .boxed()
+    }
+
+    /// The first one listens, if it can: whatever it misses is asked for again as whole turns, of both.
+    fn listen(&self, speech: mpsc::Receiver<Speech>, language: Option<Arc<str>>) -> Option<Listener> {
+        self.first.listen(speech, language)
     }
 }

@@ -13,8 +13,10 @@ use reqwest::multipart::{Form, Part};
 use serde::Deserialize;
 use tokio::time::Instant;
 
+use super::segment::Segment;
 use super::{Heard, Request, SpeechToText};
-use crate::http::{Endpoint, next_part};
+use crate::http::{Endpoint, HttpFailure, next_part};
+use crate::language_model::Failure;
 use crate::wav;
 
 /// Bytes of an answer; more is no transcript of a turn.
@@ -33,21 +35,15 @@ pub struct Settings {
     pub timeout: Duration,
 }
 
-/// A segment that is as surely silence as this is left out.
-const SURELY_SILENT: f64 = 0.9;
-/// So is one that is rather silence and whose words are a guess, by the rule of the model's own decoder.
-const RATHER_SILENT: f64 = 0.6;
-const A_GUESS: f64 = -1.0;
-
 /// The answer (OpenAI API reference, "Create transcription", `json` and `verbose_json`).
 #[derive(Deserialize)]
 struct Answer {
     text: String,
-    segments: Option<Vec<Segment>>,
+    segments: Option<Vec<AnswerSegment>>,
 }
 
 #[derive(Deserialize)]
-struct Segment {
+struct AnswerSegment {
     text: String,
     #[serde(default)]
     no_speech_prob: f64,
@@ -55,12 +51,10 @@ struct Segment {
     avg_logprob: f64,
 }
 
-impl Segment {
-    /// Whether it holds speech; recognizers make words up for silence.
-    fn is_speech(&self) -> bool {
-        let silent = self.no_speech_prob > SURELY_SILENT
-            || (self.no_speech_prob > RATHER_SILENT && self.avg_logprob < A_GUESS);
-        !silent
+impl From<AnswerSegment> for Segment {
+    fn from(segment: AnswerSegment) -> Self {
+        let AnswerSegment { text, no_speech_prob, avg_logprob } = segment;
+        Self { text, no_speech: no_speech_prob, certainty: avg_logprob }
     }
 }
 
@@ -68,7 +62,8 @@ impl Answer {
     fn words(self) -> String {
         match self.segments {
             Some(segments) if !segments.is_empty() => {
-                segments.into_iter().filter(Segment::is_speech).map(|segment| segment.text).collect()
+                let segments = segments.into_iter().map(Segment::from);
+                segments.filter(Segment::is_speech).map(|segment| segment.text).collect()
             }
             Some(_) | None => self.text,
         }
@@ -91,7 +86,7 @@ impl OpenAiTranscriber {
         Self { endpoint, settings: Arc::new(settings), name }
     }
 
-    async fn words(&self, request: Request) -> Result<Arc<str>, String> {
+    async fn words(&self, request: Request) -> Result<Arc<str>, HttpFailure> {
         let Settings { model, language, segments, timeout } = &*self.settings;
         let by = Instant::now() + *timeout;
         let file = Part::bytes(wav::encode(&request.samples, SampleRate::EAR.hz()))
@@ -108,16 +103,17 @@ impl OpenAiTranscriber {
             form = form.text("language", primary.to_lowercase());
         }
         let request = self.endpoint.post("/audio/transcriptions").multipart(form);
-        let mut response = self.endpoint.send(request, by).await.map_err(|failure| failure.to_string())?;
+        let mut response = self.endpoint.send(request, by).await?;
         let mut body = Vec::new();
-        while let Some(part) = next_part(&mut response, by).await.map_err(|failure| failure.to_string())? {
+        while let Some(part) = next_part(&mut response, by).await? {
             if body.len() + part.len() > ANSWER_LIMIT {
-                return Err("answered more than a transcript".to_owned());
+                return Err(HttpFailure::Connection("answered more than a transcript".to_owned()));
             }
             body.extend_from_slice(&part);
         }
         let answer: Answer = serde_json::from_slice(&body)
-            .map_err(|_| format!("answered no transcript: {}", self.endpoint.shortened(&body)))?;
+            .map_err(|_| format!("answered no transcript: {}", self.endpoint.shortened(&body)))
+            .map_err(HttpFailure::Connection)?;
         Ok(answer.words().trim().into())
     }
 }
@@ -126,14 +122,15 @@ impl SpeechToText for OpenAiTranscriber {
     fn transcribe(&self, request: Request) -> BoxFuture<'static, Heard> {
         let transcriber = self.clone();
         async move {
-            let transcription = match transcriber.words(request).await {
-                Ok(words) => Transcription::Words(words),
-                Err(reason) => {
-                    let model = &transcriber.settings.model;
-                    Transcription::Failed(format!("the transcription model \"{model}\" {reason}").into())
+            match transcriber.words(request).await {
+                Ok(words) => Heard::by(&transcriber.name, Transcription::Words(words)),
+                Err(failure) => {
+                    let what = format!("the transcription model \"{}\"", transcriber.settings.model);
+                    let Failure { reason, retry_after, .. } = failure.of(&what);
+                    let failed = Transcription::Failed(reason);
+                    Heard { retry_after, ..Heard::by(&transcriber.name, failed) }
                 }
-            };
-            Heard::by(&transcriber.name, transcription)
+            }
         }
         .boxed()
     }

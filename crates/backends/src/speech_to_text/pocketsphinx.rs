@@ -113,7 +113,7 @@ impl SpeechToText for PocketSphinx {
                     format!("pocketsphinx took longer than {} s", pool.settings.timeout.as_secs()).into(),
                 ),
             };
-            Heard { transcription, by: Arc::from("pocketsphinx"), instead: None }
+            Heard::by(&Arc::from("pocketsphinx"), transcription)
         }
         .boxed()
     }

@@ -3,17 +3,17 @@
 //! What one voice has said stays said; the next one says the rest of the text. It must not know of calls.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_audio::{Resampler, SampleRate};
 use antiphon_engine::input::WordEnd;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use tokio::time::Instant;
 
 use super::remote::words::spread;
 use super::{Capabilities, FailedWhen, FellBack, Request, SpeechEvent, TextToSpeech};
+use crate::health::{Admission, Health, Trial};
 
 /// Characters a voice speaks in a second, where nobody says where words end (150 words a minute, protocol.md 2.7).
 const CHARACTERS_PER_SECOND: u64 = 15;
@@ -23,20 +23,18 @@ pub struct Fallback(Arc<Order>);
 
 struct Order {
     voices: Vec<Candidate>,
-    cool_down: Duration,
 }
 
 /// A voice and how it is doing.
 struct Candidate {
     name: Arc<str>,
     voice: Arc<dyn TextToSpeech>,
-    /// Until when it is left alone, since it failed.
-    rests: Mutex<Option<Instant>>,
+    health: Arc<Health>,
 }
 
 impl Fallback {
-    /// Voices by name, the first one first. One that fails is left alone for `cool_down`, then tried with one text, and
-    /// speaks again if that goes well. Without others it is tried all the same.
+    /// Voices by name, the first one first. One that fails is left alone for `cool_down`, twice as long after each further failure,
+    /// then tried with one text, and speaks again if that goes well. Without others it is tried all the same.
     #[must_use]
     pub fn new(
         first: (Arc<str>, Arc<dyn TextToSpeech>),
@@ -44,8 +42,12 @@ impl Fallback {
         cool_down: Duration,
     ) -> Self {
         let candidates = std::iter::once(first).chain(others);
-        let candidates = candidates.map(|(name, voice)| Candidate { name, voice, rests: Mutex::new(None) });
-        Self(Arc::new(Order { voices: candidates.collect(), cool_down }))
+        let candidates = candidates.map(|(name, voice)| Candidate {
+            name,
+            voice,
+            health: Arc::new(Health::new(cool_down)),
+        });
+        Self(Arc::new(Order { voices: candidates.collect() }))
     }
 }
 
@@ -56,7 +58,9 @@ impl TextToSpeech for Fallback {
 
     fn speak(&self, request: Request) -> BoxStream<'static, SpeechEvent> {
         let order = Arc::clone(&self.0);
-        let first = order.choose(&vec![false; order.voices.len()]).unwrap_or(0);
+        let (first, trial) = order
+            .choose(&vec![false; order.voices.len()])
+            .unwrap_or_else(|| (0, order.voices[0].health.insist()));
         let mut speech = Speech {
             rate: self.capabilities().sample_rate,
             tried: vec![false; order.voices.len()],
@@ -73,43 +77,27 @@ impl TextToSpeech for Fallback {
             let why = "it failed a short while ago and is left alone".into();
             speech.ready.push_back(speech.fell_back(0, first, why, FailedWhen::Before));
         }
-        speech.begin(first);
+        speech.begin(first, trial);
         stream::unfold(speech, async |mut speech| speech.next().await.map(|event| (event, speech))).boxed()
     }
 }
 
 impl Order {
     /// The first voice that may be tried and was not: not left alone, or else the one that was left alone the longest.
-    fn choose(&self, tried: &[bool]) -> Option<usize> {
-        let now = Instant::now();
-        let untried = || self.voices.iter().enumerate().filter(|(index, _)| !tried[*index]);
-        let free = untried().find(|(_, candidate)| candidate.take_turn(now, self.cool_down));
-        let soonest = || untried().min_by_key(|(_, candidate)| candidate.rests());
-        free.or_else(soonest).map(|(index, _)| index)
-    }
-}
-
-impl Candidate {
-    fn rests(&self) -> Option<Instant> {
-        *self.rests.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether it may be tried now. One that has been left alone for long enough is tried with one text only, until it is
-    /// known how that went.
-    fn take_turn(&self, now: Instant, cool_down: Duration) -> bool {
-        let mut rests = self.rests.lock().unwrap_or_else(PoisonError::into_inner);
-        match *rests {
-            None => true,
-            Some(until) if until <= now => {
-                *rests = Some(now + cool_down);
-                true
+    fn choose(&self, tried: &[bool]) -> Option<(usize, Trial)> {
+        let mut soonest = None;
+        for (index, candidate) in self.voices.iter().enumerate().filter(|(index, _)| !tried[*index]) {
+            let until = match candidate.health.admit() {
+                Admission::Admitted(trial) => return Some((index, trial)),
+                Admission::Cooling { until, .. } => Some(until),
+                Admission::Busy => None,
+            };
+            // One that somebody tries just now comes before all that are left alone.
+            if soonest.is_none_or(|(_, other)| until < other) {
+                soonest = Some((index, until));
             }
-            Some(_) => false,
         }
-    }
-
-    fn rest_until(&self, until: Option<Instant>) {
-        *self.rests.lock().unwrap_or_else(PoisonError::into_inner) = until;
+        soonest.map(|(index, _)| (index, self.voices[index].health.insist()))
     }
 }
 
@@ -133,6 +121,8 @@ struct Speech {
 /// A voice that speaks.
 struct Turn {
     candidate: usize,
+    /// What comes of it for the next texts.
+    trial: Trial,
     events: BoxStream<'static, SpeechEvent>,
     resampler: Resampler,
     /// Samples that were given before it.
@@ -143,7 +133,7 @@ struct Turn {
 
 impl Speech {
     /// Lets a voice say what has not been said.
-    fn begin(&mut self, candidate: usize) {
+    fn begin(&mut self, candidate: usize, trial: Trial) {
         self.tried[candidate] = true;
         let voice = &self.order.voices[candidate].voice;
         let text: Arc<str> = match self.said {
@@ -152,6 +142,7 @@ impl Speech {
         };
         self.turn = Some(Turn {
             candidate,
+            trial,
             events: voice.speak(Request { text, ..self.request.clone() }),
             resampler: Resampler::new(voice.capabilities().sample_rate, self.rate),
             before: self.given,
@@ -185,7 +176,7 @@ impl Speech {
             SpeechEvent::Finished => {
                 let mut rest = Vec::new();
                 turn.resampler.flush(&mut rest);
-                self.order.voices[turn.candidate].rest_until(None);
+                turn.trial.succeeded();
                 self.give(rest);
                 self.spread_rest();
                 self.ready.push_back(event);
@@ -207,8 +198,7 @@ impl Speech {
         let mut rest = Vec::new();
         turn.resampler.flush(&mut rest);
         self.give(rest);
-        let until = Instant::now() + self.order.cool_down;
-        self.order.voices[turn.candidate].rest_until(Some(until));
+        turn.trial.failed(None);
         self.settle(&turn);
         let all_said = self.said > 0 && !self.request.text[self.said..].contains(char::is_alphanumeric);
         match self.order.choose(&self.tried) {
@@ -217,14 +207,14 @@ impl Speech {
                 self.ready.push_back(SpeechEvent::Finished);
                 self.over = true;
             }
-            Some(next) => {
+            Some((next, trial)) => {
                 let failed = if self.given > 0 { FailedWhen::InMidSentence } else { FailedWhen::AtOnce };
                 let event = self.fell_back(turn.candidate, next, Arc::clone(why), failed);
                 self.ready.push_back(event);
                 if !self.words_before.is_empty() {
                     self.ready.push_back(SpeechEvent::Words(self.words_before.clone()));
                 }
-                self.begin(next);
+                self.begin(next, trial);
             }
             None => {
                 self.ready.push_back(SpeechEvent::Failed(Arc::clone(why)));

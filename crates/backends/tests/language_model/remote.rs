@@ -49,6 +49,7 @@ pub(crate) async fn is_spoken(dialect: &Dialect) {
     let server = wire(200, Body::Parts(parts(&dialect.whole))).await;
     keeps_the_contract(&*model(&server)).await;
     is_cut_anywhere(dialect).await;
+    breaks_off_anywhere(dialect).await;
     fails_by_name(dialect).await;
     is_left_alone_when_it_asks(dialect).await;
     is_given_up_when_silent(dialect).await;
@@ -63,6 +64,55 @@ async fn is_cut_anywhere(dialect: &Dialect) {
         let server = wire(200, Body::Parts(cut)).await;
         let model = (dialect.model)(&server.base, Duration::from_secs(30));
         assert_eq!(ask(&*model).await, dialect.says, "in parts of {size}");
+    }
+    let cut = |border| {
+        let (one, other) = bytes.split_at(border);
+        Body::Parts(vec![one.to_vec(), other.to_vec()])
+    };
+    let server = each_border(dialect, cut).await;
+    let model = (dialect.model)(&server.base, Duration::from_secs(30));
+    for border in 1..bytes.len() {
+        assert_eq!(ask(&*model).await, dialect.says, "cut at {border}");
+    }
+}
+
+/// A server that answers one request after the other with the whole answer, as `body` makes it of the next border in it.
+async fn each_border(dialect: &Dialect, body: impl Fn(usize) -> Body) -> Wire {
+    let reply = |border| Reply { status: 200, content_type: STREAM, headers: "", body: body(border) };
+    Wire::replying((1..dialect.whole.len()).map(reply).collect()).await
+}
+
+/// Wherever an answer ends too early, be it with its connection or properly, that is told, and what was said before is some of
+/// what would have been said. No tool is called by half an answer.
+async fn breaks_off_anywhere(dialect: &Dialect) {
+    let bytes = dialect.whole.as_bytes();
+    let beginning = |border: usize| vec![bytes[..border].to_vec()];
+    let ways: [&dyn Fn(usize) -> Body; 2] =
+        [&|border| Body::Breaks(beginning(border)), &|border| Body::Parts(beginning(border))];
+    for body in ways {
+        let server = each_border(dialect, body).await;
+        let model = (dialect.model)(&server.base, Duration::from_secs(30));
+        let mut complete = 0;
+        for border in 1..bytes.len() {
+            let told = ask(&*model).await;
+            match &told.failure {
+                Some(failure) => {
+                    assert!(dialect.says.text.starts_with(&told.text), "at {border}: {told:?}");
+                    assert_eq!(told.calls, [""; 0], "at {border}: {told:?}");
+                    assert_eq!(failure.fault, Fault::Backend, "at {border}: {told:?}");
+                }
+                // Nothing but the formal end was missing.
+                None => {
+                    complete += 1;
+                    assert_eq!(
+                        (&told.text, &told.calls),
+                        (&dialect.says.text, &dialect.says.calls),
+                        "at {border}"
+                    );
+                }
+            }
+        }
+        assert!(complete < bytes.len() / 2, "half an answer is taken for a whole one");
     }
 }
 

@@ -63,6 +63,13 @@ impl Wire {
         Self { base, seen, left }
     }
 
+    /// An address at which nobody listens.
+    pub(crate) async fn nowhere() -> Self {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}/v1", taken.local_addr().unwrap());
+        Self { base, seen: mpsc::unbounded_channel().1, left: mpsc::unbounded_channel().1 }
+    }
+
     /// Answers a request and keeps its connection, but closes that when the next request comes over it, and answers the one that
     /// comes over another.
     pub(crate) async fn closing_what_it_kept(content_type: &'static str, body: Vec<u8>) -> Self {
@@ -156,7 +163,7 @@ async fn read_request(stream: &mut TcpStream) -> Option<Seen> {
     let length: usize = head
         .lines()
         .find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok())
-        .expect("the adapters send their length");
+        .unwrap_or(0);
     let mut body = bytes.split_off(end + 4);
     while body.len() < length {
         if stream.read_buf(&mut body).await.ok()? == 0 {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use antiphon_backends::http::Endpoint;
+use antiphon_backends::registry::Backends;
 use antiphon_backends::text_to_speech::generic::{Encoding, GenericVoice};
 use antiphon_backends::text_to_speech::provider::Providers;
 use antiphon_backends::text_to_speech::{Patience, TextToSpeech};
@@ -11,9 +12,31 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
+use super::remote::Kind;
 use super::*;
 
 const KEY: &str = "Bearer canary-77-token";
+
+/// What such a voice is to the suite of all voices behind HTTP: one that answers bare audio, one that answers lines of JSON.
+pub(crate) fn kinds() -> Vec<Kind> {
+    let kind = |content_type, body: fn(usize) -> Vec<u8>, change: fn(&mut GenericVoice), idle| Kind {
+        name: "at 127.0.0.1",
+        key: "canary-77-token",
+        content_type,
+        body: Box::new(body),
+        voice: Box::new(move |wire, patience| patient_voice(wire, patience, change)),
+        idle,
+        streams: true,
+    };
+    let lines = |samples: usize| {
+        let audio = square_wave(samples);
+        let (one, other) = audio.split_at(samples + 1);
+        let line = |bytes: &[u8]| format!("{}\n", json!({"a": {"audio": STANDARD.encode(bytes)}}));
+        [line(one), line(other)].concat().into_bytes()
+    };
+    let field = |voice: &mut GenericVoice| voice.audio_field = Some("a.audio".to_owned());
+    vec![kind("audio/l16", square_wave, |_| {}, None), kind("application/jsonl", lines, field, Some("\n\n"))]
+}
 
 fn described(wire: &Wire) -> GenericVoice {
     let mut key = HeaderValue::from_static(KEY);
@@ -33,25 +56,23 @@ fn described(wire: &Wire) -> GenericVoice {
 }
 
 fn voice(wire: &Wire, change: impl FnOnce(&mut GenericVoice)) -> Arc<dyn TextToSpeech> {
+    patient_voice(wire, Patience::default(), change)
+}
+
+fn patient_voice(
+    wire: &Wire,
+    patience: Patience,
+    change: impl FnOnce(&mut GenericVoice),
+) -> Arc<dyn TextToSpeech> {
     let mut described = described(wire);
     change(&mut described);
     let exchange = Arc::new(Endpoint::new(&wire.base, None).unwrap());
-    Providers::new(BTreeMap::new(), Patience::default()).generic(described, exchange)
+    Providers::new(BTreeMap::new(), patience).generic(described, exchange)
 }
 
 /// Loud from the first sample, so that nothing is cut away.
 fn tone() -> Vec<u8> {
     square_wave(2_400)
-}
-
-fn wav(rate: u32, samples: &[u8]) -> Vec<u8> {
-    let mut wav = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec();
-    wav.extend_from_slice(&rate.to_le_bytes());
-    wav.extend_from_slice(&(2 * rate).to_le_bytes());
-    wav.extend_from_slice(b"\x02\0\x10\0data");
-    wav.extend_from_slice(&(samples.len() as u32).to_le_bytes());
-    wav.extend_from_slice(samples);
-    wav
 }
 
 async fn heard(content_type: &'static str, body: Vec<u8>, change: impl Fn(&mut GenericVoice)) -> usize {
@@ -71,9 +92,9 @@ async fn heard(content_type: &'static str, body: Vec<u8>, change: impl Fn(&mut G
 async fn every_form_of_answer_is_understood() {
     let nothing = |_: &mut GenericVoice| {};
     assert_eq!(heard("audio/l16", tone(), nothing).await, 2_400);
-    assert_eq!(heard("audio/wav", wav(24_000, &tone()), nothing).await, 2_400);
+    assert_eq!(heard("audio/wav", wav(&tone()), nothing).await, 2_400);
     assert_eq!(
-        heard("application/octet-stream", wav(48_000, &tone()), nothing).await,
+        heard("application/octet-stream", wav_of(48_000, &tone()), nothing).await,
         1_200,
         "the header says its rate"
     );
@@ -82,7 +103,7 @@ async fn every_form_of_answer_is_understood() {
         2_400
     );
 
-    let base64 = STANDARD.encode(wav(24_000, &tone()));
+    let base64 = STANDARD.encode(wav(&tone()));
     let hex: String = tone().iter().map(|byte| format!("{byte:02X}")).collect();
     let field = |path: &'static str, encoding| {
         move |voice: &mut GenericVoice| {
@@ -160,7 +181,7 @@ async fn answers_without_usable_audio_say_what_to_change() {
     check("application/json", b"{\"a\":\"!\"}", field, "no base64").await;
     check("audio/mpeg", b"ID3", |_| {}, "ask it for WAV or 16-bit PCM").await;
     check("text/html", b"<html>", |_| {}, "responseMimeType").await;
-    check("audio/wav", &wav(11_025, &tone()), |_| {}, "11025").await;
+    check("audio/wav", &wav_of(11_025, &tone()), |_| {}, "11025").await;
     let hex = |voice: &mut GenericVoice| {
         voice.audio_field = Some("a".to_owned());
         voice.encoding = Encoding::Hex;
@@ -183,4 +204,44 @@ async fn words_are_paced_as_described_and_spread_at_the_end() {
     // 300 words of six characters a minute: 30 characters a second, 800 samples each.
     assert_eq!(told[0], [4_000, 8_800]);
     assert_eq!(*told.last().unwrap(), [2_400 * 5 / 11, 2_400]);
+}
+
+#[tokio::test]
+async fn a_server_of_piper_speaks_by_configuration() {
+    // Its answer says that it is HTML.
+    let answer = Body::Parts(vec![wav_of(22_050, &tone())]);
+    let mut wire = Wire::answering(200, "text/html; charset=utf-8", answer).await;
+    let config = format!(
+        "default_voice = \"piper\"\n[voices.piper]\ntype = \"generic\"\nurl = \"{}/synthesize\"\n\
+         body = {{ text = \"{{text}}\" }}\nmime_type = \"audio/wav\"\nsample_rate = 22050\n",
+        wire.base
+    );
+    let voices = Backends::build(&toml::from_str(&config).unwrap()).unwrap().voices;
+    let voice = &voices["piper"];
+    assert_eq!(voice.capabilities().sample_rate.hz(), 22_050);
+    let said = say(&**voice, TEXT).await;
+    assert_eq!((said.failure, said.samples.len()), (None, 2_400));
+    let seen = wire.request().await;
+    assert!(seen.head.starts_with("POST /v1/synthesize HTTP/1.1"), "{}", seen.head);
+    assert_eq!(serde_json::from_slice::<Value>(&seen.body).unwrap(), json!({"text": TEXT}));
+}
+
+#[test]
+fn a_configured_endpoint_that_cannot_speak_is_refused_by_field() {
+    let refused = |fields: &str| {
+        let config = format!("[voices.piper]\ntype = \"generic\"\n{fields}");
+        Backends::build(&toml::from_str(&config).unwrap()).err().expect("it is refused").to_string()
+    };
+    let nowhere = refused("url = \"http://h\"\nbody = { text = \"text\" }");
+    assert!(
+        nowhere.starts_with("voices.piper.body: says nowhere what to speak; put \"{text}\""),
+        "{nowhere}"
+    );
+    let address = refused("url = \"h:5000\"\nbody = { text = \"{text}\" }");
+    assert!(
+        address.starts_with("voices.piper.url: ") && address.contains("no http or https address"),
+        "{address}"
+    );
+    let rate = refused("url = \"http://h\"\nbody = { text = \"{text}\" }\nsample_rate = 11025");
+    assert!(rate.starts_with("voices.piper.sample_rate: "), "{rate}");
 }

@@ -15,35 +15,47 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use super::remote::Kind;
 use super::*;
 
 const KEY: &str = "canary-3f9a-key";
 /// A tenth of a second of the test tone.
 const SAMPLES: usize = 2_400;
-const SECONDS: f64 = SAMPLES as f64 / 24_000.0;
+
+/// What each provider's voice is to the suite of all voices behind HTTP.
+pub(crate) fn kinds() -> Vec<Kind> {
+    let kind = |provider: Provider| Kind {
+        name: provider.name(),
+        key: KEY,
+        content_type: answer(provider, SAMPLES).0,
+        body: Box::new(move |samples| answer(provider, samples).1),
+        voice: Box::new(move |wire, patience| patient_voice(wire, definition(provider), patience)),
+        idle: match provider {
+            Provider::Cartesia | Provider::Respeecher => Some(": still here\n\n"),
+            Provider::ElevenLabs | Provider::Inworld => Some("\n\n"),
+            Provider::Google | Provider::Lmnt => None,
+        },
+        streams: provider != Provider::Google,
+    };
+    Provider::ALL.map(kind).into()
+}
 
 fn provider_voice(wire: &Wire, definition: Definition) -> Arc<dyn TextToSpeech> {
+    patient_voice(wire, definition, Patience::default())
+}
+
+fn patient_voice(wire: &Wire, definition: Definition, patience: Patience) -> Arc<dyn TextToSpeech> {
     let provider = definition.provider();
     let base = wire.base.trim_end_matches("/v1");
     let access = Access::new(provider, Some(base), Some(ApiKey::new(KEY))).unwrap();
-    let providers = Providers::new(BTreeMap::from([(provider, access)]), Patience::default());
+    let providers = Providers::new(BTreeMap::from([(provider, access)]), patience);
     providers.voice(definition, None).unwrap()
 }
 
-fn wav(samples: &[u8]) -> Vec<u8> {
-    let mut wav = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec();
-    wav.extend_from_slice(&24_000_u32.to_le_bytes());
-    wav.extend_from_slice(&48_000_u32.to_le_bytes());
-    wav.extend_from_slice(b"\x02\0\x10\0data");
-    wav.extend_from_slice(&(samples.len() as u32).to_le_bytes());
-    wav.extend_from_slice(samples);
-    wav
-}
-
 /// The words of the test's text, as long in all as the tone, as providers tell them.
-fn timed_words() -> Vec<(&'static str, f64, f64)> {
+fn timed_words(samples: usize) -> Vec<(&'static str, f64, f64)> {
     let words: Vec<&str> = TEXT.split_whitespace().filter(|word| *word != "—").collect();
-    let each = SECONDS / words.len() as f64;
+    let each = samples as f64 / 24_000.0 / words.len() as f64;
     words.into_iter().enumerate().map(|(n, word)| (word, each * n as f64, each * (n + 1) as f64)).collect()
 }
 
@@ -54,18 +66,18 @@ fn column<T: serde::Serialize>(
     json!(words.iter().map(of).collect::<Vec<T>>())
 }
 
-/// A sentence as each provider answers it: the path, the content type, and the body.
-fn answer(provider: Provider) -> (&'static str, Vec<u8>) {
-    let audio = square_wave(SAMPLES);
+/// A sentence as each provider answers it, with so much audio: the content type, and the body.
+fn answer(provider: Provider, samples: usize) -> (&'static str, Vec<u8>) {
+    let audio = square_wave(samples);
     // Cut at an odd byte: a sample may lie across two pieces.
-    let (one, other) = audio.split_at(SAMPLES + 1);
+    let (one, other) = audio.split_at(samples + 1);
     let (one, other) = (STANDARD.encode(one), STANDARD.encode(other));
-    let words = timed_words();
+    let words = timed_words(samples);
     let (first, rest) = words.split_at(4);
     match provider {
         Provider::ElevenLabs => {
             let letters: Vec<String> = TEXT.chars().map(String::from).collect();
-            let each = SECONDS / letters.len() as f64;
+            let each = samples as f64 / 24_000.0 / letters.len() as f64;
             let at =
                 |from: usize, to: usize| json!((from..to).map(|n| each * n as f64).collect::<Vec<f64>>());
             let count = letters.len();
@@ -109,7 +121,7 @@ fn answer(provider: Provider) -> (&'static str, Vec<u8>) {
         }
         Provider::Inworld => {
             // A piece is a file of its own.
-            let (one, other) = audio.split_at(SAMPLES);
+            let (one, other) = audio.split_at(samples);
             let told = |audio: &[u8], words: &[(&'static str, f64, f64)]| {
                 json!({"result": {
                     "audioContent": STANDARD.encode(wav(audio)),
@@ -150,7 +162,7 @@ fn definition(provider: Provider) -> Definition {
 }
 
 async fn speaking(provider: Provider, status: u16, body: Body) -> (Wire, Arc<dyn TextToSpeech>) {
-    let (content_type, _) = answer(provider);
+    let (content_type, _) = answer(provider, SAMPLES);
     let wire = Wire::answering(status, content_type, body).await;
     let voice = provider_voice(&wire, definition(provider));
     (wire, voice)
@@ -161,82 +173,25 @@ fn parts(body: &[u8], size: usize) -> Body {
 }
 
 #[tokio::test]
-async fn every_provider_keeps_the_contract() {
-    for provider in Provider::ALL {
-        let (_wire, voice) = speaking(provider, 200, parts(&answer(provider).1, 1_000)).await;
-        keeps_the_contract(&*voice).await;
-    }
-}
-
-#[tokio::test]
-async fn answers_may_be_cut_anywhere() {
-    for provider in Provider::ALL {
-        let body = answer(provider).1;
-        let (_wire, voice) = speaking(provider, 200, parts(&body, body.len())).await;
-        let whole = say(&*voice, TEXT).await;
-        assert_eq!(whole.samples.len(), SAMPLES, "{provider:?}");
-        for size in [1, 2, 3, 7, 64] {
-            let (_wire, voice) = speaking(provider, 200, parts(&body, size)).await;
-            let said = say(&*voice, TEXT).await;
-            assert_eq!(said.failure, None, "{provider:?} in parts of {size}");
-            assert_eq!(said.samples, whole.samples, "{provider:?} in parts of {size}");
-            assert_eq!(said.words, whole.words, "{provider:?} in parts of {size}");
-        }
-        // Each border once, among the first ones, where headers and the names of fields are.
-        for border in 1..body.len().min(250) {
-            let (one, other) = body.split_at(border);
-            let (_wire, voice) =
-                speaking(provider, 200, Body::Parts(vec![one.to_vec(), other.to_vec()])).await;
-            assert_eq!(say(&*voice, TEXT).await.samples, whole.samples, "{provider:?} cut at {border}");
-        }
-    }
-}
-
-#[tokio::test]
 async fn words_end_where_the_provider_says() {
     for provider in [Provider::Cartesia, Provider::Inworld] {
-        let (_wire, voice) = speaking(provider, 200, parts(&answer(provider).1, 500)).await;
+        let (_wire, voice) = speaking(provider, 200, parts(&answer(provider, SAMPLES).1, 500)).await;
         let said = say(&*voice, TEXT).await;
-        let each = SAMPLES as f64 / timed_words().len() as f64;
+        let each = SAMPLES as f64 / timed_words(SAMPLES).len() as f64;
         for (nth, word) in said.words.iter().enumerate() {
             assert!(
                 (f64::from(word.samples) - each * (nth + 1) as f64).abs() < 2.0,
                 "{provider:?}: {word:?}"
             );
         }
-        assert_eq!(said.words.len(), timed_words().len());
+        assert_eq!(said.words.len(), timed_words(SAMPLES).len());
     }
     let (_wire, voice) =
-        speaking(Provider::ElevenLabs, 200, parts(&answer(Provider::ElevenLabs).1, 500)).await;
+        speaking(Provider::ElevenLabs, 200, parts(&answer(Provider::ElevenLabs, SAMPLES).1, 500)).await;
     let said = say(&*voice, TEXT).await;
     let heard: Vec<&str> = said.words.iter().map(|word| &TEXT[..word.text as usize]).collect();
     assert_eq!(heard[..3], ["We", "We open", "We open at"]);
     assert_eq!(heard.len(), TEXT.split_whitespace().count());
-}
-
-#[tokio::test]
-async fn what_goes_wrong_is_told_without_the_key() {
-    let refusal = format!(r#"{{"error":{{"message":"bad key {KEY}","code":401}},"detail":"bad key {KEY}"}}"#);
-    for provider in Provider::ALL {
-        let check = async |status, body, wanted: &str| {
-            let (_wire, voice) = speaking(provider, status, body).await;
-            let failure = say(&*voice, TEXT).await.failure.expect("a failure");
-            assert!(failure.contains(wanted), "{provider:?}: {failure}");
-            assert!(failure.contains(provider.name()), "{failure}");
-            assert!(!failure.contains(KEY), "{failure}");
-        };
-        check(401, Body::Parts(vec![refusal.clone().into_bytes()]), "answered 401: bad key [hidden]").await;
-        check(500, Body::Parts(vec![b"<h1>\xc3</h1>".to_vec()]), "answered 500: <h1>").await;
-        check(404, Body::Parts(vec![]), "answered 404").await;
-        if provider != Provider::Google {
-            check(200, Body::Parts(vec![]), "gave no audio").await;
-        }
-        let body = answer(provider).1;
-        check(200, Body::Breaks(vec![body[..body.len() - 10].to_vec()]), "broke off").await;
-        if provider != Provider::Lmnt {
-            check(200, Body::Parts(vec![b"{\"result\": <html>\n".to_vec()]), "is no JSON").await;
-        }
-    }
 }
 
 #[tokio::test]
@@ -284,7 +239,7 @@ async fn errors_within_a_stream_are_told() {
 #[tokio::test]
 async fn every_option_is_forwarded() {
     let check = async |definition: Definition, language: Option<&str>, head: &[&str], body: Value| {
-        let (content_type, answer) = answer(definition.provider());
+        let (content_type, answer) = answer(definition.provider(), SAMPLES);
         let mut wire = Wire::answering(200, content_type, parts(&answer, answer.len())).await;
         let voice = provider_voice(&wire, definition);
         let mut events =
@@ -435,19 +390,6 @@ async fn every_option_is_forwarded() {
         }),
     )
     .await;
-}
-
-#[tokio::test]
-async fn dropping_a_providers_voice_closes_the_connection() {
-    for provider in Provider::ALL.into_iter().filter(|provider| *provider != Provider::Google) {
-        let body = answer(provider).1;
-        let (mut wire, voice) =
-            speaking(provider, 200, Body::Hangs(vec![body[..body.len() - 30].to_vec()])).await;
-        let mut events = voice.speak(Request { text: TEXT.into(), language: None, sample: None });
-        while !matches!(events.next().await.unwrap(), SpeechEvent::Audio(_)) {}
-        drop(events);
-        wire.client_left().await;
-    }
 }
 
 #[test]

@@ -1,64 +1,31 @@
-//! The tools that this client runs: programs that read the arguments and write the result, and answers that are built in.
+//! The tools that this client runs: programs that read the arguments and write the result.
 
-use std::collections::BTreeMap;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_api::json::JsonObject;
-use antiphon_api::realtime::{ToolErrorType, ToolInvocation, ToolResult};
+use antiphon_client::tools::Tool;
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
-/// How long a program may run: what the protocol allows a tool at most (protocol.md 6.7).
-pub(crate) const LONGEST_RUN: Duration = Duration::from_secs(40);
+/// How long a program may run, and the server waits: commands take longer than the 2.5 s that it would wait by itself.
+const LONGEST_RUN: Duration = Duration::from_secs(20);
 /// Bytes of a program's output that become its result.
 const LONGEST_RESULT: u64 = 64 * 1024;
 /// Characters of a program's complaint that are passed on.
 const LONGEST_COMPLAINT: usize = 1_000;
 
-/// What runs when the agent calls a tool.
-#[derive(Clone)]
-pub(crate) enum Tool {
-    /// Something in this program.
-    BuiltIn(Arc<dyn Fn(&JsonObject) -> String + Send + Sync>),
-    /// A command line for `sh`.
-    Program(String),
-}
-
-/// Tools by the names that the model knows them by.
-#[derive(Clone, Default)]
-pub(crate) struct Tools(pub(crate) BTreeMap<String, Tool>);
-
-impl Tools {
-    /// Runs a tool and tells its name and what it came to. Stops the program when dropped.
-    pub(crate) fn run(
-        &self,
-        invocation: ToolInvocation,
-    ) -> impl Future<Output = (String, ToolResult)> + Send + 'static {
-        let tool = self.0.get(&invocation.tool_name).cloned();
-        async move {
-            let id = invocation.invocation_id.clone();
-            let result = match tool {
-                Some(Tool::BuiltIn(answer)) => ToolResult::new(id, answer(&invocation.parameters)),
-                Some(Tool::Program(command)) => match run_program(&command, &invocation.parameters).await {
-                    Ok(output) => ToolResult::new(id, output),
-                    Err(complaint) => ToolResult::failed(id, ToolErrorType::ImplementationError, complaint),
-                },
-                None => {
-                    let complaint = format!("this client has no tool {:?}", invocation.tool_name);
-                    ToolResult::failed(id, ToolErrorType::Undefined, complaint)
-                }
-            };
-            (invocation.tool_name, result)
-        }
-    }
-}
-
-/// What an invocation comes to while too many others are under way.
-pub(crate) fn too_many(invocation: &ToolInvocation) -> ToolResult {
-    let complaint = "this client runs too many tools already; try again";
-    ToolResult::failed(invocation.invocation_id.clone(), ToolErrorType::ImplementationError, complaint)
+/// A tool that is a command line for `sh`, described by a JSON Schema of type `object` whose `description` is the tool's. The program
+/// is stopped when the tool takes too long or the call is over.
+pub(crate) fn program(name: &str, command: &str, schema: &Value) -> Tool {
+    let description = schema.get("description").and_then(Value::as_str).unwrap_or_default();
+    let command = command.to_owned();
+    let run = move |arguments: JsonObject| {
+        let command = command.clone();
+        async move { run_program(&command, &arguments).await }
+    };
+    Tool::untyped(name, description, schema, run).timeout(LONGEST_RUN)
 }
 
 async fn run_program(command: &str, arguments: &JsonObject) -> Result<String, String> {
@@ -84,9 +51,7 @@ async fn run_program(command: &str, arguments: &JsonObject) -> Result<String, St
             tokio::join!(feeding, text(output), text(complaints), child.wait());
         (output, complaint, status)
     };
-    let (output, complaint, status) = tokio::time::timeout(LONGEST_RUN, running)
-        .await
-        .map_err(|_| format!("the tool ran for more than {} s", LONGEST_RUN.as_secs()))?;
+    let (output, complaint, status) = running.await;
     let status = status.map_err(|error| format!("the tool was lost: {error}"))?;
     if status.success() {
         return Ok(output);
@@ -106,16 +71,21 @@ async fn text(mut stream: impl AsyncRead + Unpin) -> String {
 
 #[cfg(test)]
 mod tests {
+    use antiphon_api::realtime::{ToolErrorType, ToolInvocation, ToolResult};
+    use antiphon_client::tools::Tools;
+    use serde_json::json;
+
     use super::*;
 
     async fn run(command: &str) -> ToolResult {
-        let tools = Tools(BTreeMap::from([("t".to_owned(), Tool::Program(command.to_owned()))]));
+        let mut tools = Tools::new();
+        tools.add(program("t", command, &json!({}))).unwrap();
         let invocation = ToolInvocation {
             tool_name: "t".into(),
             invocation_id: "call_1".into(),
             parameters: JsonObject::from_iter([("word".to_owned(), "Brot & Käse".into())]),
         };
-        tools.run(invocation).await.1
+        tools.run(invocation).await
     }
 
     #[tokio::test]
@@ -135,19 +105,5 @@ mod tests {
     async fn endless_output_is_cut_and_the_program_still_ends() {
         let result = run("head -c 1000000 /dev/zero | tr '\\0' x").await;
         assert_eq!(result.result.unwrap().0.len() as u64, LONGEST_RESULT);
-    }
-
-    #[tokio::test]
-    async fn a_tool_that_is_not_there_is_undefined() {
-        let invocation = ToolInvocation {
-            tool_name: "x".into(),
-            invocation_id: "call_1".into(),
-            parameters: JsonObject::new(),
-        };
-        let (_, result) = Tools::default().run(invocation).await;
-        assert_eq!(
-            result,
-            ToolResult::failed("call_1", ToolErrorType::Undefined, "this client has no tool \"x\"")
-        );
     }
 }

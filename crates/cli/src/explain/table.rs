@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use antiphon_server::call::waterfall::{Mark, Outcome, Waterfall};
+use antiphon_server::call::waterfall::{Mark, Outcome, Recognition, Waterfall};
 
 /// How many columns the bars have.
 const WIDTH: usize = 40;
@@ -52,8 +52,14 @@ fn steps(out: &mut impl Write, turn: &Waterfall) -> io::Result<()> {
         // What took time shows, however little.
         let length = if added.is_zero() { 0 } else { (to - from).max(1) };
         let bar = "#".repeat(length.min(WIDTH - from.min(WIDTH - 1)));
-        let by = match (mark, turn.ended_by) {
-            (Mark::TurnEnd, Some(by)) => format!("  by {by}"),
+        let by = match (mark, turn.ended_by, &turn.recognition) {
+            (Mark::TurnEnd, Some(by), _) => format!("  by {by}"),
+            (Mark::Transcript, _, Some(Recognition { by, took })) if took.is_zero() => {
+                format!("  by {by}, at once when it was asked for")
+            }
+            (Mark::Transcript, _, Some(Recognition { by, took })) => {
+                format!("  by {by}, {} ms after it was asked for", took.as_millis())
+            }
             _ => String::new(),
         };
         let (seconds, ms) = (at.since_start().as_secs_f64(), added.as_secs_f64() * 1e3);

@@ -1,13 +1,15 @@
 //! `antiphon account`: the account of the API key, and what it has used.
 
 use antiphon_api::endpoint::NoBody;
-use antiphon_api::rest::accounts::{ReadAccount, ReadCallUsage, ReadConcurrency, ReadTtsKeys, UpdateTtsKeys};
+use antiphon_api::rest::accounts::{
+    ListInvoices, ReadAccount, ReadCallUsage, ReadConcurrency, ReadTtsKeys, UpdateTtsKeys,
+};
 use clap::Subcommand;
 
 use super::body::Body;
 use super::columns;
 use super::query::Query;
-use super::session::{Common, Session};
+use super::session::{Common, Extent, Session};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -30,6 +32,11 @@ enum Command {
     TtsKeys {
         #[command(flatten)]
         body: Body,
+    },
+    /// List its invoices, newest first. A server of one's own writes none.
+    Invoices {
+        #[command(flatten)]
+        extent: Extent,
     },
     /// Sum up its calls, by the day.
     Usage {
@@ -60,6 +67,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Show => session.read(ReadAccount, &()).await,
         Command::TtsKeys { body } if body.is_given() => session.write(UpdateTtsKeys, &(), &body).await,
         Command::TtsKeys { .. } => session.read(ReadTtsKeys, &()).await,
+        Command::Invoices { extent } => {
+            session.list(ListInvoices, &(), Query::new(), &extent, columns::INVOICES, "invoices").await
+        }
         Command::Usage { from, to } => {
             let query = Query::new().with("fromDate", from).with("toDate", to).read()?;
             let usage = session.client.send(ReadCallUsage, &(), &query, &NoBody).await?;

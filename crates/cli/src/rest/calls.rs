@@ -6,10 +6,11 @@ use antiphon_api::realtime::{
 };
 use antiphon_api::rest::calls::{
     CreateCall, CreateCallQuery, DeleteCall, ListCallEvents, ListCallMessages, ListCallStages, ListCallTools,
-    ListCalls, ReadCall, ReadCallRecording, SendDataMessage,
+    ListCalls, ListStageMessages, ListStageTools, ReadCall, ReadCallRecording, ReadCallStage,
+    ReadMessageAudio, SendDataMessage,
 };
-use antiphon_api::rest::deleted_calls::ListDeletedCalls;
-use antiphon_api::{AgentId, CallId, VoiceId};
+use antiphon_api::rest::deleted_calls::{ListDeletedCalls, ReadDeletedCall};
+use antiphon_api::{AgentId, CallId, CallStageId, VoiceId};
 use clap::Subcommand;
 
 use super::body::Body;
@@ -74,6 +75,9 @@ enum Command {
         /// The messages of all stages, not only of the last one.
         #[arg(long)]
         all_stages: bool,
+        /// The history that this stage goes on with.
+        #[arg(long, value_name = "STAGE_ID", conflicts_with = "all_stages")]
+        stage: Option<CallStageId>,
         #[command(flatten)]
         extent: Extent,
     },
@@ -97,6 +101,17 @@ enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Save what one message sounded like.
+    Audio {
+        /// The call.
+        id: CallId,
+        /// The message's stage.
+        stage: CallStageId,
+        /// The message's index there (callStageMessageIndex).
+        index: u32,
+        #[command(flatten)]
+        output: Output,
+    },
     /// List the stages of a call.
     Stages {
         /// The call.
@@ -104,10 +119,20 @@ enum Command {
         #[command(flatten)]
         extent: Extent,
     },
+    /// Show a stage of a call.
+    Stage {
+        /// The call.
+        id: CallId,
+        /// The stage.
+        stage: CallStageId,
+    },
     /// List the tools that a call has.
     Tools {
         /// The call.
         id: CallId,
+        /// The tools of this stage, not of the last one.
+        #[arg(long, value_name = "STAGE_ID")]
+        stage: Option<CallStageId>,
     },
     /// End a call that goes on.
     HangUp {
@@ -140,8 +165,10 @@ enum Command {
         #[arg(long)]
         now: bool,
     },
-    /// List what is left of deleted calls.
+    /// List what is left of deleted calls, or show it for one.
     Deleted {
+        /// The call to show.
+        id: Option<CallId>,
         #[command(flatten)]
         extent: Extent,
     },
@@ -213,7 +240,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             Ok(session.printer.resource(&call)?)
         }
         Command::Delete { ids, consent } => session.remove(DeleteCall, &ids, "call", consent).await,
-        Command::Messages { id, all_stages, extent } => {
+        Command::Messages { id, stage: Some(stage), extent, .. } => {
+            let (path, query) = ((id, stage), Query::new());
+            session.list(ListStageMessages, &path, query, &extent, columns::MESSAGES, "messages").await
+        }
+        Command::Messages { id, all_stages, stage: None, extent } => {
             let mode = all_stages.then_some("in_call");
             let query = Query::new().with("mode", mode);
             session.list(ListCallMessages, &id, query, &extent, columns::MESSAGES, "messages").await
@@ -223,20 +254,21 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             session.list(ListCallEvents, &id, query, &extent, columns::EVENTS, "events").await
         }
         Command::Recording { id, output } => {
-            let client = &session.client;
-            let path = output.write(format!("{id}.wav"), async |mut to| {
-                client.download(ReadCallRecording, &id, &NoQuery, &mut to).await?;
-                Ok(())
-            });
-            match path.await? {
-                Some(path) => Ok(session.printer.note(&format!("wrote {}", path.display()))?),
-                None => Ok(()),
-            }
+            session.save(ReadCallRecording, &id, format!("{id}.wav"), &output).await
+        }
+        Command::Audio { id, stage, index, output } => {
+            session.save(ReadMessageAudio, &(id, stage, index), format!("{id}.{index}.wav"), &output).await
         }
         Command::Stages { id, extent } => {
             session.list(ListCallStages, &id, Query::new(), &extent, columns::STAGES, "stages").await
         }
-        Command::Tools { id } => session.whole_list(ListCallTools, &id, columns::CALL_TOOLS, "tools").await,
+        Command::Stage { id, stage } => session.read(ReadCallStage, &(id, stage)).await,
+        Command::Tools { id, stage: None } => {
+            session.whole_list(ListCallTools, &id, columns::CALL_TOOLS, "tools").await
+        }
+        Command::Tools { id, stage: Some(stage) } => {
+            session.whole_list(ListStageTools, &(id, stage), columns::CALL_TOOLS, "tools").await
+        }
         Command::HangUp { id, message } => {
             let message = InjectedMessage::HangUp(HangUp { message: message.unwrap_or_default() });
             inject(&session, &id, &message).await
@@ -251,7 +283,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             let message = UserTextMessage { urgency, ..UserTextMessage::new(text) };
             inject(&session, &id, &InjectedMessage::UserText(message)).await
         }
-        Command::Deleted { extent } => {
+        Command::Deleted { id: Some(id), .. } => session.read(ReadDeletedCall, &id).await,
+        Command::Deleted { id: None, extent } => {
             let deleted = columns::DELETED_CALLS;
             session.list(ListDeletedCalls, &(), Query::new(), &extent, deleted, "deleted calls").await
         }

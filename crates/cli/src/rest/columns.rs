@@ -113,6 +113,15 @@ pub(super) const AGENT_USAGE: &[Column] = &[
     count("MINUTES", "day.billedMinutes"),
 ];
 
+pub(super) const INVOICES: &[Column] = &[
+    id("INVOICE", "invoiceNumber"),
+    moment("DATE", "invoiceDate"),
+    count("AMOUNT", "amount"),
+    word("FOR", "billingReason", ""),
+    word("STATUS", "invoiceStatus", ""),
+    text("URL", "invoiceUrl"),
+];
+
 pub(super) const CALL_USAGE: &[Column] = &[
     id("DAY", "date"),
     count("CALLS", "totalCount"),

@@ -14,11 +14,12 @@ use serde::Serialize;
 use super::access::Access;
 use super::body::Body;
 use super::columns::Column;
+use super::file::Output;
 use super::printer::Printer;
 use super::query::Query;
 
-/// Items on a page when a list is read as a whole.
-const PAGE: usize = 200;
+/// Items on a page when a list is read as a whole: as many as every list allows.
+const PAGE: usize = 100;
 
 /// What every command has.
 #[derive(Debug, Clone, clap::Args)]
@@ -152,6 +153,27 @@ impl Session {
     {
         let resource = self.client.send(endpoint, path, &NoQuery, body).await?;
         Ok(self.printer.resource(&resource)?)
+    }
+
+    /// Saves a file, which is called `usual` if the command line does not say.
+    pub(super) async fn save<E>(
+        &self,
+        endpoint: E,
+        path: &E::Path,
+        usual: String,
+        output: &Output,
+    ) -> anyhow::Result<()>
+    where
+        E: Endpoint<Query = NoQuery, Body = NoBody>,
+    {
+        let written = output.write(usual, async |mut to| {
+            self.client.download(endpoint, path, &NoQuery, &mut to).await?;
+            Ok(())
+        });
+        match written.await? {
+            Some(path) => Ok(self.printer.note(&format!("wrote {}", path.display()))?),
+            None => Ok(()),
+        }
     }
 
     /// Removes what has these ids, one after the other, and asks before on a terminal.

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use antiphon_api::VoiceId;
-use antiphon_api::endpoint::NoQuery;
 use antiphon_api::rest::voices::{
     CreateVoice, DeleteVoice, ListVoices, ReadVoice, ReadVoicePreview, UpdateVoice, Voice,
 };
@@ -131,15 +130,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Update { id, body } => session.change(UpdateVoice, &id, &body).await,
         Command::Delete { ids, consent } => session.remove(DeleteVoice, &ids, "voice", consent).await,
         Command::Preview { id, output } => {
-            let client = &session.client;
-            let path = output.write(format!("{id}.wav"), async |mut to| {
-                client.download(ReadVoicePreview, &id, &NoQuery, &mut to).await?;
-                Ok(())
-            });
-            match path.await? {
-                Some(path) => Ok(session.printer.note(&format!("wrote {}", path.display()))?),
-                None => Ok(()),
-            }
+            session.save(ReadVoicePreview, &id, format!("{id}.wav"), &output).await
         }
     }
 }

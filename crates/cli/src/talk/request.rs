@@ -1,25 +1,23 @@
 //! From the command line to the create-call request (protocol.md 2.1).
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use antiphon_api::rest::calls::{
-    BaseToolDefinition, BaseToolRun, CallMedium, ClientToolDetails, CreateCallQuery, DynamicParameter,
-    FirstSpeakerSettings, MessageMedium, ParameterLocation, SelectedTool, ServerWebSocketMedium,
+    CallMedium, CreateCallQuery, FirstSpeakerSettings, MessageMedium, ServerWebSocketMedium,
     StartCallRequest, ToolReference, UserGreeting,
 };
 use antiphon_api::{CallId, SampleRate as WireRate, WireDuration};
 use antiphon_audio::SampleRate;
+use antiphon_client::tools::{ToolError, Tools};
 use clap::builder::NonEmptyStringValueParser;
-use serde_json::{Map, Value};
+use serde_json::{Value, json};
 
-use crate::conversation::{Tool, Tools};
+use super::drive_thru;
+use crate::conversation::program;
 use crate::exit::misuse;
 
 /// The built-in tool with which an agent ends the call (protocol.md 6.11).
 pub(crate) const HANG_UP: &str = "hangUp";
-/// How long the server waits for a tool. Commands take longer than the 2.5 s that it would allow by itself.
-const TOOL_TIMEOUT: WireDuration = WireDuration::from_secs(20);
 
 /// What the call is created with.
 #[derive(Debug, clap::Args)]
@@ -52,6 +50,12 @@ pub(super) struct CallOptions {
     /// The longest that the call may take, in seconds, such as 300s.
     #[arg(long, value_name = "SECONDS", value_parser = max_duration, conflicts_with = "join")]
     max_duration: Option<WireDuration>,
+    /// The agent takes orders at the window of a drive-thru, as the agent of Ultravox's Python example does.
+    #[arg(long, conflicts_with_all = ["system_prompt", "join"])]
+    drive_thru: bool,
+    /// The agent may ask this client what is on the secret menu.
+    #[arg(long)]
+    secret_menu: bool,
     /// The agent may end the call.
     #[arg(long, conflicts_with = "join")]
     may_hang_up: bool,
@@ -90,20 +94,33 @@ fn pair(text: &str) -> Result<(String, String), String> {
 impl CallOptions {
     /// What runs the tools.
     pub(super) fn tools(&self) -> anyhow::Result<Tools> {
-        let mut tools = BTreeMap::new();
+        let mut tools = Tools::new();
         for (name, command) in &self.tools {
-            if tools.insert(name.clone(), Tool::Program(command.clone())).is_some() {
-                return Err(misuse(format!(
-                    "there are two commands for the tool {name}; keep one --tool {name}=..."
-                )));
-            }
+            let schema = self.tool_schemas.iter().find(|(other, _)| other == name);
+            let schema = schema.map(|(_, path)| schema_of(Path::new(path))).transpose()?;
+            let tool = program(name, command, &schema.unwrap_or_else(|| json!({})));
+            tools.add(tool).map_err(|error| match error {
+                ToolError::Duplicate(name) => {
+                    misuse(format!("there are two commands for the tool {name}; keep one --tool {name}=..."))
+                }
+                error @ (ToolError::Name(_) | ToolError::Parameters { .. } | ToolError::Timeout(_)) => {
+                    misuse(error.to_string())
+                }
+            })?;
         }
-        if let Some((name, _)) = self.tool_schemas.iter().find(|(name, _)| !tools.contains_key(name)) {
+        if let Some((name, _)) =
+            self.tool_schemas.iter().find(|(name, _)| tools.names().all(|tool| tool != name))
+        {
             return Err(misuse(format!(
                 "there is a schema for the tool {name} but no command; add --tool {name}=COMMAND"
             )));
         }
-        Ok(Tools(tools))
+        if self.secret_menu {
+            let complain =
+                |error: ToolError| misuse(format!("{error}; leave out --secret-menu or the other"));
+            tools.add(drive_thru::secret_menu()).map_err(complain)?;
+        }
+        Ok(tools)
     }
 
     /// The query of the creation.
@@ -112,7 +129,12 @@ impl CallOptions {
     }
 
     /// The body of the creation.
-    pub(super) fn request(&self, rate: SampleRate, text: bool) -> anyhow::Result<StartCallRequest> {
+    pub(super) fn request(
+        &self,
+        tools: &Tools,
+        rate: SampleRate,
+        text: bool,
+    ) -> anyhow::Result<StartCallRequest> {
         let rate = WireRate::new(rate.hz()).expect("both crates have the rates of A-33");
         let medium = ServerWebSocketMedium {
             input_sample_rate: rate,
@@ -121,13 +143,15 @@ impl CallOptions {
             data_messages: None,
             media_idle_timeout: None,
         };
-        let mut tools: Vec<SelectedTool> =
-            self.tools.iter().map(|(name, _)| self.tool(name)).collect::<anyhow::Result<_>>()?;
+        let mut tools = tools.selected();
         if self.may_hang_up {
             tools.push(ToolReference::ToolName(HANG_UP.to_owned()).into());
         }
         Ok(StartCallRequest {
-            system_prompt: self.system_prompt.as_deref().map(prompt).transpose()?,
+            system_prompt: match &self.system_prompt {
+                Some(text) => Some(prompt(text)?),
+                None => self.drive_thru.then(|| drive_thru::PROMPT.to_owned()),
+            },
             temperature: self.temperature,
             model: self.model.clone(),
             voice: self.voice.clone(),
@@ -142,82 +166,13 @@ impl CallOptions {
             ..StartCallRequest::default()
         })
     }
-
-    fn tool(&self, name: &str) -> anyhow::Result<SelectedTool> {
-        let schema = self.tool_schemas.iter().find(|(other, _)| other == name);
-        let schema = schema.map(|(_, path)| Schema::read(Path::new(path))).transpose()?.unwrap_or_default();
-        Ok(client_tool(name, schema))
-    }
 }
 
-/// A tool that this client runs, as the agent is told of it.
-pub(crate) fn client_tool(name: &str, schema: Schema) -> SelectedTool {
-    let definition = BaseToolDefinition {
-        model_tool_name: Some(name.to_owned()),
-        description: schema.description,
-        dynamic_parameters: schema.parameters,
-        static_parameters: Vec::new(),
-        automatic_parameters: Vec::new(),
-        requirements: None,
-        timeout: Some(TOOL_TIMEOUT),
-        precomputable: None,
-        default_reaction: None,
-        static_response: None,
-        run: BaseToolRun::Client(ClientToolDetails::default()),
-    };
-    ToolReference::TemporaryTool(Box::new(definition)).into()
-}
-
-/// What a tool does and takes.
-#[derive(Debug, Default)]
-pub(crate) struct Schema {
-    description: Option<String>,
-    parameters: Vec<DynamicParameter>,
-}
-
-impl Schema {
-    /// Reads a file with a JSON Schema of type `object`, whose `description` is the tool's.
-    fn read(path: &Path) -> anyhow::Result<Self> {
-        let complain =
-            |problem: String| misuse(format!("cannot use the schema {}: {problem}", path.display()));
-        let text = std::fs::read_to_string(path).map_err(|error| complain(error.to_string()))?;
-        let schema: Value = serde_json::from_str(&text).map_err(|error| complain(error.to_string()))?;
-        Self::of(&schema).map_err(complain)
-    }
-
-    /// Reads a JSON Schema of type `object`.
-    pub(crate) fn of(schema: &Value) -> Result<Self, String> {
-        let Some(schema) = schema.as_object() else {
-            return Err("it must be a JSON Schema of type object".to_owned());
-        };
-        let nothing = Map::new();
-        let properties = match schema.get("properties") {
-            None => &nothing,
-            Some(Value::Object(properties)) => properties,
-            Some(_) => return Err("\"properties\" must be an object".to_owned()),
-        };
-        let required: Vec<&str> = schema
-            .get("required")
-            .and_then(Value::as_array)
-            .map_or_else(Vec::new, |names| names.iter().filter_map(Value::as_str).collect());
-        let parameters = properties
-            .iter()
-            .map(|(name, schema)| {
-                let schema = schema
-                    .as_object()
-                    .cloned()
-                    .ok_or_else(|| format!("the schema of \"{name}\" must be an object"))?;
-                Ok(DynamicParameter {
-                    name: name.clone(),
-                    location: Some(ParameterLocation::Body),
-                    schema,
-                    required: Some(required.contains(&name.as_str())),
-                })
-            })
-            .collect::<Result<_, String>>()?;
-        let description = schema.get("description").and_then(Value::as_str).map(Into::into);
-        Ok(Self { description, parameters })
-    }
+/// Reads a file with a JSON Schema.
+fn schema_of(path: &Path) -> anyhow::Result<Value> {
+    let complain = |problem: String| misuse(format!("cannot use the schema {}: {problem}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| complain(error.to_string()))?;
+    serde_json::from_str(&text).map_err(|error| complain(error.to_string()))
 }
 
 fn prompt(text: &str) -> anyhow::Result<String> {
@@ -226,4 +181,61 @@ fn prompt(text: &str) -> anyhow::Result<String> {
     };
     std::fs::read_to_string(PathBuf::from(path))
         .map_err(|error| misuse(format!("cannot read the system prompt from {path}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use antiphon_api::realtime::ToolInvocation;
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        call: CallOptions,
+        #[arg(long)]
+        join: Option<String>,
+    }
+
+    fn options(line: &str) -> CallOptions {
+        Line::try_parse_from(std::iter::once("talk").chain(line.split_whitespace())).unwrap().call
+    }
+
+    fn request(line: &str) -> Value {
+        let options = options(line);
+        let request = options.request(&options.tools().unwrap(), SampleRate::WEBSOCKET_DEFAULT, false);
+        serde_json::to_value(request.unwrap()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_agent_of_the_official_example_is_there_with_its_tool() {
+        let told =
+            request("--drive-thru --secret-menu --temperature 0.8 --user-first --text-output --voice Mark");
+        assert!(told["systemPrompt"].as_str().unwrap().contains("drive-thru"), "{told}");
+        assert_eq!((&told["temperature"], &told["voice"]), (&json!(0.8), &json!("Mark")));
+        assert_eq!(told["initialOutputMedium"], "MESSAGE_MEDIUM_TEXT");
+        assert_eq!(told["firstSpeakerSettings"], json!({"user": {}}));
+        let medium =
+            json!({"inputSampleRate": 48000, "outputSampleRate": 48000, "clientBufferSizeMs": 30000});
+        assert_eq!(told["medium"], json!({ "serverWebSocket": medium }));
+        let tool = &told["selectedTools"][0]["temporaryTool"];
+        assert_eq!(tool["modelToolName"], "getSecretMenu");
+        assert!(tool["dynamicParameters"].as_array().is_none_or(Vec::is_empty), "{tool}");
+
+        let invocation = ToolInvocation {
+            tool_name: "getSecretMenu".into(),
+            invocation_id: "i".into(),
+            parameters: serde_json::Map::new(),
+        };
+        let result = options("--secret-menu").tools().unwrap().run(invocation).await.result.unwrap();
+        let menu: Value = serde_json::from_str(&result.0).unwrap();
+        assert!(menu["specials"][0]["name"].is_string(), "{menu}");
+    }
+
+    #[test]
+    fn a_command_for_the_secret_menu_beside_it_is_one_too_many() {
+        let error = options("--secret-menu --tool getSecretMenu=date").tools().unwrap_err().to_string();
+        assert!(error.contains("leave out --secret-menu or the other"), "{error}");
+    }
 }

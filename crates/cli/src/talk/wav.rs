@@ -11,7 +11,7 @@ use crate::conversation::{Deed, Scene, User};
 use crate::exit::misuse;
 
 /// Reads the file, or says why it cannot be said.
-pub(super) fn read(path: &Path) -> anyhow::Result<Wav> {
+pub(crate) fn read(path: &Path) -> anyhow::Result<Wav> {
     let complain = |error: &dyn std::fmt::Display| misuse(format!("cannot use {}: {error}", path.display()));
     let file = File::open(path).map_err(|error| complain(&error))?;
     let wav = Wav::read(file).map_err(|error| complain(&error))?;

@@ -24,6 +24,13 @@ fn calls_are_created_looked_at_and_deleted() {
         "{events}"
     );
     assert_eq!(server.one(&["calls", "stages", call_id])["systemPrompt"], "Be brief.");
+    let stages = server.json(&["calls", "stages", call_id]);
+    let stage = id(&stages[0], "callStageId");
+    assert_eq!(server.one(&["calls", "stage", call_id, stage]), stages[0]);
+    assert_eq!(server.json(&["calls", "messages", call_id, "--stage", stage]), Vec::<Value>::new());
+    assert_eq!(server.json(&["calls", "tools", call_id, "--stage", stage]), Vec::<Value>::new());
+    let mute = server.fail(1, &["calls", "audio", call_id, stage, "0", "--output", "it.wav"]);
+    assert!(mute.contains("(status 4"), "{mute}");
     assert_eq!(server.json(&["calls", "messages", call_id]), Vec::<Value>::new());
     assert_eq!(server.json(&["calls", "tools", call_id]), Vec::<Value>::new());
 
@@ -43,6 +50,19 @@ fn calls_are_created_looked_at_and_deleted() {
         std::fs::read_dir(&server.directory).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".wav")), "{left:?}");
     assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".partial")), "{left:?}");
+}
+
+#[test]
+fn what_is_left_of_a_deleted_call_is_listed_and_shown() {
+    let server = Server::start("deleted");
+    let call = server.one(&["calls", "create", "--set", "joinTimeout=0.1s"]);
+    let call_id = id(&call, "callId");
+    while server.one(&["calls", "get", call_id])["ended"].is_null() {}
+    // It may still be summed up and told of.
+    while !server.command(&["calls", "delete", call_id]).output().unwrap().status.success() {}
+    let stone = server.one(&["calls", "deleted", call_id]);
+    assert_eq!((&stone["callId"], &stone["endReason"]), (&call["callId"], &serde_json::json!("unjoined")));
+    assert_eq!(server.one(&["calls", "deleted"]), stone);
 }
 
 #[test]

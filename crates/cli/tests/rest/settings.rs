@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::server::{Server, id};
+use crate::server::{Server, id, said};
 
 #[test]
 fn webhooks_are_created_changed_and_deleted_and_show_what_they_delivered() {
@@ -39,6 +39,8 @@ fn the_account_says_what_it_has_and_has_used() {
     let concurrency = server.json(&["account", "concurrency", "--bucket", "hour"]);
     assert!(concurrency.iter().any(|point| point["maxTotalCalls"] == 1), "{concurrency:?}");
     assert!(server.fail(2, &["account", "concurrency", "--bucket", "week"]).contains("bucket: "));
+    let none = server.command(&["account", "invoices", "--all"]).output().unwrap();
+    assert_eq!((none.status.code(), said(&none)), (Some(0), "there are no invoices\n".to_owned()));
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub enum CloseReason {
         /// What the server says.
         reason: String,
     },
-    /// 4503, or 1013: the server takes no more calls.
+    /// 4503, 4429 or 1013: the server takes no more calls.
     NoCapacity {
         /// What the server says.
         reason: String,
@@ -42,13 +42,18 @@ pub enum CloseReason {
         /// What the server says.
         reason: String,
     },
-    /// 1011: the server failed.
+    /// 1011, 4500, 4502 or 4504: the server failed.
     ServerFailed {
         /// What the server says.
         reason: String,
     },
     /// 4404: there is no such call.
     Unknown {
+        /// What the server says.
+        reason: String,
+    },
+    /// 4401 or 4403: whoever joins may not.
+    NotAllowed {
         /// What the server says.
         reason: String,
     },
@@ -80,9 +85,10 @@ impl CloseReason {
             1000 | 1001 => Self::Normal { reason },
             1002 | 1003 | 1007 | 1008 => Self::Violation { reason },
             1009 => Self::MessageTooLong { reason },
-            1011 => Self::ServerFailed { reason },
-            1013 | 4503 => Self::NoCapacity { reason },
+            1011 | 4500 | 4502 | 4504 => Self::ServerFailed { reason },
+            1013 | 4429 | 4503 => Self::NoCapacity { reason },
             4400 | 4422 => Self::BadParameters { reason },
+            4401 | 4403 => Self::NotAllowed { reason },
             4404 => Self::Unknown { reason },
             4409 => Self::InUse { reason },
             4410 => Self::Over { reason },
@@ -103,6 +109,7 @@ impl CloseReason {
             | Self::Over { reason }
             | Self::Idle { reason }
             | Self::InUse { reason }
+            | Self::NotAllowed { reason }
             | Self::ServerFailed { reason }
             | Self::Unknown { reason }
             | Self::Violation { reason }
@@ -122,6 +129,7 @@ impl CloseReason {
             | Self::Over { .. }
             | Self::Idle { .. }
             | Self::InUse { .. }
+            | Self::NotAllowed { .. }
             | Self::ServerFailed { .. }
             | Self::Unknown { .. }
             | Self::Violation { .. }
@@ -150,6 +158,9 @@ impl fmt::Display for CloseReason {
             ),
             Self::InUse { reason } => {
                 ("somebody has joined this call already; create another, each takes one client", reason)
+            }
+            Self::NotAllowed { reason } => {
+                ("the server does not let this client join; copy the join URL of a call of yours", reason)
             }
             Self::ServerFailed { reason } => ("the server failed; look into its log", reason),
             Self::Unknown { reason } => ("there is no such call; copy its whole join URL", reason),
@@ -188,6 +199,9 @@ mod tests {
             (1000, "the call has ended"),
             (1008, "the server gave up on this client, which broke the protocol; report this"),
             (4400, "the server does not accept the join's parameters; check the API version"),
+            (4401, "the server does not let this client join; copy the join URL of a call of yours"),
+            (4429, "the server takes no more calls; try again later"),
+            (4500, "the server failed; look into its log"),
             (4404, "there is no such call; copy its whole join URL"),
             (4409, "somebody has joined this call already; create another, each takes one client"),
             (4410, "the call is over, or was not joined in time; create another"),

@@ -1,7 +1,11 @@
 //! What happens in a call, as the program that joined it sees it.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use antiphon_api::json::Invalid;
 use antiphon_api::realtime::ServerMessage;
+use futures::Stream;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
@@ -49,7 +53,7 @@ impl Received {
     }
 }
 
-/// The events of a call, in order. While they are not taken, the server is slowed down; dropping them leaves the call.
+/// The events of a call, in order. Also a [`Stream`]. While they are not taken, the server is slowed down; dropping them leaves the call.
 #[derive(Debug)]
 pub struct Events {
     incoming: mpsc::Receiver<Received>,
@@ -68,5 +72,13 @@ impl Events {
     /// The next event as it came.
     pub(crate) async fn received(&mut self) -> Option<Received> {
         self.incoming.recv().await
+    }
+}
+
+impl Stream for Events {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.incoming.poll_recv(context).map(|received| Some(received?.event))
     }
 }

@@ -2,22 +2,30 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use antiphon_api::json::JsonObject;
 use antiphon_api::realtime::{
-    ClientMessage, ForcedAgentMessage, HangUp, Medium, OpaqueNumber, Ping, SetOutputMedium, SpawnThread,
-    ToolResult, Urgency, UserTextMessage,
+    ClientMessage, ForcedAgentMessage, HangUp, InputTextMessage, Medium, OpaqueNumber, Ping, SetOutputMedium,
+    SpawnThread, ToolResult, Urgency, UserTextMessage,
 };
 use antiphon_audio::write_pcm;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
+use super::pings::Pings;
+use super::socket::FAREWELL;
 use super::voice_queue::{Taken, VoiceQueue};
+
+/// How long a server has to answer a ping.
+const PONG_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Speaks into a call. Clones speak into the same one.
 #[derive(Debug, Clone)]
 pub struct Sender {
     messages: mpsc::Sender<Outgoing>,
     voice: Arc<VoiceQueue>,
+    pings: Arc<Pings>,
+    closing: Arc<Notify>,
     is_muted: Arc<AtomicBool>,
 }
 
@@ -35,6 +43,17 @@ pub(super) enum Outgoing {
 #[error("the call is over")]
 pub struct CallOver;
 
+/// Why there is no round trip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PingError {
+    /// The call is over.
+    #[error("the call is over")]
+    CallOver,
+    /// No pong came. Pongs may be switched off in the call's `dataMessages`, and events have to be taken for one to be read.
+    #[error("the server did not answer the ping within {} s; are pongs switched off for this call, or are events not taken?", PONG_TIMEOUT.as_secs())]
+    NoPong,
+}
+
 /// Why audio was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AudioRefused {
@@ -48,8 +67,13 @@ pub enum AudioRefused {
 }
 
 impl Sender {
-    pub(super) fn new(messages: mpsc::Sender<Outgoing>, voice: Arc<VoiceQueue>) -> Self {
-        Self { messages, voice, is_muted: Arc::default() }
+    pub(super) fn new(
+        messages: mpsc::Sender<Outgoing>,
+        voice: Arc<VoiceQueue>,
+        pings: Arc<Pings>,
+        closing: Arc<Notify>,
+    ) -> Self {
+        Self { messages, voice, pings, closing, is_muted: Arc::default() }
     }
 
     /// Sends audio of the user at the call's input rate, 10 to 100 ms at a time, one second a second, silence included (protocol.md
@@ -153,6 +177,31 @@ impl Sender {
         self.message(ClientMessage::Ping(Ping { timestamp: timestamp.into() })).await
     }
 
+    /// Measures how long it takes to the server and back: a ping and its pong, which is also among the events.
+    ///
+    /// # Errors
+    ///
+    /// The call is over, or no pong came within 10 s.
+    pub async fn round_trip(&self) -> Result<Duration, PingError> {
+        let (timestamp, answered) = self.pings.begin();
+        self.ping(timestamp).await.map_err(|CallOver| PingError::CallOver)?;
+        match tokio::time::timeout(PONG_TIMEOUT, answered).await {
+            Err(_) => Err(PingError::NoPong),
+            Ok(Err(_)) => Err(PingError::CallOver),
+            Ok(Ok(took)) => Ok(took),
+        }
+    }
+
+    /// Says something in writing, in the older form that all official SDKs send.
+    #[expect(clippy::missing_errors_doc, reason = "as of `user_text`")]
+    pub async fn input_text(
+        &self,
+        text: impl Into<String>,
+        defer_response: Option<bool>,
+    ) -> Result<(), CallOver> {
+        self.message(ClientMessage::InputText(InputTextMessage { text: text.into(), defer_response })).await
+    }
+
     /// Has the agent speak or write from its next message on.
     #[expect(clippy::missing_errors_doc, reason = "as of `user_text`")]
     pub async fn set_output_medium(&self, medium: Medium) -> Result<(), CallOver> {
@@ -166,9 +215,10 @@ impl Sender {
     }
 
     /// Leaves the call, which ends it: what was sent before still goes out, then the socket closes with 1000. The events end with
-    /// what the server makes of it. Does nothing if the call is over.
+    /// what the server makes of it. A server that takes nothing any more is left after 10 s. Does nothing if the call is over.
     pub async fn close(&self) {
+        self.closing.notify_one();
         // The call being over already is what was wanted.
-        let _ = self.messages.send(Outgoing::Close).await;
+        let _ = tokio::time::timeout(FAREWELL, self.messages.send(Outgoing::Close)).await;
     }
 }

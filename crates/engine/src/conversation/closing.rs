@@ -45,7 +45,7 @@ impl Conversation {
     /// While the last words are being found out, nothing else counts.
     pub(super) fn handle_flushing(&mut self, input: Input) {
         match input {
-            Input::Transcribed(turn, words) => self.transcribed(turn, words),
+            Input::Transcribed { turn, words, by: _ } => self.transcribed(turn, words),
             Input::Timeout => {
                 if self.cx.timers.expire(self.cx.now) == Some(Timer::LastWords) {
                     self.give_up_last_words();
@@ -54,7 +54,7 @@ impl Conversation {
             Input::ShutDown | Input::LegClosed(LegClosed::OurFault) => self.give_up_last_words(),
             Input::LegClosed(_) | Input::Joined | Input::Model(..) | Input::Request(_) | Input::Tool(..) => {}
             Input::SpeechStarted { .. } | Input::SpeechStopped { .. } => {}
-            Input::TurnJudged(..) | Input::Voice(..) => {}
+            Input::Overheard(_) | Input::TurnJudged(..) | Input::Voice(..) => {}
         }
         // Only the last words are waited for, and only for so long.
         self.cx.timers.stop(Timer::Transcript);

@@ -71,6 +71,10 @@ impl Conversation {
         if self.interruption.is_open() {
             return;
         }
+        if self.listening.is_meant() {
+            self.cut_in(JudgedBy::Words);
+            return;
+        }
         let pauses = self.cx.config.client_buffer < pause_below && self.listening.spoken() < certain_speech;
         if pauses && self.answering.pause(&mut self.cx) {
             self.interruption.open(&mut self.cx, &self.listening);
@@ -88,6 +92,17 @@ impl Conversation {
     /// Judges the pause by the words that caused it.
     pub(super) fn judge_words(&mut self, words: &str) {
         self.judged(interruption::by_words(words), JudgedBy::Words);
+    }
+
+    /// Words of the user's speech came while it goes on. Those that want something need no more speech to be meant; others may yet
+    /// be followed by such.
+    pub(super) fn overheard(&mut self, words: &str) {
+        let judges = self.cx.config.turn_taking.interruption.words;
+        let meant = judges && interruption::by_words(words) == Verdict::Interruption;
+        self.listening.overhear(meant);
+        if meant && self.interruption.is_open() {
+            self.cut_in(JudgedBy::Words);
+        }
     }
 
     fn judged(&mut self, verdict: Verdict, by: JudgedBy) {

@@ -120,7 +120,7 @@ impl Witness {
             Input::Tool(id, _) => {
                 self.ends(Work::Tool(*id));
             }
-            Input::Transcribed(turn, _) => {
+            Input::Transcribed { turn, .. } => {
                 self.ends(Work::Transcription(*turn));
             }
             Input::Voice(id, event) => {
@@ -132,7 +132,11 @@ impl Witness {
                 }
                 self.note_sound(*id);
             }
-            Input::Joined | Input::LegClosed(_) | Input::Model(..) | Input::ShutDown => {}
+            Input::Joined
+            | Input::LegClosed(_)
+            | Input::Model(..)
+            | Input::Overheard(_)
+            | Input::ShutDown => {}
             Input::SpeechStarted { .. } | Input::SpeechStopped { .. } => {}
             Input::Request(_) | Input::Timeout | Input::TurnJudged(..) => {}
         }

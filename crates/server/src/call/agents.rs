@@ -19,6 +19,8 @@ use crate::storage::{AccountId, CallAgent, Storage, ToolUse};
 use crate::templates::{Template, filled};
 use crate::tools::{self, built_in};
 
+/// A request's field with its tools.
+const TOOLS: &str = "selectedTools";
 /// The most characters of a language (protocol.md 2.1).
 const LANGUAGE_CHARS: usize = 16;
 
@@ -111,21 +113,30 @@ pub fn request(
 
 impl AgentCall {
     /// Gives the call its tools, looked up and with what is left out and added, and every variable its value. Says which lasting
-    /// tools the call has.
+    /// tools the call has, and where its tools come from.
     pub(super) async fn complete(
         &self,
         storage: &Storage,
         account: AccountId,
         request: &mut StartCallRequest,
-    ) -> Result<Vec<ToolUse>, CreateError> {
+    ) -> Result<(Vec<ToolUse>, ToolPlaces), CreateError> {
         // Lasting tools go by their own names, so that they are looked up before any is left out.
         let mut uses = lasting_tools::resolve(storage, account, request).await?;
-        let removed = self.leave_out(request)?;
+        let mut places = ToolPlaces::of_agent(request);
+        let removed = self.leave_out(request, &mut places)?;
         uses.retain(|used| !removed.contains(&used.name));
         if !self.tools.add.is_empty() {
             request.selected_tools.get_or_insert_default().extend(self.tools.add.iter().cloned());
-            uses.extend(lasting_tools::resolve(storage, account, request).await?);
+            places.add(self.tools.add.len());
+            let added = lasting_tools::resolve(storage, account, request).await;
+            uses.extend(added.map_err(|error| places.named(error))?);
         }
+        self.fill(request).map_err(|error| places.named(error.into()))?;
+        Ok((uses, places))
+    }
+
+    /// Gives every variable of the request its value.
+    fn fill(&self, request: &mut StartCallRequest) -> Result<(), SetupError> {
         let context = Value::Object(self.context.clone());
         each_text(request, &mut |field, text| {
             match filled(text, &context) {
@@ -140,22 +151,29 @@ impl AgentCall {
         })?;
         if request.language_hint.as_ref().is_some_and(|hint| hint.chars().count() > LANGUAGE_CHARS) {
             let message = format!("is too long; use at most {LANGUAGE_CHARS} characters");
-            return Err(SetupError::new("languageHint", message).into());
+            return Err(SetupError::new("languageHint", message));
         }
-        Ok(uses)
+        Ok(())
     }
 
     /// Leaves out the tools that the call shall not have, and says which. One that the agent does not have is a mistake: the call
     /// would have the tool that was meant.
-    fn leave_out(&self, request: &mut StartCallRequest) -> Result<Vec<String>, SetupError> {
+    fn leave_out(
+        &self,
+        request: &mut StartCallRequest,
+        places: &mut ToolPlaces,
+    ) -> Result<Vec<String>, SetupError> {
         let selected = request.selected_tools.get_or_insert_default();
         if self.tools.remove_all == Some(true) {
+            places.0.clear();
             return Ok(selected.drain(..).filter_map(|tool| model_name(&tool).map(str::to_owned)).collect());
         }
         for (index, name) in self.tools.remove.iter().enumerate() {
-            let before = selected.len();
-            selected.retain(|tool| model_name(tool) != Some(name));
-            if selected.len() == before {
+            let stays: Vec<bool> = selected.iter().map(|tool| model_name(tool) != Some(name)).collect();
+            let (mut of_tools, mut of_places) = (stays.iter(), stays.iter());
+            selected.retain(|_| of_tools.next().is_none_or(|stays| *stays));
+            places.0.retain(|_| of_places.next().is_none_or(|stays| *stays));
+            if selected.len() == stays.len() {
                 let names: Vec<_> = selected.iter().filter_map(model_name).collect();
                 return Err(SetupError::new(
                     format!("toolOverrides.remove[{index}]"),
@@ -164,6 +182,34 @@ impl AgentCall {
             }
         }
         Ok(self.tools.remove.clone())
+    }
+}
+
+/// Where each tool of a call comes from: fields of the agent's template or of the request. What is wrong with a tool is said of these.
+#[derive(Debug, Default)]
+pub(super) struct ToolPlaces(Vec<String>);
+
+impl ToolPlaces {
+    fn of_agent(request: &StartCallRequest) -> Self {
+        let count = request.selected_tools.as_ref().map_or(0, Vec::len);
+        Self((0..count).map(|index| format!("{TOOLS}[{index}]")).collect())
+    }
+
+    fn add(&mut self, count: usize) {
+        self.0.extend((0..count).map(|index| format!("toolOverrides.add[{index}]")));
+    }
+
+    /// The same error of the field that the tool comes from.
+    pub(super) fn named(&self, error: CreateError) -> CreateError {
+        let CreateError::Invalid(SetupError { field, message }) = error else { return error };
+        let field = self.place(&field).unwrap_or(field);
+        SetupError::new(field, message).into()
+    }
+
+    fn place(&self, field: &str) -> Option<String> {
+        let (index, rest) = field.strip_prefix(TOOLS)?.strip_prefix('[')?.split_once(']')?;
+        let place = self.0.get(index.parse::<usize>().ok()?)?;
+        Some(format!("{place}{rest}"))
     }
 }
 

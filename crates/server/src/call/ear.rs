@@ -208,6 +208,13 @@ impl Ear {
         self.kept.range(from..to.max(from)).copied().collect()
     }
 
+    /// All that is kept from this sample at 16 kHz on, and where it begins: later, where that is not kept any more.
+    pub(super) fn heard_from(&self, sample: u64) -> (u64, Vec<i16>) {
+        let at = sample.max(self.kept_from);
+        let skipped = usize::try_from(at - self.kept_from).unwrap_or(usize::MAX).min(self.kept.len());
+        (at, self.kept.range(skipped..).copied().collect())
+    }
+
     /// A turn's audio and the pause behind it, up to what was heard last, as far as they are still kept.
     pub(super) fn clip_with_pause(&self, span: AudioSpan) -> Arc<[i16]> {
         self.clip(AudioSpan { to: self.clock().max(span.to), ..span })

@@ -73,18 +73,34 @@ impl CallLimits {
     /// Counts a call that the account creates, if it may create one now.
     pub(super) fn count(&self, account: AccountId) -> Result<(), TooManyCalls> {
         let config::Limits { calls_per_second, calls_per_minute, .. } = *self.of(account);
+        let (in_a_second, in_a_minute) = self.quotas(account);
         let now = Instant::now();
-        // The shorter one first: whoever is too fast for it uses nothing of the longer one up.
-        if let Some(quota) = Quota::new(calls_per_second, Duration::from_secs(1)) {
+        if let Some(quota) = in_a_second {
             self.by_second
                 .take(account, quota, now)
                 .map_err(|wait| TooManyCalls::InASecond(calls_per_second, wait))?;
         }
-        if let Some(quota) = Quota::new(calls_per_minute, Duration::from_secs(60)) {
-            self.by_minute
-                .take(account, quota, now)
-                .map_err(|wait| TooManyCalls::InAMinute(calls_per_minute, wait))?;
+        if let Some(quota) = in_a_minute {
+            self.by_minute.take(account, quota, now).map_err(|wait| {
+                // Whoever is too fast for one uses nothing of the other up.
+                in_a_second.inspect(|quota| self.by_second.give_back(&account, *quota));
+                TooManyCalls::InAMinute(calls_per_minute, wait)
+            })?;
         }
         Ok(())
+    }
+
+    /// Takes back that a call was counted, which was not created after all.
+    pub(super) fn discount(&self, account: AccountId) {
+        let (in_a_second, in_a_minute) = self.quotas(account);
+        in_a_second.inspect(|quota| self.by_second.give_back(&account, *quota));
+        in_a_minute.inspect(|quota| self.by_minute.give_back(&account, *quota));
+    }
+
+    /// How many calls the account may create in a second and in a minute.
+    fn quotas(&self, account: AccountId) -> (Option<Quota>, Option<Quota>) {
+        let limits = self.of(account);
+        let quota = |count, seconds| Quota::new(count, Duration::from_secs(seconds));
+        (quota(limits.calls_per_second, 1), quota(limits.calls_per_minute, 60))
     }
 }

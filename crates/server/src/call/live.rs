@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, error, info, info_span, warn};
 
-use super::agents::AgentCall;
+use super::agents::{AgentCall, ToolPlaces};
 use super::inheritance::overlay;
 use super::journal::{self, EarSettings, Header, Journals};
 use super::leg::{CarrierEnd, CloseCode};
@@ -44,6 +44,7 @@ use crate::storage::{
     AccountId, Admission, Deletion, Direction, ScheduledPlace, Storage, StorageError, StoredCall,
     StoredStage, Terms, ToolUse, Window,
 };
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::Traces;
 
 use roster::{Handle, Roster};
@@ -83,6 +84,8 @@ pub struct Files {
     pub traces: Option<Traces>,
     /// What cloned voices were cloned from, if there is a place for it.
     pub samples: Option<Samples>,
+    /// What all calls are counted into.
+    pub metrics: Metrics,
 }
 
 /// How a call is created, beside its request.
@@ -134,12 +137,36 @@ pub enum CreateError {
     /// The batch that it was to be a call of is closed or gone, or has created it already.
     #[error("the call is not scheduled any more")]
     Unscheduled,
+    /// Calls are woken later than they may be: the caller tries again, perhaps elsewhere.
+    #[error("the server has too much to do")]
+    Overloaded {
+        /// When.
+        retry_after: Duration,
+    },
     /// The server is stopping: the caller tries again, perhaps elsewhere.
     #[error("the server is stopping")]
     Stopping,
     /// The call could not be kept: the caller tries again.
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+impl CreateError {
+    /// A word for whoever counts.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Capacity { .. } => "capacity",
+            Self::Invalid(_) => "invalid",
+            Self::Limited(_) => "limit",
+            Self::NoPriorCall => "no_prior_call",
+            Self::NoThrottle => "no_throttle",
+            Self::Throttled { .. } => "throttle",
+            Self::Unscheduled => "unscheduled",
+            Self::Overloaded { .. } => "overloaded",
+            Self::Stopping => "stopping",
+            Self::Storage(_) => "storage",
+        }
+    }
 }
 
 /// Why a call is not deleted.
@@ -202,6 +229,7 @@ impl Calls {
                 backends,
                 samples: files.samples.clone(),
                 outbound: outbound.clone(),
+                metrics: files.metrics.clone(),
             }),
             files,
             outbound,
@@ -232,12 +260,31 @@ impl Calls {
     pub async fn create(
         &self,
         account: AccountId,
+        request: StartCallRequest,
+        options: CreateOptions,
+    ) -> Result<StoredCall, CreateError> {
+        // Whoever waits for all calls waits for this one, even while it is still being created.
+        let _waited_for = self.0.tasks.token();
+        let created = self.create_or_refuse(account, request, options).await;
+        let metrics = &self.0.means.metrics;
+        match &created {
+            Ok(_) => metrics.created(),
+            Err(error) => metrics.refused(error.name()),
+        }
+        metrics.live(self.count());
+        created
+    }
+
+    async fn create_or_refuse(
+        &self,
+        account: AccountId,
         mut request: StartCallRequest,
         options: CreateOptions,
     ) -> Result<StoredCall, CreateError> {
         if self.0.tasks.is_closed() {
             return Err(CreateError::Stopping);
         }
+        self.hold_back()?;
         let (setup, uses) = self.make_ready(account, &mut request, &options).await?;
         request.medium.get_or_insert_with(|| self.default_medium());
         let call = StoredCall {
@@ -260,10 +307,27 @@ impl Calls {
         }
         if let Err(error) = kept {
             self.live().remove(call.id);
+            self.0.limits.discount(account);
             return Err(error);
         }
         self.start(&call, setup, commands, Duration::ZERO);
         Ok(call)
+    }
+
+    /// What all calls are counted into.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.means.metrics
+    }
+
+    /// Lets no further call in while those there are suffer.
+    fn hold_back(&self) -> Result<(), CreateError> {
+        let most = self.0.means.settings.maximum_lateness;
+        match self.0.means.metrics.lateness().present() {
+            Some(lateness) if !most.is_zero() && lateness > most => {
+                Err(CreateError::Overloaded { retry_after: RETRY_AFTER })
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Whether a call could be created like this now, but for how many there may be. Nothing comes of it.
@@ -297,10 +361,21 @@ impl Calls {
         if let Some(prior) = options.prior_call {
             self.inherit(account, prior, request).await?;
         }
-        let uses = match &options.agent {
-            None => lasting_tools::resolve(&self.0.storage, account, request).await?,
+        let (uses, places) = match &options.agent {
+            None => (lasting_tools::resolve(&self.0.storage, account, request).await?, ToolPlaces::default()),
             Some(agent) => agent.complete(&self.0.storage, account, request).await?,
         };
+        let setup = self.set_up(account, request, options).await;
+        Ok((setup.map_err(|error| places.named(error))?, uses))
+    }
+
+    /// Works out what the call of a complete request runs with.
+    async fn set_up(
+        &self,
+        account: AccountId,
+        request: &StartCallRequest,
+        options: &CreateOptions,
+    ) -> Result<Setup, CreateError> {
         corpora::check(&self.0.storage, account, request).await?;
         let own_voice = self.0.means.own_voice(&self.0.storage, account, request).await?;
         let mut setup = self.prepare(request, options.greeting_prompt, own_voice)?;
@@ -314,7 +389,7 @@ impl Calls {
                 text: format!("fields of the request that mean nothing here: {fields}"),
             });
         }
-        Ok((setup, uses))
+        Ok(setup)
     }
 
     /// Takes up what a process that is gone left behind: calls that may still be joined go on waiting, the others get their
@@ -441,6 +516,15 @@ impl Calls {
         self.0.means.settings.maximum_live
     }
 
+    /// Takes no new calls from here on, and waits until those there are have come to their own end, but not longer than `deadline`.
+    /// Meanwhile they go on as ever, and may be joined.
+    pub async fn drain(&self, deadline: Duration) {
+        self.0.tasks.close();
+        if tokio::time::timeout(deadline, self.0.tasks.wait()).await.is_err() {
+            warn!(left = self.count(), "calls have gone on for as long as they may, and end now");
+        }
+    }
+
     /// Ends all calls and waits until their records are written, but not longer than `deadline`.
     pub async fn shut_down(&self, deadline: Duration) {
         self.0.tasks.close();
@@ -549,7 +633,7 @@ impl Calls {
         greeting_prompt: bool,
         own_voice: Option<OwnVoice>,
     ) -> Result<Setup, SetupError> {
-        let Means { settings, turn_taking, backends, samples: _, outbound: _ } = &*self.0.means;
+        let Means { settings, turn_taking, backends, .. } = &*self.0.means;
         setup::prepare(request, greeting_prompt, settings, turn_taking, backends, own_voice)
     }
 
@@ -585,6 +669,7 @@ impl Calls {
             let running = async {
                 let ended = AssertUnwindSafe(driver.run()).catch_unwind().await;
                 calls.live().remove(id);
+                calls.0.means.metrics.live(calls.count());
                 ended.map_err(|_| Timestamp::from(jiff::Timestamp::now()))
             };
             // The writers end when the driver is gone and everything of it is written.

@@ -11,11 +11,9 @@ use antiphon_api::realtime::ServerMessage;
 use antiphon_api::rest::calls::StartCallRequest;
 use antiphon_api::{CallId, CallStageId, Timestamp};
 use antiphon_backends::language_model;
-use antiphon_backends::speech_to_text;
 use antiphon_backends::text_to_speech::{self, FailedWhen, FellBack};
 use antiphon_backends::voice_activity::echo::{Echo, EchoGate};
-use antiphon_engine::config::Hearing;
-use antiphon_engine::input::{LegClosed, ModelEvent, Request, Transcription, VoiceEvent};
+use antiphon_engine::input::{LegClosed, ModelEvent, Request, VoiceEvent};
 use antiphon_engine::message::AudioSpan;
 use antiphon_engine::notices;
 use antiphon_engine::output::{AgentState, Effect, EndReason, Event, Notice, Severity, Work};
@@ -28,12 +26,14 @@ use tracing::{debug, info, warn};
 
 use super::clips::TurnClips;
 use super::data_connection::{DataConnection, News};
+use super::dictation::{Dictation, Promise};
 use super::ear::{Ear, Trouble};
 use super::leg::{CallEnd, CarrierEnd, CloseCode, FromClient, LegEvent, ToClient, leg};
 use super::mouth::Mouth;
 use super::record::Recorder;
 use super::recording::{Recording, Recordings};
 use super::setup::{Remark, Setup};
+use super::spans::end_reason;
 use super::stages::{Means, Stages, Staging};
 use super::wire::{Meaning, Wire};
 use super::witness::{self, Witness};
@@ -48,8 +48,11 @@ mod data_connection;
 /// How the driver runs tools.
 mod tools;
 
-/// What the driver tells of models and recognizers.
+/// What the driver tells of models.
 mod models;
+
+/// How the driver has words found.
+mod transcription;
 
 /// How the driver takes a call from stage to stage.
 mod stages;
@@ -125,6 +128,8 @@ pub(super) struct Driver {
     ear: Option<Ear>,
     mouth: Mouth,
     works: Works,
+    /// What follows the user's speech, where there is a recognizer that can.
+    dictation: Option<Box<Dictation>>,
     /// How long the prompt was that the model of this stage last read in advance, in messages.
     read: Option<usize>,
     clips: TurnClips,
@@ -193,6 +198,7 @@ impl Driver {
             ear: None,
             mouth: Mouth::default(),
             works: Works::new(),
+            dictation: None,
             read: None,
             clips: TurnClips::default(),
             recorder,
@@ -225,6 +231,8 @@ impl Driver {
                 let at = self.timestamp(self.now());
                 self.complete_recording().await;
                 self.recorder.ended(at, reason);
+                let lasted = self.joined.map(|joined| self.now().since(joined));
+                self.means.metrics.ended(end_reason(reason), lasted);
                 info!(?reason, "call ended");
                 return reason;
             }
@@ -233,7 +241,11 @@ impl Driver {
                 Wake::Leg(event) => self.leg_event(event),
                 Wake::Data(news) => self.data_news(news),
                 Wake::Work(result) => self.work_result(result),
-                Wake::Engine => self.tell(Input::Timeout),
+                Wake::Engine => {
+                    let deadline = self.deadline.map(|deadline| self.now().since(deadline));
+                    self.means.metrics.lateness().note(deadline.unwrap_or_default());
+                    self.tell(Input::Timeout);
+                }
                 Wake::Ear => self.ear_deadline(),
                 Wake::MediaIdle => {
                     let text = "no audio came for as long as mediaIdleTimeout allows".to_owned();
@@ -321,7 +333,9 @@ impl Driver {
             self.recording = Recording::start(recordings, self.subject.id, now, user, agent);
         }
         self.dial_data_connection(now, self.media);
+        self.take_dictation();
         self.recorder.joined(self.timestamp(now), join.client_version);
+        self.means.metrics.joined();
         info!("client joined");
         self.inputs.push_back(Input::Joined);
         Ok(carrier_end)
@@ -382,6 +396,7 @@ impl Driver {
         if !self.inputs.is_empty() {
             self.follow_up();
         }
+        self.dictate();
     }
 
     fn ear_deadline(&mut self) {
@@ -431,7 +446,8 @@ impl Driver {
             WorkResult::Noted(id, note) => self.model_noted(id, note),
             WorkResult::Tool(id, finished) => self.tool_finished(id, finished),
             WorkResult::Staged(staged) => self.staged(staged.0, staged.1),
-            WorkResult::Transcribed(turn, heard, took) => self.transcribed(turn, heard, took),
+            WorkResult::Transcribed(turn, heard, took) => self.transcribed(turn, heard, took, false),
+            WorkResult::Overheard(session, overheard) => self.overheard(session, overheard),
             WorkResult::TurnJudged(turn, probability) => self.tell(Input::TurnJudged(turn, probability)),
             WorkResult::Audio(id, audio) => {
                 let samples = u32::try_from(audio.len() / 2).unwrap_or(u32::MAX);
@@ -474,6 +490,7 @@ impl Driver {
             self.told = self.now();
             self.witness.told(self.told, Some(&input));
             let speech_starts = matches!(input, Input::SpeechStarted { .. });
+            self.follow_speech(&input);
             self.conversation.handle(self.told, input);
             self.drain();
             if speech_starts && self.state == Some(AgentState::Listening) {
@@ -513,7 +530,12 @@ impl Driver {
                             data.forget(id);
                         }
                     }
-                    Work::Model(_) | Work::Transcription(_) => {}
+                    Work::Transcription(turn) => {
+                        if let Some(dictation) = &mut self.dictation {
+                            dictation.forget(turn);
+                        }
+                    }
+                    Work::Model(_) => {}
                 }
             }
             Effect::ClearPlayback => {
@@ -572,23 +594,6 @@ impl Driver {
         }
     }
 
-    fn transcribe(&mut self, span: AudioSpan) {
-        let samples = self.clip(span);
-        if self.setup.engine.hearing == Hearing::Audio {
-            let most = self.setup.model.capabilities().clips;
-            self.clips.keep(most, span, Arc::clone(&samples));
-        }
-        match &self.means.backends.speech_to_text {
-            Some(recognizer) => {
-                let language = self.setup.engine.language.clone();
-                let request = speech_to_text::Request { samples, language };
-                self.works.start_transcription(span.turn, recognizer, request);
-            }
-            // A model that hears audio does without; there is just no transcript for people.
-            None => self.inputs.push_back(Input::Transcribed(span.turn, Transcription::Words(Arc::from("")))),
-        }
-    }
-
     fn judge_turn(&mut self, span: AudioSpan) {
         if let (Some(judge), Some(ear)) = (&self.means.backends.turn_detector, &self.ear) {
             // How long the voice has been silent is part of how finished it sounds.
@@ -615,6 +620,7 @@ impl Driver {
             Event::Notice(notice) => {
                 debug!(kind = notice.kind, "{}", notice.text);
                 let at = self.timestamp(now);
+                self.count_event(notice.kind, notice.severity);
                 self.recorder.event(at, severity(notice.severity), notice.kind, notice.text.clone(), None);
                 if notice.kind == notices::TOOL_FAILED || notice.kind == notices::TOOL_TIMED_OUT {
                     self.debug_message(&format!("tool result: {}", notice.text));
@@ -623,6 +629,7 @@ impl Driver {
             Event::Ended(reason) => self.ended = Some(reason),
             Event::Thread(event) => {
                 if let Some(told) = threads::told(&event) {
+                    self.count_event(told.kind, told.severity);
                     let (at, severity) = (self.timestamp(now), severity(told.severity));
                     self.recorder.event(at, severity, told.kind, told.text, Some(told.extras));
                 }
@@ -680,6 +687,7 @@ impl Driver {
     fn report_turns(&mut self) {
         for turn in self.witness.finished() {
             witness::trace(&turn);
+            witness::measure(&turn, &self.means.metrics);
             let text = turn.summary();
             self.debug_message(&text);
             self.event_with(Severity::Debug, witness::TURN_LATENCY, text, Some(turn.to_json()));
@@ -694,6 +702,7 @@ impl Driver {
     fn event_with(&mut self, level: Severity, kind: &'static str, text: String, extras: Option<Value>) {
         let at = self.timestamp(self.now());
         debug!(kind, "{text}");
+        self.count_event(kind, level);
         let notice = Notice { severity: level, kind, text };
         let (now, news) = (self.now(), Event::Notice(notice.clone()));
         self.announce(|wire| {
@@ -704,6 +713,10 @@ impl Driver {
             Some(message)
         });
         self.recorder.event(at, severity(level), kind, notice.text, extras);
+    }
+
+    fn count_event(&self, kind: &'static str, level: Severity) {
+        self.means.metrics.event(kind, severity(level).as_str());
     }
 
     /// The end of a call becomes known when its recording can be asked for.

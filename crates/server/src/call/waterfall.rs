@@ -260,6 +260,15 @@ impl fmt::Display for SpeechOver {
     }
 }
 
+/// Whoever found the words of a turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recognition {
+    /// The recognizer's name.
+    pub by: Arc<str>,
+    /// How long its answer took from when it was asked for; one that listened may know the words already.
+    pub took: Duration,
+}
+
 /// A tool that ran in a turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToolRun {
@@ -297,6 +306,8 @@ pub struct Waterfall {
     pub ended_by: Option<EndedBy>,
     /// What the user said or wrote, as far as it is known.
     pub asked: Option<Arc<str>>,
+    /// Who found the words of what was said.
+    pub recognition: Option<Recognition>,
     /// What the agent said and the user heard.
     pub answer: String,
     /// How it ended.
@@ -414,6 +425,9 @@ impl Waterfall {
             "endOfTurnProbability": probability,
             "latencyMs": self.latency().map(ms),
             "marksMs": marks,
+            "recognition": self.recognition.as_ref().map(|recognition| {
+                json!({"by": *recognition.by, "tookMs": ms(recognition.took)})
+            }),
             "outcome": outcome,
             "closed": millis(self.closed),
             "speechOver": speech_over,

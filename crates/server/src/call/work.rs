@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use antiphon_audio::{DtmfKey, Resampler, SampleRate, write_pcm};
 use antiphon_backends::language_model::{self, Failure, LanguageModel, Note, RunEvent};
-use antiphon_backends::speech_to_text::{self, Heard, SpeechToText};
+use antiphon_backends::speech_to_text::{self, Heard, Listener, Overheard, SpeechToText};
 use antiphon_backends::text_to_speech::{self, FellBack, SpeechEvent, TextToSpeech};
 use antiphon_backends::turn_detection::Judge;
 use antiphon_engine::Input;
@@ -23,6 +23,7 @@ use futures::{FutureExt as _, StreamExt as _};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, error};
 
 use super::stages::Prepared;
@@ -41,6 +42,8 @@ pub(super) enum WorkResult {
     Noted(GenerationId, Note),
     /// Words, and how long the recognizer took.
     Transcribed(TurnId, Heard, Duration),
+    /// A session with a recognizer told something.
+    Overheard(u32, Overheard),
     Tool(InvocationId, Finished),
     /// What came of the stages that were asked for.
     Staged(Box<(Input, Vec<Prepared>)>),
@@ -204,11 +207,13 @@ impl Works {
         });
     }
 
+    /// Has a whole turn transcribed; `instead` says why another one did not.
     pub(super) fn start_transcription(
         &mut self,
         id: TurnId,
         recognizer: &Arc<dyn SpeechToText>,
         request: speech_to_text::Request,
+        instead: Option<Arc<str>>,
     ) {
         let sender = self.sender.clone();
         let recognizer = Arc::clone(recognizer);
@@ -218,9 +223,31 @@ impl Works {
             WorkResult::Transcribed(id, heard, began.elapsed())
         };
         self.start(Work::Transcription(id), failed, async move {
-            let heard = recognizer.transcribe(request).await;
+            let mut heard = recognizer.transcribe(request).await;
+            heard.instead = heard.instead.or(instead);
             let _ = sender.send(WorkResult::Transcribed(id, heard, began.elapsed())).await;
         });
+    }
+
+    /// Passes on what a session with a recognizer tells. It ends by itself when nobody speaks to it any more, and may say goodbye
+    /// when the call is over already.
+    pub(super) fn start_listening(&self, session: u32, listener: Listener, tasks: &TaskTracker) {
+        let sender = self.sender.clone();
+        let task = async move {
+            let Listener { mut told, .. } = listener;
+            let passing_on = async {
+                while let Some(overheard) = told.next().await {
+                    // Told to nobody once the call is over.
+                    let _ = sender.send(WorkResult::Overheard(session, overheard)).await;
+                }
+            };
+            if AssertUnwindSafe(passing_on).catch_unwind().await.is_err() {
+                error!(session, "a recognizer panicked; this is a bug in it");
+                let failed = Overheard::Failed(Arc::from("the recognizer panicked"));
+                let _ = sender.send(WorkResult::Overheard(session, failed)).await;
+            }
+        };
+        tasks.spawn(task.in_current_span());
     }
 
     pub(super) fn start_tool(

@@ -27,7 +27,8 @@ pub struct Server {
     pub strict_fields: bool,
     /// Whether browsers may send `X-API-Key` from other origins, beside `X-Unsafe-API-Key` (protocol.md A-66). Default false.
     pub cors_api_key: bool,
-    /// How long calls may go on after the server was told to stop. Default 30 s.
+    /// How long calls may go on after the server was told to stop, and may be joined; those that are left then end
+    /// (`system_error`). Default 30 s.
     #[serde(with = "period")]
     pub drain_deadline: Duration,
 }

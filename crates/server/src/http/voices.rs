@@ -22,6 +22,7 @@ use super::auth::Account;
 use super::error::ApiError;
 use super::{Http, merge};
 use crate::call::voices::{self, PublicVoice};
+use crate::languages;
 use crate::storage::{MostVoices, StoredVoice, VoiceKeeping, VoiceSource};
 
 /// How many voices an account may have: a list of them is looked at as a whole, and recordings take their place on the disk.
@@ -172,7 +173,7 @@ fn own_resource(http: &Http, voice: &StoredVoice) -> Voice {
         name: voice.name.clone(),
         description: voice.description.clone(),
         primary_language: voice.language.clone(),
-        language_label: None,
+        language_label: voice.language.as_deref().and_then(languages::label),
         preview_url: preview_url(http, voice.id),
         ownership: Ownership::Private,
         billing_style,

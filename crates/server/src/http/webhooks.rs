@@ -10,13 +10,13 @@ pub(super) mod replace;
 pub(super) mod update;
 
 use antiphon_api::rest::webhooks::{Webhook, WebhookEvent, WebhookRequest, WebhookStatus};
-use antiphon_api::{Secret, Timestamp, WebhookId};
+use antiphon_api::{Timestamp, WebhookId};
 use axum::http::StatusCode;
-use uuid::Uuid;
 
 use super::Http;
 use super::auth::Account;
-use super::error::ApiError;
+use super::error::{ApiError, internal};
+use crate::signature::new_secret;
 use crate::storage::{EventNumber, StoredWebhook};
 
 /// How often a change is tried that another one keeps getting ahead of.
@@ -54,17 +54,12 @@ async fn changed(
         secrets: match secrets {
             None if !known.secrets.is_empty() => known.secrets,
             Some(secrets) if !secrets.is_empty() => secrets,
-            None | Some(_) => vec![new_secret()],
+            None | Some(_) => vec![new_secret().map_err(|_| internal())?],
         },
         events: events.into_iter().map(WebhookEvent::from).collect(),
         naive_timestamps: naive_timestamps.unwrap_or(false),
         ..known
     })
-}
-
-/// A secret that nobody can guess: 64 hexadecimal digits.
-fn new_secret() -> Secret {
-    Secret::new(format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()))
 }
 
 /// A webhook as its owner sees it, secrets included: a receiver cannot check signatures without them.

@@ -1,8 +1,8 @@
 //! What is left to do when calls have ended: sum them up, let receivers know, and delete those that asked for that.
 //!
 //! What there is to do is in the store; a process that goes on where another one was cut off does it again from there. Receivers wait
-//! for a summary, but not for long; one that comes later is kept all the same. Summaries are written a few at a time, beside calls and
-//! never before them.
+//! for a summary, but not for long; one that comes later is kept all the same. One that fails is tried again a few times. Summaries are
+//! written a few at a time, beside calls and never before them.
 
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
@@ -30,6 +30,13 @@ const PAGE: u32 = 64;
 const LONGEST_NAP: Duration = Duration::from_secs(60);
 /// How long to wait for what could not be done.
 const RETRY: Duration = Duration::from_secs(1);
+/// When a summary that failed is tried again, counted from the failure; then it is given up.
+const AGAIN: [Duration; 4] = [
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    Duration::from_secs(2 * 60),
+    Duration::from_secs(10 * 60),
+];
 /// The event of a call that could not be summed up.
 const SUMMARY_FAILED: &str = "summary.failed";
 
@@ -55,8 +62,8 @@ struct Writing {
 /// What is known of what is left to do.
 #[derive(Default)]
 struct Left {
-    /// When receivers have waited long enough for the first summary that is not there.
-    patience: Option<Timestamp>,
+    /// When to look again: receivers have waited long enough for a summary, or one that failed is to be tried again.
+    next: Option<Timestamp>,
     /// Whether something could not be done that can be later.
     undone: bool,
 }
@@ -103,8 +110,8 @@ impl Endings {
     }
 
     fn nap(&self, left: &Left) -> Duration {
-        let patience = left.patience.map(|moment| until(moment, (self.clock)()));
-        let nap = patience.map_or(LONGEST_NAP, |patience| patience.min(LONGEST_NAP));
+        let next = left.next.map(|moment| until(moment, (self.clock)()));
+        let nap = next.map_or(LONGEST_NAP, |next| next.min(LONGEST_NAP));
         if left.undone { nap.min(RETRY) } else { nap }
     }
 
@@ -115,10 +122,8 @@ impl Endings {
         let mut left = Left::default();
         loop {
             let limit = PAGE.saturating_add(u32::try_from(writing.calls.len()).unwrap_or(0));
-            let endings = self.storage.endings.endings(limit).await?;
+            let endings = self.storage.endings.endings(now, limit).await?;
             let full_page = endings.len() >= limit as usize;
-            let held = endings.iter().find(|ending| ending.held);
-            left.patience = held.map(|ending| later(ending.ended, self.settings.wait));
             writing.waiting.retain(|call| endings.iter().any(|ending| ending.call == *call));
             let mut finished = false;
             for ending in endings {
@@ -128,6 +133,9 @@ impl Endings {
                 break;
             }
         }
+        let times = self.storage.endings.ending_times(now).await?;
+        let patience = times.held.map(|ended| later(ended, self.settings.wait));
+        left.next = patience.into_iter().chain(times.attempt).min();
         for (account, call) in self.storage.endings.deletable(PAGE).await? {
             left.undone |= !self.delete(account, call).await?;
         }
@@ -150,47 +158,65 @@ impl Endings {
         if room {
             writing.waiting.remove(&call);
             writing.calls.insert(call);
-            writing.tasks.spawn(self.clone().sum_up(stored));
+            writing.tasks.spawn(self.clone().sum_up(stored, ending.attempts));
         } else {
             writing.waiting.insert(call);
         }
         Ok(false)
     }
 
-    /// Sums a call up, whatever comes of it.
-    async fn sum_up(self, call: StoredCall) -> CallId {
+    /// Sums a call up, whatever comes of it, after so many attempts that failed.
+    async fn sum_up(self, call: StoredCall, failed: u32) -> CallId {
         let id = call.id;
         let work = AssertUnwindSafe(self.summarizer.summarize(&call)).catch_unwind();
-        let (summary, failure) = match timeout(self.settings.timeout, work).await {
-            Ok(Ok(Ok(summary))) => (summary, None),
+        let why = match timeout(self.settings.timeout, work).await {
+            Ok(Ok(Ok(summary))) => {
+                self.finish(id, summary.as_ref()).await;
+                return id;
+            }
             // The store is away: the ending stays, and is looked after again.
             Ok(Ok(Err(SummaryError::Storage(error)))) => {
                 error!(call = %id, %error, "a call cannot be summed up; trying again");
                 sleep(RETRY).await;
                 return id;
             }
-            Ok(Ok(Err(error))) => (None, Some(error.to_string())),
+            Ok(Ok(Err(error))) => error.to_string(),
             Ok(Err(_)) => {
                 error!(call = %id, "summing a call up failed: this is a bug of the server");
-                (None, Some("the server failed".to_owned()))
+                "the server failed".to_owned()
             }
-            Err(_) => (None, Some(format!("there was none within {:?}", self.settings.timeout))),
+            Err(_) => format!("there was none within {:?}", self.settings.timeout),
         };
-        if let Some(why) = failure {
-            warn!(call = %id, why, "a call could not be summed up");
-            let event = StoredEvent {
-                stage: None,
-                at: (self.clock)(),
-                severity: Severity::Warning,
-                kind: SUMMARY_FAILED.to_owned(),
-                text: format!("the call could not be summed up: {why}"),
-                extras: None,
-            };
-            // The call may be deleted by now: the log has it.
-            let _ = self.storage.calls.append_events(id, &[event]).await;
+        match AGAIN.get(failed as usize) {
+            Some(wait) => {
+                warn!(call = %id, why, ?wait, "a call could not be summed up; trying again");
+                self.postpone(id, failed + 1, *wait).await;
+            }
+            None => {
+                warn!(call = %id, why, "a call could not be summed up");
+                let event = StoredEvent {
+                    stage: None,
+                    at: (self.clock)(),
+                    severity: Severity::Warning,
+                    kind: SUMMARY_FAILED.to_owned(),
+                    text: format!("the call could not be summed up in {} attempts: {why}", failed + 1),
+                    extras: None,
+                };
+                // The call may be deleted by now: the log has it.
+                let _ = self.storage.calls.append_events(id, &[event]).await;
+                self.finish(id, None).await;
+            }
         }
-        self.finish(id, summary.as_ref()).await;
         id
+    }
+
+    /// Notes until it is noted: nothing is tried without end.
+    async fn postpone(&self, call: CallId, failed: u32, wait: Duration) {
+        let due = later((self.clock)(), wait);
+        while let Err(error) = self.storage.endings.postpone_ending(call, failed, due).await {
+            error!(%call, %error, "a summary's failure cannot be noted; trying on");
+            sleep(RETRY).await;
+        }
     }
 
     /// Keeps until it is kept: a summary is not asked for twice.

@@ -217,7 +217,10 @@ impl<'s> World<'s> {
             Effect::Transcribe(span) => {
                 let words = Transcription::Words(self.sounds.transcript(span).into());
                 let delay = self.jitter.vary(self.scenario.transcript_delay);
-                self.plan(self.now + delay, Due::Input(Input::Transcribed(span.turn, words)));
+                self.plan(
+                    self.now + delay,
+                    Due::Input(Input::Transcribed { turn: span.turn, words, by: None }),
+                );
             }
         }
     }
@@ -521,7 +524,7 @@ fn is_of(due: &Due, work: Work) -> bool {
     match (due, work) {
         (Due::Input(Input::Model(id, _)), Work::Model(cancelled)) => *id == cancelled,
         (Due::Input(Input::Voice(id, _)), Work::Speech(cancelled)) => *id == cancelled,
-        (Due::Input(Input::Transcribed(id, _)), Work::Transcription(cancelled)) => *id == cancelled,
+        (Due::Input(Input::Transcribed { turn, .. }), Work::Transcription(cancelled)) => *turn == cancelled,
         _ => false,
     }
 }

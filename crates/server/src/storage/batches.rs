@@ -148,14 +148,20 @@ pub trait BatchStore: Send + Sync {
 
     /// Tells whenever there may be something to do earlier than was known.
     fn schedule(&self) -> watch::Receiver<()>;
-    /// Batches for which there is something to do by now, those first that have waited longest. At most `limit`.
-    fn due_batches(&self, now: Timestamp, limit: u32) -> Pending<'_, Vec<StoredBatch>>;
+    /// Batches for which there is something to do by now, those first that have waited longest; none of the accounts `but`. At most
+    /// `limit`.
+    fn due_batches<'a>(
+        &'a self,
+        now: Timestamp,
+        but: &'a [AccountId],
+        limit: u32,
+    ) -> Pending<'a, Vec<StoredBatch>>;
     /// When there is something to do next, for any batch for which there is nothing now.
     fn next_due(&self, now: Timestamp) -> Pending<'_, Option<Timestamp>>;
     /// The first call of a batch whose turn has not come.
     fn next_scheduled_call(&self, batch: BatchId) -> Pending<'_, Option<StoredScheduledCall>>;
-    /// Calls of all batches that are created and of which nobody was told yet, with their batches. At most `limit`.
-    fn untold_calls(&self, limit: u32) -> Pending<'_, Vec<(ScheduledPlace, CallId)>>;
+    /// Calls of a batch, or of all, that are created and of which nobody was told yet, with their places. At most `limit`.
+    fn untold_calls(&self, batch: Option<BatchId>, limit: u32) -> Pending<'_, Vec<(ScheduledPlace, CallId)>>;
     /// Notes what a call came to that was not settled before. A batch of which nothing is left has ended then.
     fn settle_call<'a>(
         &'a self,

@@ -25,6 +25,17 @@ pub struct Ending {
     pub ended: Timestamp,
     /// Whether receivers wait for its summary.
     pub held: bool,
+    /// How often summing it up has failed.
+    pub attempts: u32,
+}
+
+/// When something is to be done about endings that nothing is done about now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EndingTimes {
+    /// When the first of the calls ended whose summaries receivers wait for.
+    pub held: Option<Timestamp>,
+    /// When the first of those that failed is to be tried again.
+    pub attempt: Option<Timestamp>,
 }
 
 /// How far an ending is.
@@ -54,8 +65,12 @@ impl Phase {
 
 /// Where endings are kept.
 pub trait EndingStore: Send + Sync {
-    /// The endings that are not summed up, those that receivers wait for first, oldest first, at most `limit`.
-    fn endings(&self, limit: u32) -> Pending<'_, Vec<Ending>>;
+    /// The endings that are not summed up and can be now, those that receivers wait for first, oldest first, at most `limit`.
+    fn endings(&self, now: Timestamp, limit: u32) -> Pending<'_, Vec<Ending>>;
+    /// When to look again.
+    fn ending_times(&self, now: Timestamp) -> Pending<'_, EndingTimes>;
+    /// Notes how often summing a call up has failed, and when to try again. Without effect if the ending is finished.
+    fn postpone_ending(&self, call: CallId, attempts: u32, due: Timestamp) -> Pending<'_, ()>;
     /// Lets receivers know of calls that ended by then, summed up or not, at most `limit` calls. How many they were.
     fn release_endings(&self, ended_by: Timestamp, now: Timestamp, limit: u32) -> Pending<'_, u32>;
     /// Keeps a call's summary, if there is one, and lets receivers know of the call's end. Without effect if that is done.

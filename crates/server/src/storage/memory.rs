@@ -28,7 +28,6 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
 use tokio::sync::watch;
 
-use super::endings::Phase;
 use super::{
     AccountId, Admission, CallStore, Database, Deletion, Direction, EventNumber, MessageChoice, MessagePlace,
     Pending, Provider, ProviderSettings, ScheduledPlace, Severity, Slice, StorageError, StoredAccount,
@@ -190,7 +189,7 @@ impl CallStore for Memory {
             let Some(kept) = live else { return Ok(false) };
             kept.call.ended = Some((at, reason));
             let auto_delete = kept.call.is_deleted_after_billing();
-            contents.outbox.endings.insert(id, KeptEnding { ended: at, phase: Phase::Held, auto_delete });
+            contents.outbox.endings.insert(id, KeptEnding::new(at, auto_delete));
             for event in EventNumber::AT_THE_END {
                 contents.tell(id, event, at);
             }

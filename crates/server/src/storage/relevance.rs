@@ -6,6 +6,8 @@
 //! `f / (f + 1.2 * (0.25 + 0.75 * length / average))`, where it has the word `f` times. The sum of its shares over the sum of the weights
 //! is its score: from 0, no word in common, towards 1, every word again and again. With vectors, the score is 0.7 times the cosine
 //! (0 if negative) and 0.3 times that.
+//!
+//! In a large corpus, passages are found by the rarer words of a query; its common ones count where these are found.
 
 use rust_stemmers::{Algorithm, Stemmer};
 use unicode_normalization::UnicodeNormalization as _;
@@ -22,9 +24,12 @@ const B: f64 = 0.75;
 /// Of corpora with this many passages or more, words that more than half of them have are not looked for if there are others: they
 /// tell next to nothing and cost most.
 const LARGE: u64 = 1_000;
+/// Passages are found by the rarest words of a query, as long as no more than this have them all counted together; by the rarest one
+/// in any case.
+const FINDING: u64 = 5_000;
 /// What meaning counts beside words.
 const MEANING: f64 = 0.7;
-/// How many of the best by words are looked at where meaning counts, too.
+/// How many of the best by their rarer words are looked at where common ones, or the meaning, count too.
 pub(crate) const CANDIDATES: u32 = 200;
 
 /// The words of a text as they are compared: without case and accents, and by their stems, as if they were English.
@@ -78,6 +83,18 @@ pub(super) fn weighed<'w>(total: u64, counted: &[(&'w str, u64)]) -> Vec<Weighed
     let sum: f64 = counted.iter().map(|(_, passages)| weight(*passages)).sum();
     let found = counted.into_iter().filter(|(_, passages)| *passages > 0);
     found.map(|(word, passages)| Weighed { word, passages, weight: weight(passages) / sum }).collect()
+}
+
+/// The words that find passages, rarest first, and those that count only in what is found.
+pub(super) fn finding<'a, 'w>(weighed: &'a mut [Weighed<'w>]) -> (&'a [Weighed<'w>], &'a [Weighed<'w>]) {
+    weighed.sort_by_key(|word| word.passages);
+    let mut all = 0;
+    let finding = weighed.iter().enumerate().take_while(|(at, word)| {
+        all += word.passages;
+        *at == 0 || all <= FINDING
+    });
+    let finding = finding.count();
+    weighed.split_at(finding)
 }
 
 /// The share of a word's weight that a passage gets which has it `times` times.
@@ -173,6 +190,20 @@ mod tests {
         assert_eq!(names(10_000, &[("the", 9_000), ("refund", 80)]), ["refund"]);
         assert_eq!(names(10_000, &[("the", 9_000), ("unknown", 0)]), ["the"]);
         assert_eq!(names(100, &[("the", 90), ("refund", 8)]), ["the", "refund"]);
+    }
+
+    #[test]
+    fn common_words_of_large_corpora_find_nothing_by_themselves() {
+        let split = |counted: &[(&'static str, u64)]| {
+            let mut weighed = weighed(10_000, counted);
+            let (finding, weighing) = finding(&mut weighed);
+            [finding, weighing].map(|words| words.iter().map(|w| w.word).collect::<Vec<_>>())
+        };
+        let counted = [("hotel", 4_500), ("refund", 80), ("room", 3_000), ("policy", 900)];
+        assert_eq!(split(&counted), [vec!["refund", "policy", "room"], vec!["hotel"]]);
+        assert_eq!(split(&[("hotel", 4_900), ("room", 4_800)]), [vec!["room"], vec!["hotel"]]);
+        assert_eq!(split(&[("hotel", 9_000)]), [vec!["hotel"], vec![]]);
+        assert_eq!(split(&[]), [Vec::<&str>::new(), Vec::new()]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod corpora;
 mod deliveries;
 mod endings;
 mod messages;
+mod owned;
 mod passages;
 mod stages;
 mod telephony;
@@ -112,6 +113,13 @@ fn migrations() -> Migrator {
         one(17, "batches", include_str!("../../migrations/sqlite/0017_batches.sql")),
         one(18, "telephony", include_str!("../../migrations/sqlite/0018_telephony.sql")),
         one(19, "voices", include_str!("../../migrations/sqlite/0019_voices.sql")),
+        one(20, "call heads", include_str!("../../migrations/sqlite/0020_call_heads.sql")),
+        one(
+            21,
+            "documents in parts",
+            include_str!("../../migrations/sqlite/0021_corpus_documents_in_parts.sql"),
+        ),
+        one(22, "summary attempts", include_str!("../../migrations/sqlite/0022_summary_attempts.sql")),
     ])
 }
 

@@ -5,12 +5,15 @@
 #![expect(clippy::unwrap_used, reason = "a failed expectation fails the test")]
 
 mod bad_input;
+mod batches;
 mod built_ins;
 mod caller;
+mod capabilities;
 mod conversation;
 mod corpora;
 mod data_connection;
 mod document;
+mod draining;
 #[path = "../outbound/endpoint.rs"]
 mod endpoint;
 mod ends;

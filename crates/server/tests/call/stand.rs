@@ -1,8 +1,10 @@
 //! A server of a test's own with scripted backends, and a plain HTTP client for it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use antiphon_backends::language_model::LanguageModel;
 use antiphon_backends::language_model::scripted::Scripted;
@@ -18,6 +20,7 @@ use antiphon_server::config::{Config, ConfiguredKey, Secret};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 use crate::caller::Caller;
 use crate::journals;
@@ -47,7 +50,8 @@ default:
 "#;
 
 pub(crate) struct Stand {
-    running: Running,
+    running: Option<Running>,
+    address: SocketAddr,
     pub(crate) directory: PathBuf,
     client: reqwest::Client,
 }
@@ -72,33 +76,30 @@ impl Stand {
         directory: PathBuf,
         change: impl FnOnce(&mut Config),
     ) -> Self {
-        std::fs::create_dir_all(&directory).unwrap();
-        let mut config = Config::default();
-        config.server.listen.set_port(0);
-        // Tests ask again and again until something has happened.
-        config.limits.requests_per_second = 0;
-        config.limits.requests_per_second_per_key = 0;
-        config.storage.path = directory.join("antiphon.db");
-        config.auth.api_keys = vec![ConfiguredKey {
-            name: "test".to_owned(),
-            account: None,
-            key: Some(Secret::new(KEY)),
-            key_file: None,
-            sha256: None,
-        }];
+        let mut config = config(&directory);
         change(&mut config);
+        Self::of(config, backends, directory).await
+    }
+
+    /// A server that is configured so.
+    pub(crate) async fn of(config: Config, backends: Backends, directory: PathBuf) -> Self {
         let running = App::start_with(config, backends).await.unwrap();
-        Self { running, directory, client: client() }
+        Self { address: running.local_addr(), running: Some(running), directory, client: client() }
     }
 
     /// Stops the server; what it has stored stays. Every journal that it leaves is replayed.
-    pub(crate) async fn stop(self) -> PathBuf {
-        self.running.stop().await;
+    pub(crate) async fn stop(mut self) -> PathBuf {
+        self.begin_to_stop().await.unwrap();
         let files = std::fs::read_dir(self.directory.join("journals"));
         for file in files.into_iter().flatten() {
             journals::assert_replays(&antiphon_server::call::journal::read(&file.unwrap().path()).unwrap());
         }
         self.directory
+    }
+
+    /// Tells the server to stop. It goes on serving until it has.
+    pub(crate) fn begin_to_stop(&mut self) -> JoinHandle<()> {
+        tokio::spawn(self.running.take().unwrap().stop())
     }
 
     pub(crate) async fn request(
@@ -107,7 +108,7 @@ impl Stand {
         path: &str,
         body: Option<Value>,
     ) -> (StatusCode, Value) {
-        let url = format!("http://{}{path}", self.running.local_addr());
+        let url = format!("http://{}{path}", self.address);
         let mut request = self.client.request(method, url).header("X-API-Key", KEY);
         if let Some(body) = body {
             request = request.json(&body);
@@ -120,7 +121,7 @@ impl Stand {
 
     /// What is no JSON: status, headers and bytes. `range` is the header of that name.
     pub(crate) async fn fetch(&self, path: &str, range: Option<&str>) -> (StatusCode, HeaderMap, Vec<u8>) {
-        let url = format!("http://{}{path}", self.running.local_addr());
+        let url = format!("http://{}{path}", self.address);
         let mut request = self.client.get(url).header("X-API-Key", KEY);
         if let Some(range) = range {
             request = request.header("Range", range);
@@ -128,6 +129,14 @@ impl Stand {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         (status, headers, response.bytes().await.unwrap().to_vec())
+    }
+
+    /// What a request to create something is answered: status, headers and body.
+    pub(crate) async fn refusal(&self, path: &str) -> (StatusCode, HeaderMap, Value) {
+        let request = self.client.post(format!("http://{}{path}", self.address)).header("X-API-Key", KEY);
+        let response = request.json(&json!({})).send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        (status, headers, response.json().await.unwrap())
     }
 
     /// Sends a file to the URL of an upload; gives the status.
@@ -190,6 +199,27 @@ impl Stand {
         };
         page["results"].as_array().unwrap().iter().map(line).collect()
     }
+}
+
+/// The configuration of a server that keeps everything in this directory.
+pub(crate) fn config(directory: &Path) -> Config {
+    std::fs::create_dir_all(directory).unwrap();
+    let mut config = Config::default();
+    config.server.listen.set_port(0);
+    // Most tests leave calls behind that nobody waits for.
+    config.server.drain_deadline = Duration::ZERO;
+    // Tests ask again and again until something has happened.
+    config.limits.requests_per_second = 0;
+    config.limits.requests_per_second_per_key = 0;
+    config.storage.path = directory.join("antiphon.db");
+    config.auth.api_keys = vec![ConfiguredKey {
+        name: "test".to_owned(),
+        account: None,
+        key: Some(Secret::new(KEY)),
+        key_file: None,
+        sha256: None,
+    }];
+    config
 }
 
 /// Scripted backends and a real detector.

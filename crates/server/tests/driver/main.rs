@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed expectation fails the test")]
 
 mod client;
+mod dictation;
 mod failures;
 mod footprint;
 mod interruption;

@@ -16,7 +16,7 @@ use antiphon_backends::voice_activity::scripted::Loudness;
 use antiphon_engine::input::Transcription;
 use antiphon_engine::output::EndReason;
 use antiphon_server::call::journal::replay::{Replayed, replay};
-use antiphon_server::call::journal::{self, Journals, UserText};
+use antiphon_server::call::journal::{self, Journal, Journals, UserText};
 use antiphon_server::call::live::Files;
 use antiphon_server::call::{Calls, CreateOptions, Join};
 use antiphon_server::config;
@@ -132,16 +132,21 @@ impl Stand {
 
     /// Fails if the engine does not say again what it said in the call.
     async fn assert_replays(&self, call: CallId) {
-        let Some(journals) = &self.journals else { return };
-        let path = journals.path(call);
-        let journal = loop {
+        if self.journals.is_some() {
+            assert_eq!(replay(&self.journal(call).await), Replayed::Same);
+        }
+    }
+
+    /// What a call has left, once all of it is written.
+    pub(crate) async fn journal(&self, call: CallId) -> Journal {
+        let path = self.journals.as_ref().unwrap().path(call);
+        loop {
             match journal::read(&path) {
-                Ok(journal) if journal.is_complete() => break journal,
+                Ok(journal) if journal.is_complete() => return journal,
                 // The desk writes in real time; the clock of the call stands meanwhile.
                 Ok(_) | Err(_) => tokio::task::yield_now().await,
             }
-        };
-        assert_eq!(replay(&journal), Replayed::Same);
+        }
     }
 
     /// What was said in a call.

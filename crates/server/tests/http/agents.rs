@@ -1,4 +1,8 @@
-//! Agents: defining them, changing them, and calls from their templates (protocol.md 7.2, 2.2).
+//! Agents: defining them, changing them, and listing them and their calls (protocol.md 7.2). What calls are made of their templates is
+//! said below.
+
+mod overrides;
+mod templates;
 
 use serde_json::{Value, json};
 
@@ -24,6 +28,137 @@ async fn refused(server: &Server, agent: &str, body: Value) -> String {
 
 fn client_tool(name: &str, description: &str) -> Value {
     json!({"temporaryTool": {"modelToolName": name, "description": description, "client": {}}})
+}
+
+/// The request that a call was created from, as the database has it.
+async fn kept(server: &Server, call: &Value) -> Value {
+    let (storage, _) = server.storage().await;
+    let kept = storage.calls.find(call["callId"].as_str().unwrap().parse().unwrap()).await.unwrap().unwrap();
+    storage.close().await;
+    serde_json::to_value(&kept.request).unwrap()
+}
+
+#[tokio::test]
+async fn a_change_is_merged_and_what_excludes_each_other_takes_each_others_place() {
+    let server = Server::start().await;
+    let before = json!({
+        "systemPrompt": "Hi", "voice": "Mark", "medium": {"serverWebSocket": {"inputSampleRate": 8000}},
+        "vadSettings": {"turnEndpointDelay": "0.5s", "minimumTurnDuration": "0.1s"},
+        "inactivityMessages": [{"duration": "5s", "message": "One"}, {"duration": "5s", "message": "Two"}],
+        "firstSpeakerSettings": {"agent": {"text": "Hello", "uninterruptible": true}},
+        "selectedTools": [client_tool("a", "A"), {"toolName": "hangUp"}],
+    });
+    for (patch, field, after) in [
+        // Objects are merged, however deep they lie.
+        (
+            json!({"vadSettings": {"turnEndpointDelay": "1s"}}),
+            "vadSettings",
+            json!({"turnEndpointDelay": "1s", "minimumTurnDuration": "0.1s"}),
+        ),
+        (
+            json!({"vad_settings": {"turn_endpoint_delay": null}}),
+            "vadSettings",
+            json!({"minimumTurnDuration": "0.1s"}),
+        ),
+        (
+            json!({"medium": {"serverWebSocket": {"outputSampleRate": 16000}}}),
+            "medium",
+            json!({"serverWebSocket": {"inputSampleRate": 8000, "outputSampleRate": 16000}}),
+        ),
+        (
+            json!({"firstSpeakerSettings": {"agent": {"text": "Hey"}}}),
+            "firstSpeakerSettings",
+            json!({"agent": {"text": "Hey", "uninterruptible": true}}),
+        ),
+        // Lists and plain values are exchanged.
+        (
+            json!({"inactivityMessages": [{"duration": "9s", "message": "Three"}]}),
+            "inactivityMessages",
+            json!([{"duration": "9s", "message": "Three"}]),
+        ),
+        (json!({"selectedTools": []}), "selectedTools", json!([])),
+        (json!({"systemPrompt": ""}), "systemPrompt", json!("")),
+        // Null clears.
+        (json!({"systemPrompt": null}), "systemPrompt", Value::Null),
+        (json!({"medium": null}), "medium", Value::Null),
+        (json!({"inactivityMessages": null}), "inactivityMessages", Value::Null),
+        // Of what there can be only one, the new one is.
+        (json!({"medium": {"webRtc": {}}}), "medium", json!({"webRtc": {}})),
+        (json!({"firstSpeakerSettings": {"user": {}}}), "firstSpeakerSettings", json!({"user": {}})),
+        (json!({"externalVoice": {"lmnt": {"voiceId": "lily"}}}), "voice", Value::Null),
+    ] {
+        let path = format!("/api/agents/{}", agent(&server, before.clone()).await);
+        let changed = server.patch(&path, json!({"callTemplate": patch})).await;
+        assert_eq!(changed.status, 200, "{patch}: {}", changed.text);
+        let template = &changed.json()["callTemplate"];
+        assert_eq!(template[field], after, "{patch}");
+        for (other, value) in before.as_object().unwrap() {
+            let is_asked = |key: &String| key == other || key.starts_with("external") || key.contains('_');
+            if other != field && !patch.as_object().unwrap().keys().any(is_asked) {
+                assert_eq!(&template[other], value, "{patch} leaves {other}");
+            }
+        }
+        assert_eq!(server.get(&path).await.json()["callTemplate"], *template);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn every_change_publishes_a_revision_and_only_new_calls_have_it() {
+    let server = Server::start().await;
+    let agent = agent(&server, json!({"systemPrompt": "One"})).await;
+    let path = format!("/api/agents/{agent}");
+    let mut revisions = vec![server.get(&path).await.json()["publishedRevisionId"].clone()];
+    let first = call(&server, &agent, json!({})).await;
+    for prompt in ["Two", "Three"] {
+        let patch = json!({"name": prompt, "callTemplate": {"systemPrompt": prompt}});
+        let changed = server.patch(&path, patch).await.json();
+        assert!(!revisions.contains(&changed["publishedRevisionId"]), "{changed}");
+        assert_eq!(changed["statistics"]["calls"], revisions.len() as u64);
+        assert_eq!(changed["callTemplate"]["created"], changed["created"]);
+        assert_eq!(server.get(&path).await.json(), changed);
+        revisions.push(changed["publishedRevisionId"].clone());
+        let call = call(&server, &agent, json!({})).await;
+        assert_eq!((&call["systemPrompt"], &call["agent"]["name"]), (&json!(prompt), &json!(prompt)));
+    }
+    let kept = server.get(&format!("/api/calls/{}", first["callId"].as_str().unwrap())).await.json();
+    assert_eq!((&kept["systemPrompt"], &kept["agent"]["name"]), (&json!("One"), &json!("Support")));
+
+    // What cannot be publishes nothing.
+    let refused = server.patch(&path, json!({"callTemplate": {"systemPrompt": "{{"}})).await;
+    assert!(refused.detail(400).starts_with("callTemplate.systemPrompt: "), "{}", refused.text);
+    assert_eq!(server.get(&path).await.json()["publishedRevisionId"], revisions[2]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_belongs_to_one_call_means_nothing_in_a_template() {
+    let fields = json!({
+        "initialState": {"a": 1}, "initialMessages": [{"role": "MESSAGE_ROLE_USER", "text": "Hi"}],
+        "metadata": {"a": "b"}, "callbacks": {"ended": {"url": "https://example.com/"}},
+        "firstSpeaker": "FIRST_SPEAKER_USER", "transcriptOptional": false, "colour": "red",
+    });
+    let server = Server::start().await;
+    let agent = agent(&server, fields.clone()).await;
+    let template = server.get(&format!("/api/agents/{agent}")).await.json()["callTemplate"].clone();
+    let left: Vec<&String> =
+        template.as_object().unwrap().keys().filter(|key| fields.get(key).is_some()).collect();
+    assert_eq!(left, Vec::<&String>::new());
+    let call = call(&server, &agent, json!({})).await;
+    assert_eq!((&call["initialState"], &call["metadata"]), (&json!({}), &json!({})));
+    assert_eq!(call["firstSpeaker"], "FIRST_SPEAKER_AGENT");
+    server.stop().await;
+
+    let strict = Server::start_with(|config| config.server.strict_fields = true).await;
+    for (field, value) in fields.as_object().unwrap() {
+        let refused = strict.post("/api/agents", json!({"callTemplate": {field: value}}).to_string()).await;
+        assert_eq!(refused.detail(400), format!("callTemplate.{field}: does not exist; leave it out"));
+    }
+    let made = strict.post("/api/agents", json!({"callTemplate": {"name": "x"}}).to_string()).await.json();
+    let path = format!("/api/agents/{}", made["agentId"].as_str().unwrap());
+    let refused = strict.patch(&path, json!({"callTemplate": {"colour": "red"}})).await;
+    assert_eq!(refused.detail(400), "callTemplate.colour: does not exist; leave it out");
+    strict.stop().await;
 }
 
 #[tokio::test]
@@ -182,177 +317,6 @@ async fn secrets_of_a_template_never_come_back_and_survive_being_sent_back_hidde
     storage.close().await;
     let call = call(&server, &agent, json!({})).await;
     assert!(!call.to_string().contains("s3cret"), "{call}");
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn a_call_has_the_template_with_its_variables_filled_in() {
-    let server = Server::start().await;
-    let agent = agent(
-        &server,
-        json!({
-            "systemPrompt": "Help {{customer.name}}{{#customer.vip}}, a VIP{{/customer.vip}}. <{{{raw}}}>",
-            "languageHint": "{{language}}",
-            "timeExceededMessage": "Bye {{customer.name}}",
-            "inactivityMessages": [{"duration": "5s", "message": "Still there, {{customer.name}}?"}],
-            "firstSpeakerSettings": {"agent": {"text": "Hello {{customer.name}}"}},
-            "selectedTools": [{
-                "temporaryTool": {
-                    "modelToolName": "lookUp", "description": "Looks up {{customer.name}}", "client": {},
-                    "staticParameters": [
-                        {"name": "id", "location": "PARAMETER_LOCATION_BODY", "value": {"of": ["{{customer.id}}"]}}
-                    ]
-                }
-            }],
-            "joinTimeout": "20s", "recordingEnabled": true, "vadSettings": {"turnEndpointDelay": "0.5s"},
-        }),
-    )
-    .await;
-    let context =
-        json!({"customer": {"name": "Jane & Co", "vip": true, "id": 7}, "language": "de", "raw": "a\"b"});
-    let call = call(
-        &server,
-        &agent,
-        json!({"templateContext": context, "metadata": {"source": "test"}, "joinTimeout": "40s", "maxDuration": "90s"}),
-    )
-    .await;
-    assert_eq!(call["systemPrompt"], "Help Jane & Co, a VIP. <a\"b>");
-    assert_eq!(call["languageHint"], "de");
-    assert_eq!(call["timeExceededMessage"], "Bye Jane & Co");
-    assert_eq!(call["inactivityMessages"][0]["message"], "Still there, Jane & Co?");
-    assert_eq!(call["firstSpeakerSettings"], json!({"agent": {"text": "Hello Jane & Co"}}));
-    assert_eq!((&call["joinTimeout"], &call["maxDuration"]), (&json!("40s"), &json!("90s")));
-    assert_eq!((&call["recordingEnabled"], &call["metadata"]), (&json!(true), &json!({"source": "test"})));
-    assert_eq!(call["vadSettings"], json!({"turnEndpointDelay": "0.5s"}));
-    assert_eq!(call["agent"], json!({"agentId": agent, "name": "Support"}));
-    assert_eq!(call["agentId"], agent);
-
-    let (storage, _) = server.storage().await;
-    let kept = storage.calls.find(call["callId"].as_str().unwrap().parse().unwrap()).await.unwrap().unwrap();
-    let tools = serde_json::to_value(&kept.request.selected_tools).unwrap();
-    let definition = &tools[0]["temporaryTool"];
-    assert_eq!(definition["description"], "Looks up Jane & Co");
-    assert_eq!(definition["staticParameters"][0]["value"], json!({"of": ["7"]}));
-    let published = server.get(&format!("/api/agents/{agent}")).await.json();
-    assert_eq!(kept.agent.unwrap().revision.to_string(), published["publishedRevisionId"]);
-    assert_eq!(published["statistics"], json!({"calls": 1}));
-    storage.close().await;
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn a_context_that_does_not_fit_is_refused() {
-    let server = Server::start().await;
-    let plain =
-        agent(&server, json!({"systemPrompt": "Help {{customer.name}}.", "languageHint": "{{language}}"}))
-            .await;
-    let detail = refused(&server, &plain, json!({})).await;
-    assert!(detail.starts_with("systemPrompt: uses {{customer.name}}, which has no value"), "{detail}");
-    let context = json!({"customer": {"name": "Jane"}, "language": "a-language-that-is-long"});
-    let detail = refused(&server, &plain, json!({"templateContext": context})).await;
-    assert!(detail.starts_with("languageHint: is too long"), "{detail}");
-    let detail = refused(&server, &plain, json!({"templateContext": "Jane"})).await;
-    assert!(detail.starts_with("templateContext: "), "{detail}");
-
-    let schema = json!({
-        "type": "object", "required": ["name"], "additionalProperties": false,
-        "properties": {"name": {"type": "string", "minLength": 2}, "visits": {"type": "integer"}},
-    });
-    let strict = agent(&server, json!({"systemPrompt": "Help {{name}}.", "contextSchema": schema})).await;
-    for context in [
-        json!({}),
-        json!({"name": "J"}),
-        json!({"name": "Jane", "visits": "many"}),
-        json!({"name": "Jane", "x": 1}),
-    ] {
-        let detail = refused(&server, &strict, json!({"templateContext": context})).await;
-        assert!(detail.starts_with("templateContext: does not fit the agent: "), "{context}: {detail}");
-    }
-    let whole = call(&server, &strict, json!({"templateContext": {"name": "Jane", "visits": 2}})).await;
-    assert_eq!(whole["systemPrompt"], "Help Jane.");
-    assert_eq!(server.get(&format!("/api/agents/{plain}/calls")).await.json()["total"], 0);
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn a_call_overrides_what_it_may_and_nothing_else() {
-    let server = Server::start().await;
-    let agent = agent(
-        &server,
-        json!({
-            "systemPrompt": "Be brief.", "temperature": 0.2, "voice": "Somebody",
-            "medium": {"serverWebSocket": {"inputSampleRate": 8000}},
-            "selectedTools": [client_tool("a", "A"), client_tool("b", "B"), {"toolName": "hangUp"}],
-        }),
-    )
-    .await;
-    let tools = async |overrides: Value| {
-        let call = call(&server, &agent, json!({"toolOverrides": overrides})).await;
-        let (storage, _) = server.storage().await;
-        let kept =
-            storage.calls.find(call["callId"].as_str().unwrap().parse().unwrap()).await.unwrap().unwrap();
-        storage.close().await;
-        let names = kept.request.selected_tools.unwrap();
-        let name = |tool| {
-            let tool = serde_json::to_value(tool).unwrap();
-            let name = tool.get("toolName").unwrap_or(&tool["temporaryTool"]["description"]);
-            name.as_str().unwrap().to_owned()
-        };
-        names.iter().map(name).collect::<Vec<_>>()
-    };
-    assert_eq!(tools(json!({})).await, ["A", "B", "hangUp"]);
-    assert_eq!(tools(json!({"remove": ["a", "hangUp"]})).await, ["B"]);
-    assert_eq!(
-        tools(json!({"remove": ["a"], "add": [client_tool("a", "Another A")]})).await,
-        ["B", "hangUp", "Another A"]
-    );
-    assert_eq!(tools(json!({"removeAll": true, "add": [client_tool("c", "C")]})).await, ["C"]);
-    for (body, field) in [
-        (json!({"toolOverrides": {"remove": ["z"]}}), "toolOverrides.remove[0]"),
-        (json!({"toolOverrides": {"remove": ["a"], "removeAll": true}}), "toolOverrides.remove"),
-        (json!({"toolOverrides": {"add": [client_tool("a", "Second")]}}), "selectedTools[3]"),
-        (json!({"voiceOverrides": {"lmnt": {"speed": 1.5}}}), "voiceOverrides"),
-        (json!({"sharedSecrets": ["short"]}), "sharedSecrets[0]"),
-        (json!({"medium": {"twilio": {}}}), "medium.twilio"),
-    ] {
-        let detail = refused(&server, &agent, body).await;
-        assert!(detail.starts_with(&format!("{field}: ")), "{detail}");
-    }
-
-    let body = json!({
-        "systemPrompt": "Be rude.", "temperature": 1, "voice": "Somebody else", "medium": {"webRtc": {}},
-        "initialOutputMedium": "text", "experimentalSettings": {"x": 1},
-        "initialMessages": [{"role": "MESSAGE_ROLE_USER", "text": "{{not a template}}"}],
-    });
-    let call = call(&server, &agent, body).await;
-    assert_eq!((&call["systemPrompt"], &call["temperature"]), (&json!("Be brief."), &json!(0.2)));
-    assert_eq!((&call["voice"], &call["medium"]), (&json!("Somebody else"), &json!({"webRtc": {}})));
-    assert_eq!(call["initialOutputMedium"], "MESSAGE_MEDIUM_TEXT");
-    server.stop().await;
-
-    let strict = Server::start_with(|config| config.server.strict_fields = true).await;
-    let agent = self::agent(&strict, json!({"systemPrompt": "Be brief."})).await;
-    let detail = refused(&strict, &agent, json!({"systemPrompt": "Be rude."})).await;
-    assert_eq!(detail, "systemPrompt: cannot be set for a call of an agent; leave it out");
-    strict.stop().await;
-}
-
-#[tokio::test]
-async fn a_lasting_tool_of_a_template_is_filled_in_and_left_out_by_its_own_name() {
-    let server = Server::start().await;
-    let tool = json!({"name": "crm", "definition": {
-        "modelToolName": "find", "description": "Finds {{what}}", "client": {},
-    }});
-    assert_eq!(server.post("/api/tools", tool.to_string()).await.status, 201);
-    let agent = agent(&server, json!({"selectedTools": [{"toolName": "crm"}]})).await;
-    let detail = refused(&server, &agent, json!({})).await;
-    assert!(detail.starts_with("selectedTools[0].temporaryTool.description: uses {{what}}"), "{detail}");
-    call(&server, &agent, json!({"templateContext": {"what": "orders"}})).await;
-    // What is left out needs no values, and is no use of the tool.
-    call(&server, &agent, json!({"toolOverrides": {"remove": ["find"]}})).await;
-    let tools = server.get("/api/tools?ownership=private").await.json();
-    let id = tools["results"][0]["toolId"].as_str().unwrap();
-    assert_eq!(server.get(&format!("/api/tools/{id}/history")).await.json()["total"], 1);
     server.stop().await;
 }
 

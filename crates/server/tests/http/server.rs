@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Once;
+use std::time::Duration;
 
 use antiphon_api::{CallId, Timestamp};
 use antiphon_backends::registry::config::TranscriptionConfig;
@@ -162,6 +163,8 @@ impl Directory {
     pub(crate) fn config(&self) -> Config {
         let mut config = Config::default();
         config.server.listen.set_port(0);
+        // Most tests leave calls behind that nobody waits for.
+        config.server.drain_deadline = Duration::ZERO;
         // Tests ask again and again until something has happened.
         config.limits.requests_per_second = 0;
         config.limits.requests_per_second_per_key = 0;

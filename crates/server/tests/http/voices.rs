@@ -87,7 +87,8 @@ async fn a_providers_voice_is_registered_changed_and_removed_and_its_secrets_sta
     assert_eq!(
         voice,
         json!({
-            "voiceId": id, "name": "Anna", "description": "warm", "primaryLanguage": "en-GB", "languageLabel": null,
+            "voiceId": id, "name": "Anna", "description": "warm", "primaryLanguage": "en-GB",
+            "languageLabel": "🇬🇧 English (United Kingdom)",
             "previewUrl": format!("http://{}/api/voices/{id}/preview", server.running.local_addr()),
             "ownership": "private", "billingStyle": "VOICE_BILLING_STYLE_EXTERNAL", "provider": null,
             "definition": {"generic": {

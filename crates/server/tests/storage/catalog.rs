@@ -358,7 +358,7 @@ pub(crate) async fn spans_are_those_that_touch_a_period(storage: &Storage) {
     assert_eq!(spans(0, 99, 1).await, [(40, None)]);
 }
 
-fn agent(number: u128, name: &str) -> CallAgent {
+pub(crate) fn agent(number: u128, name: &str) -> CallAgent {
     CallAgent {
         id: AgentId::new(Uuid::from_u128(number)),
         name: name.to_owned(),
@@ -448,4 +448,134 @@ pub(crate) async fn counts_end_where_they_are_many_and_pages_do_not(storage: &St
     assert_eq!((slice.items[0].id, slice.more), (id(1), true));
     let both = CallFilter { search: Some(format!("gold {}", id(7))), ..all() };
     assert_eq!(count(&both).await, Some(1));
+}
+
+pub(crate) async fn a_text_that_many_calls_have_is_found_in_every_order(storage: &Storage) {
+    // Calls whose numbers are not in the order of their creation; some at one moment. The latest thousand of 6,000 lack what the others
+    // have, so that no page begins with what fits.
+    let mut template = call(storage, 1, at(1)).await;
+    template.joined = Some(at(0));
+    let (account, mut calls) = (template.account, Vec::new());
+    for number in 0..6_000_i64 {
+        let created = 10_000 * SECOND + (number ^ 5) / 3 * SECOND;
+        let lasted = number * 7_919 % 600;
+        let tier = if number < 5_000 { "gold" } else { "silver" };
+        let metadata =
+            [("tier", tier), ("mark", if number % 2 == 0 { "xq" } else { "zz" }), ("shop", "王芳")];
+        let mut call = StoredCall {
+            id: CallId::new(Uuid::from_u128(u128::from(number.unsigned_abs()) * 7_919 % 6_007 + 1)),
+            created: at(created),
+            joined: Some(at(created)),
+            ended: Some((at(created + lasted * SECOND), EndReason::HangUp)),
+            agent: Some(agent(u128::from(number.unsigned_abs() % 3), "Support")),
+            ..template.clone()
+        };
+        call.request.metadata = Some(metadata.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
+        if number == 0 {
+            // One more, so that gold is what many have.
+            let extra = StoredCall { id: CallId::new(Uuid::from_u128(7_000)), ..call.clone() };
+            storage.calls.insert(&extra).await.unwrap();
+            calls.push(extra);
+        }
+        storage.calls.insert(&call).await.unwrap();
+        calls.push(call);
+    }
+    let fact = |key: &str, value: &str| [(key.to_owned(), value.to_owned())].into();
+    let all = CallFilter::default;
+    let gold = || CallFilter { search: Some("GOLD".to_owned()), ..all() };
+    let word = |call: &StoredCall, value: &str| {
+        call.request.metadata.iter().flatten().any(|(_, kept)| kept == value)
+    };
+    let is_gold = |call: &StoredCall| word(call, "gold");
+    type Fits<'f> = &'f dyn Fn(&StoredCall) -> bool;
+    let cases: [(CallFilter, Fits<'_>); 8] = [
+        (gold(), &is_gold),
+        (CallFilter { metadata: fact("tier", "gold"), ..all() }, &is_gold),
+        // Words too short to have three letters in a row.
+        (CallFilter { search: Some("xq".to_owned()), ..all() }, &|call| word(call, "xq")),
+        (CallFilter { search: Some("王芳 z".to_owned()), ..all() }, &|call| word(call, "zz")),
+        (CallFilter { search: Some("gold xq".to_owned()), ..all() }, &|call| {
+            is_gold(call) && word(call, "xq")
+        }),
+        (CallFilter { search: Some("qqq".to_owned()), ..all() }, &|_| false),
+        (
+            CallFilter {
+                agents: vec![AgentId::new(Uuid::from_u128(1))],
+                metadata: fact("mark", "zz"),
+                ..gold()
+            },
+            &|call| is_gold(call) && word(call, "zz") && call.agent == Some(agent(1, "Support")),
+        ),
+        (
+            CallFilter {
+                created_from: Some(at(10_500 * SECOND)),
+                created_to: Some(at(11_500 * SECOND)),
+                ..gold()
+            },
+            &|call| is_gold(call) && (10_500..=11_500).contains(&(micros(call.created) / SECOND)),
+        ),
+    ];
+    for (filter, fits) in cases {
+        for (by, descending) in [(CallKey::Created, true), (CallKey::Created, false), (CallKey::Ended, true)]
+        {
+            let mut fitting: Vec<SortPlace> =
+                calls.iter().filter(|call| fits(call)).map(|call| call.sort_place(by)).collect();
+            fitting.sort_unstable();
+            if descending {
+                fitting.reverse();
+            }
+            let sort = CallSort { by, descending };
+            for at in [0, fitting.len() / 2] {
+                let after = at.checked_sub(1).and_then(|before| fitting.get(before)).copied();
+                let window = Window { after, direction: Direction::Forward, limit: 7 };
+                let slice = storage.catalog.list(account, &filter, sort, window).await.unwrap();
+                let places: Vec<_> = slice.items.iter().map(|call| call.sort_place(by)).collect();
+                let rest = fitting.get(at..).unwrap_or_default();
+                assert_eq!(places, rest[..rest.len().min(7)], "{filter:?} {sort:?} {at}");
+                assert_eq!(slice.more, rest.len() > 7, "{filter:?} {sort:?} {at}");
+                let Some(after) = fitting.get(at).copied() else { continue };
+                let window = Window { after: Some(after), direction: Direction::Backward, limit: 7 };
+                let slice = storage.catalog.list(account, &filter, sort, window).await.unwrap();
+                let places: Vec<_> = slice.items.iter().map(|call| call.sort_place(by)).collect();
+                assert_eq!(places, fitting[at.saturating_sub(7)..at], "{filter:?} {sort:?} before {at}");
+            }
+        }
+        let hours = storage.catalog.by_hour(account, &filter).await.unwrap();
+        let sum: u64 = hours.iter().map(|hour| hour.calls).sum();
+        let days = storage.catalog.by_agent_and_day(account, &filter).await.unwrap();
+        let fitting = calls.iter().filter(|call| fits(call)).count() as u64;
+        assert_eq!((sum, days.iter().map(|day| day.calls).sum::<u64>()), (fitting, fitting), "{filter:?}");
+        let count = storage.catalog.count(account, &filter).await.unwrap();
+        assert!(count == Some(fitting) || count.is_none() && filter.search.is_some() || fitting > 5_000);
+    }
+}
+
+pub(crate) async fn deleted_calls_are_found_by_any_part_of_their_ids(storage: &Storage) {
+    let account = account(storage).await;
+    let mut ids = Vec::new();
+    for number in 1..=300_u128 {
+        let id = CallId::new(Uuid::from_u128(number.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)));
+        let created = at(i64::try_from(number * 7 % 100).unwrap());
+        let call = StoredCall { id, created, ..call(storage, 1, at(1)).await };
+        storage.calls.insert(&call).await.unwrap();
+        storage.calls.mark_ended(id, at(200), EndReason::Unjoined).await.unwrap();
+        storage.calls.delete(account, id, at(300)).await.unwrap();
+        ids.push((created, id));
+    }
+    // What is there has the same words, and is not meant.
+    inserted(storage, 1, at(5)).await;
+    ids.sort_unstable();
+    ids.reverse();
+    let (_, some) = ids[40];
+    let text = some.to_string();
+    for word in [text.as_str(), &text[9..15], &text[..3], &text[1..3], &text[4..5], "zq", "--", "z", "zzz"] {
+        let filter = CallFilter { search: Some(word.to_uppercase()), ..CallFilter::default() };
+        let fitting: Vec<CallId> =
+            ids.iter().map(|(_, id)| *id).filter(|id| id.to_string().contains(word)).collect();
+        let window = Window { after: None, direction: Direction::Forward, limit: 1_000 };
+        let slice = storage.catalog.tombstones(account, &filter, window).await.unwrap();
+        assert_eq!(slice.items.iter().map(|stone| stone.id).collect::<Vec<_>>(), fitting, "{word}");
+        let count = storage.catalog.count_tombstones(account, &filter).await.unwrap();
+        assert_eq!(count, Some(fitting.len() as u64), "{word}");
+    }
 }

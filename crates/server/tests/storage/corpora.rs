@@ -295,6 +295,99 @@ pub(crate) async fn passages_are_found_by_their_meaning_too(storage: &Storage) {
     assert_eq!(search(&[], "small", &[1.0, 0.0, 0.0]).await, []);
 }
 
+pub(crate) async fn common_words_of_a_large_corpus_count_where_rarer_ones_find(storage: &Storage) {
+    kept_corpus(storage, 1).await;
+    storage.corpora.insert_source(&source(1, 101, 5), MANY).await.unwrap();
+    let words = |number: usize| {
+        let hotel = (number.is_multiple_of(2) && number < 5_800).then_some("hotel");
+        let room = (!number.is_multiple_of(2) && number < 5_600).then_some("room");
+        let refund = (number < 20).then_some("refund");
+        ["stay"].into_iter().chain(hotel).chain(room).chain(refund).collect::<Vec<_>>()
+    };
+    let passages: Vec<Passage> =
+        (0..6_000).map(|number| passage(&number.to_string(), &words(number))).collect();
+    put(storage, &document(1, 101, 1), &passages).await;
+
+    let weight = |n: f64| (1.0 + (6_000.0 - n + 0.5) / (n + 0.5)).ln();
+    let (hotel, room, refund) = (weight(2_900.0), weight(2_800.0), weight(20.0));
+    let average = (6_000 + 2_900 + 2_800 + 20) as f64 / 6_000.0;
+    let share = |length: f64| 1.0 / (1.0 + 1.2 * (0.25 + 0.75 * length / average));
+    let score = |other: f64| (refund + other) * share(3.0) / (hotel + room + refund);
+    let wanted = ["hotel", "room", "refund"].map(str::to_owned).to_vec();
+    let wanted = Wanted { words: wanted, meaning: None };
+    let found = storage.passages.search(corpus_id(1), &wanted, 50).await.unwrap();
+    // Rooms are a little rarer than hotels; of those that fit alike, the first come first.
+    for (at, found) in found.iter().enumerate().take(20) {
+        let (number, other) = if at < 10 { (2 * at + 1, room) } else { (2 * (at - 10), hotel) };
+        assert_eq!(found.text, number.to_string());
+        assert!(
+            (found.score - score(other)).abs() < 1e-6,
+            "{number}: {} and not {}",
+            found.score,
+            score(other)
+        );
+    }
+    let rooms = |found: &&Found| found.text.parse::<usize>().unwrap() % 2 == 1;
+    assert_eq!(found.iter().skip(20).filter(rooms).count(), 30, "hotels find nothing by themselves");
+}
+
+pub(crate) async fn a_long_document_is_seen_as_a_whole_or_not_at_all(storage: &Storage) {
+    kept_corpus(storage, 1).await;
+    storage.corpora.insert_source(&source(1, 101, 5), MANY).await.unwrap();
+    let document = document(1, 101, 1);
+    let long = |word: &str| -> Vec<Passage> {
+        (0..400)
+            .map(|number| Passage {
+                vectors: vec![vec![1.0, 0.0]],
+                ..passage(&format!("{word} {number}"), &[word])
+            })
+            .collect()
+    };
+    // The word of the passages there are, if they are 400 of one kind.
+    let kind = async || {
+        let words = ["rye", "spelt", "oat"].map(str::to_owned).to_vec();
+        let by_words = Wanted { words, meaning: None };
+        let by_meaning = Wanted { words: Vec::new(), meaning: Some(("small".to_owned(), vec![1.0, 0.0])) };
+        let mut kinds = Vec::new();
+        for wanted in [by_words, by_meaning] {
+            let found = storage.passages.search(corpus_id(1), &wanted, 1_000).await.unwrap();
+            assert_eq!(found.len(), 400, "{wanted:?}");
+            let word = |found: &Found| found.text.split_once(' ').unwrap().0.to_owned();
+            kinds.push(word(&found[0]));
+            assert!(found.iter().all(|found| word(found) == kinds[kinds.len() - 1]), "{kinds:?}");
+        }
+        assert_eq!(storage.passages.count_documents(document.source).await.unwrap(), 1);
+        kinds
+    };
+    put(storage, &document, &long("rye")).await;
+    assert_eq!(kind().await, ["rye", "rye"]);
+
+    // One is put in the place of the other, while somebody asks all the time.
+    let spelt = long("spelt");
+    let mut putting = std::pin::pin!(put(storage, &document, &spelt));
+    let mut asked = 0;
+    loop {
+        tokio::select! {
+            () = &mut putting => break,
+            _ = kind() => asked += 1,
+        }
+    }
+    assert_eq!(kind().await, ["spelt", "spelt"], "asked {asked} times");
+
+    // A process that ends halfway leaves nothing to be seen, and nothing in the way.
+    let oat = long("oat");
+    tokio::select! {
+        () = put(storage, &document, &oat) => {}
+        () = async { for _ in 0..20 { storage.check().await.unwrap() } } => {}
+    }
+    let then = kind().await;
+    assert!(then == ["spelt", "spelt"] || then == ["oat", "oat"], "{then:?}");
+    put(storage, &document, &oat).await;
+    assert_eq!(kind().await, ["oat", "oat"]);
+    assert!(storage.passages.finish_source(document.source, 0, &[document.id], at(9)).await.unwrap());
+    assert_eq!(kind().await, ["oat", "oat"]);
+}
+
 pub(crate) async fn what_is_deleted_is_found_no_more(storage: &Storage) {
     let account = account(storage).await;
     kept_corpus(storage, 1).await;

@@ -17,6 +17,9 @@ use std::path::{Path, PathBuf};
 
 use antiphon_engine::output::EndReason;
 use antiphon_server::storage::Storage;
+use sqlx::SqlSafeStr as _;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::SqliteConnectOptions;
 
 macro_rules! contract {
     ($($part:ident: $($story:ident),* $(,)?;)*) => {
@@ -81,6 +84,8 @@ contract! {
     sums_follow_every_change_of_a_call,
     deleted_calls_are_found_by_no_text_any_more,
     counts_end_where_they_are_many_and_pages_do_not,
+    a_text_that_many_calls_have_is_found_in_every_order,
+    deleted_calls_are_found_by_any_part_of_their_ids,
     spans_are_those_that_touch_a_period;
     batches:
     a_batch_comes_back_as_it_was_kept_and_only_to_its_agent,
@@ -97,7 +102,9 @@ contract! {
     a_source_is_loaded_as_it_was_when_the_loading_began_or_not_at_all,
     a_document_takes_the_place_of_what_it_was_before,
     passages_are_scored_by_their_words_as_it_is_written,
+    common_words_of_a_large_corpus_count_where_rarer_ones_find,
     passages_are_found_by_their_meaning_too,
+    a_long_document_is_seen_as_a_whole_or_not_at_all,
     what_is_deleted_is_found_no_more;
     telephony:
     sip_settings_change_unless_another_change_came_first,
@@ -181,7 +188,7 @@ async fn a_database_of_a_newer_server_is_refused() {
     let directory = Directory::new();
     let path = directory.0.join("antiphon.db");
     open(&path).await.close().await;
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let options = SqliteConnectOptions::new().filename(&path);
     let pool = sqlx::sqlite::SqlitePool::connect_with(options).await.unwrap();
     sqlx::query(
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
@@ -195,97 +202,100 @@ async fn a_database_of_a_newer_server_is_refused() {
     assert!(error.contains("newer server"), "{error}");
 }
 
-#[tokio::test]
-async fn calls_that_an_older_server_kept_are_listed_like_new_ones() {
-    let directory = Directory::new();
-    let path = directory.0.join("antiphon.db");
-    let storage = open(&path).await;
-    let mut call = contract::call(&storage, 1, contract::at(1)).await;
-    call.request.voice = Some("Mark".to_owned());
-    let metadata = [("customer", "Jane \"J\" Doe"), ("line", "a\nb\u{1f}c/d"), ("empty", "")];
-    call.request.metadata = Some(metadata.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
-    storage.calls.insert(&call).await.unwrap();
-    storage.calls.mark_joined(call.id, contract::at(2), None).await.unwrap();
-    storage.calls.mark_ended(call.id, contract::at(9), EndReason::HangUp).await.unwrap();
-    contract::inserted(&storage, 2, contract::at(3)).await;
-    storage.close().await;
-
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
-    let pool = sqlx::sqlite::SqlitePool::connect_with(options).await.unwrap();
-    let listed = "SELECT voice, duration_us, facts, rtrim(words, char(10)) FROM calls ORDER BY id";
-    let rows = async || {
-        sqlx::query_as::<_, (Option<String>, Option<i64>, String, String)>(listed)
-            .fetch_all(&pool)
-            .await
-            .unwrap()
-    };
-    let before = rows().await;
-    assert_eq!(before[0].1, Some(7));
-    sqlx::query("UPDATE calls SET voice = NULL, duration_us = NULL, facts = '', words = ''")
-        .execute(&pool)
-        .await
-        .unwrap();
-    assert_ne!(rows().await, before);
-    let migration = include_str!("../../migrations/sqlite/0005_call_lists.sql");
-    let (_, update) = migration.split_once("UPDATE calls SET").unwrap();
-    let (update, _) = update.split_once(';').unwrap();
-    let update = format!("UPDATE calls SET{update}");
-    sqlx::query(sqlx::AssertSqlSafe(update)).execute(&pool).await.unwrap();
-    assert_eq!(rows().await, before);
-    pool.close().await;
-}
+/// The migrations of the first servers, which kept nothing yet that lists are found by.
+const FIRST_MIGRATIONS: [(i64, &str, &str); 4] = [
+    (1, "calls", include_str!("../../migrations/sqlite/0001_calls.sql")),
+    (2, "tools", include_str!("../../migrations/sqlite/0002_tools.sql")),
+    (3, "stages", include_str!("../../migrations/sqlite/0003_stages.sql")),
+    (4, "agents", include_str!("../../migrations/sqlite/0004_agents.sql")),
+];
 
 #[tokio::test]
 async fn what_lists_are_found_by_is_made_for_calls_that_an_older_server_kept() {
     let directory = Directory::new();
-    let path = directory.0.join("antiphon.db");
-    let storage = open(&path).await;
-    for number in 1..=3 {
-        let mut call = contract::call(&storage, number, contract::at(10)).await;
-        call.request.metadata = Some([("customer".to_owned(), format!("\"Jane\" {number}"))].into());
+    let (new, old) = (directory.0.join("new.db"), directory.0.join("old.db"));
+    let storage = open(&new).await;
+    let mut agent = None;
+    for number in 1..=3_i64 {
+        let id = number.unsigned_abs().into();
+        let mut call = contract::call(&storage, id, contract::at(10 * number)).await;
+        let metadata =
+            [("customer", "Jane \"J\" Doe"), ("line", "a\nb\u{1f}c/d"), ("empty", ""), ("name", "王芳")];
+        call.request.metadata = Some(metadata.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
+        if number == 1 {
+            call.request.voice = Some("Mark".to_owned());
+            agent = Some(catalog::agent(1, "Support"));
+        }
+        call.agent = agent.take();
         storage.calls.insert(&call).await.unwrap();
-        storage.calls.mark_joined(call.id, contract::at(20), None).await.unwrap();
+        if number != 2 {
+            let joined = contract::at(10 * number + 1);
+            storage.calls.mark_joined(call.id, joined, None).await.unwrap();
+            let ended = contract::at(10 * number + 9 - number);
+            storage.calls.mark_ended(call.id, ended, EndReason::SystemError).await.unwrap();
+        }
+        if number == 3 {
+            storage.calls.delete(call.account, call.id, contract::at(99)).await.unwrap();
+        }
     }
     storage.close().await;
+    let new = sqlx::SqlitePool::connect_with(SqliteConnectOptions::new().filename(&new)).await.unwrap();
+    let expected = found_by(&new).await;
+    assert!(expected.iter().all(|rows| !rows.is_empty()), "{expected:?}");
 
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
-    let pool = sqlx::sqlite::SqlitePool::connect_with(options).await.unwrap();
-    let kept = async || {
-        let facts =
-            sqlx::query_as::<_, (String, i64)>("SELECT fact, number FROM call_facts ORDER BY number, fact");
-        let sums = sqlx::query_as::<_, (i64, i64, i64)>("SELECT hour, calls, joined FROM call_hours");
-        let words =
-            sqlx::query_as::<_, (i64,)>("SELECT rowid FROM call_words WHERE call_words MATCH '\"jane\"'");
-        let accounts = sqlx::query_as::<_, (i64, i64, i64)>("SELECT number, calls, calls_made FROM accounts");
-        (
-            facts.fetch_all(&pool).await.unwrap(),
-            sums.fetch_all(&pool).await.unwrap(),
-            words.fetch_all(&pool).await.unwrap(),
-            accounts.fetch_all(&pool).await.unwrap(),
-        )
-    };
-    let before = kept().await;
-    assert_eq!((before.0.len(), before.1.len(), before.2.len()), (3, 1, 3));
-    let run = async |sql: String| {
-        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&pool).await.unwrap();
-    };
-    run("DELETE FROM call_facts; DELETE FROM call_hours; DELETE FROM call_words; UPDATE calls SET number = NULL; \
-         UPDATE accounts SET number = NULL, calls = 0, calls_made = 0"
-        .to_owned())
-    .await;
-    let migration = include_str!("../../migrations/sqlite/0015_call_search.sql");
-    let statements = migration.split(";\n").map(str::trim).filter(|statement| {
-        let first =
-            statement.lines().find(|line| !line.starts_with("--") && !line.is_empty()).unwrap_or_default();
-        first.starts_with("UPDATE accounts")
-            || first.starts_with("UPDATE calls SET")
-            || first.starts_with("INSERT INTO call_")
+    let pool = sqlx::SqlitePool::connect_with(
+        SqliteConnectOptions::new().filename(&old).create_if_missing(true).foreign_keys(false),
+    )
+    .await
+    .unwrap();
+    let migrations = FIRST_MIGRATIONS.map(|(version, name, sql)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
     });
-    // Those behind belong to triggers.
-    let statements: Vec<&str> = statements.take(7).collect();
-    run(statements.join(";\n")).await;
-    assert_eq!(kept().await, before);
+    Migrator::with_migrations(migrations.into()).run(&pool).await.unwrap();
+    let calls = "id, account_id, created_us, joined_us, ended_us, end_reason, client_version, greeting_prompt, \
+                 recording_enabled, request, agent_id, agent_name, agent_revision_id";
+    let stones =
+        "call_id, account_id, created_us, joined_us, ended_us, end_reason, recording_enabled, deleted_us";
+    let path = directory.0.join("new.db");
+    let copy = format!(
+        "ATTACH '{}' AS new; INSERT INTO accounts SELECT id, name, created_us FROM new.accounts; \
+         INSERT INTO calls ({calls}) SELECT {calls} FROM new.calls; \
+         INSERT INTO tombstones ({stones}) SELECT {stones} FROM new.tombstones; DETACH new",
+        path.display()
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(copy)).execute(&mut *pool.acquire().await.unwrap()).await.unwrap();
     pool.close().await;
+    new.close().await;
+
+    open(&old).await.close().await;
+    let old = sqlx::SqlitePool::connect_with(SqliteConnectOptions::new().filename(&old)).await.unwrap();
+    assert_eq!(found_by(&old).await, expected);
+    old.close().await;
+}
+
+/// What lists are found by, as texts.
+async fn found_by(pool: &sqlx::SqlitePool) -> Vec<Vec<String>> {
+    let mut connection = pool.acquire().await.unwrap();
+    for index in ["words", "letters"] {
+        let sql =
+            format!("CREATE VIRTUAL TABLE temp.kept_{index} USING fts5vocab(main, call_{index}, 'row')");
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut *connection).await.unwrap();
+    }
+    let mut all = Vec::new();
+    for sql in [
+        "SELECT json_array(number, calls, calls_made, longest_us) FROM accounts",
+        "SELECT json_array(number, account, hex(id), hex(agent), voice, created_us, joined_us, ended_us, duration_us, failed) \
+         FROM call_heads ORDER BY number",
+        "SELECT json_array(number, words) FROM call_texts ORDER BY number",
+        "SELECT json_array(account_id, fact, number) FROM call_facts ORDER BY number, fact",
+        "SELECT json_array(hour, agent_id, agent_name, calls, failed, joined, duration_us, billed) FROM call_hours \
+         ORDER BY hour, agent_id",
+        "SELECT json_array(term, doc) FROM temp.kept_words ORDER BY term",
+        "SELECT json_array(term, doc) FROM temp.kept_letters ORDER BY term",
+    ] {
+        all.push(sqlx::query_scalar(sql).fetch_all(&mut *connection).await.unwrap());
+    }
+    all
 }
 
 async fn open(path: &Path) -> Storage {

@@ -6,8 +6,8 @@ use antiphon_api::{AgentId, AgentRevisionId, CallId, Secret, Timestamp, WebhookI
 use antiphon_engine::output::EndReason;
 use antiphon_server::storage::{
     AccountId, AttemptOutcome, CallAgent, Deletion, DeliveryKey, DeliveryPlace, DeliveryState, Direction,
-    DueDelivery, Ending, Receiver, Slice, Storage, StoredCall, StoredDelivery, StoredWebhook, Summary,
-    WebhookHealth, WebhookPlace, Window,
+    DueDelivery, Ending, EndingTimes, Receiver, Slice, Storage, StoredCall, StoredDelivery, StoredWebhook,
+    Summary, WebhookHealth, WebhookPlace, Window,
 };
 use uuid::Uuid;
 
@@ -167,12 +167,13 @@ pub(crate) async fn the_end_of_a_call_is_held_until_it_is_summed_up_or_too_late(
     }
     let [one, two, three] = &calls[..] else { panic!("there are three") };
     assert_eq!(due(storage, at(99)).await, []);
-    let ending = |call: &StoredCall, ended, held| Ending { call: call.id, ended: at(ended), held };
+    let ending =
+        |call: &StoredCall, ended, held| Ending { call: call.id, ended: at(ended), held, attempts: 0 };
     assert_eq!(
-        storage.endings.endings(10).await.unwrap(),
+        storage.endings.endings(at(14), 10).await.unwrap(),
         [ending(one, 11, true), ending(two, 12, true), ending(three, 13, true)]
     );
-    assert_eq!(storage.endings.endings(1).await.unwrap().len(), 1);
+    assert_eq!(storage.endings.endings(at(14), 1).await.unwrap().len(), 1);
 
     let summary = Summary { short: "About bread.".to_owned(), long: "They spoke about bread.".to_owned() };
     storage.endings.finish_ending(two.id, Some(&summary), at(14)).await.unwrap();
@@ -189,19 +190,30 @@ pub(crate) async fn the_end_of_a_call_is_held_until_it_is_summed_up_or_too_late(
         [(key(two, WebhookEvent::Ended), 0), (key(one, WebhookEvent::Ended), 0)]
     );
     assert_eq!(
-        storage.endings.endings(10).await.unwrap(),
+        storage.endings.endings(at(14), 10).await.unwrap(),
         [ending(three, 13, true), ending(one, 11, false)],
         "those that receivers wait for come first"
     );
+    // One that failed waits for its time, and nobody waits for it.
+    storage.endings.postpone_ending(three.id, 2, at(60)).await.unwrap();
+    assert_eq!(storage.endings.endings(at(59), 10).await.unwrap(), [ending(one, 11, false)]);
+    let times = EndingTimes { held: Some(at(13)), attempt: Some(at(60)) };
+    assert_eq!(storage.endings.ending_times(at(59)).await.unwrap(), times);
+    let again = Ending { attempts: 2, ..ending(three, 13, true) };
+    assert_eq!(storage.endings.endings(at(60), 1).await.unwrap(), [again]);
+    assert_eq!(storage.endings.ending_times(at(60)).await.unwrap().attempt, None);
+    storage.endings.postpone_ending(three.id, 0, at(0)).await.unwrap();
     storage.endings.finish_ending(one.id, Some(&summary), at(40)).await.unwrap();
+    storage.endings.postpone_ending(one.id, 1, at(70)).await.unwrap();
+    assert_eq!(storage.endings.ending_times(at(41)).await.unwrap().attempt, None, "what is done is done");
     assert_eq!(storage.calls.find(one.id).await.unwrap().unwrap().summary.as_ref(), Some(&summary));
-    assert_eq!(storage.endings.endings(10).await.unwrap(), [ending(three, 13, true)]);
+    assert_eq!(storage.endings.endings(at(14), 10).await.unwrap(), [ending(three, 13, true)]);
 
     assert_eq!(storage.calls.delete(one.account, one.id, at(50)).await.unwrap(), Deletion::Deleted);
     let stone = storage.catalog.find_tombstone(one.account, one.id).await.unwrap().unwrap();
     assert!(stone.had_summary);
     assert_eq!(storage.calls.delete(one.account, three.id, at(50)).await.unwrap(), Deletion::Deleted);
-    assert_eq!(storage.endings.endings(10).await.unwrap(), []);
+    assert_eq!(storage.endings.endings(at(14), 10).await.unwrap(), []);
     let stone = storage.catalog.find_tombstone(one.account, three.id).await.unwrap().unwrap();
     assert!(!stone.had_summary);
 }

@@ -6,7 +6,8 @@ use antiphon_server::storage::Severity;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::stand::{Manner, Post, Stand, hours, seconds};
+use crate::stand::Stand;
+use crate::town::{Manner, Post, hours, seconds};
 
 fn callback(url: &str, secrets: &[&str]) -> Option<Callback> {
     Some(Callback { url: url.to_owned(), secrets: secrets.iter().map(|it| Secret::new(*it)).collect() })

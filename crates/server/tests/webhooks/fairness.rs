@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use antiphon_api::rest::calls::StartCallRequest;
 
-use crate::stand::{Manner, Post, Stand, seconds};
+use crate::stand::Stand;
+use crate::town::{Manner, Post, seconds};
 
 #[tokio::test(start_paused = true)]
 async fn a_receiver_that_hangs_with_a_long_queue_delays_nobody() {

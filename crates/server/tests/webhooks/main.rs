@@ -7,3 +7,4 @@ mod fairness;
 mod order;
 mod stand;
 mod summaries;
+mod town;

@@ -8,7 +8,8 @@ use antiphon_api::rest::calls::StartCallRequest;
 use antiphon_server::storage::DeliveryState;
 use serde_json::Value;
 
-use crate::stand::{Manner, Post, Stand, hours, seconds};
+use crate::stand::Stand;
+use crate::town::{Manner, Post, hours, seconds};
 
 const LIFE: [&str; 4] = ["call.started", "call.joined", "call.ended", "call.billed"];
 

@@ -25,11 +25,13 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::stand::{Stand, seconds};
+use crate::stand::Stand;
+use crate::town::seconds;
 
 /// A model that writes this after a while, and knows what it was asked.
 struct Writer {
-    answer: Result<&'static str, &'static str>,
+    /// What it writes, one time after the other; the last of it from then on.
+    answers: Vec<Result<&'static str, &'static str>>,
     after: Duration,
     asked: Mutex<Vec<String>>,
     writing: AtomicUsize,
@@ -38,8 +40,12 @@ struct Writer {
 
 impl Writer {
     fn new(answer: Result<&'static str, &'static str>, after: Duration) -> Arc<Self> {
+        Self::of(vec![answer], after)
+    }
+
+    fn of(answers: Vec<Result<&'static str, &'static str>>, after: Duration) -> Arc<Self> {
         Arc::new(Self {
-            answer,
+            answers,
             after,
             asked: Mutex::default(),
             writing: AtomicUsize::new(0),
@@ -65,13 +71,17 @@ impl LanguageModel for Shared {
         let MessageBody::User { text, .. } = &request.prompt.messages[0].body else {
             panic!("it is a question")
         };
-        writer.asked.lock().unwrap().push(text.to_string());
+        let answer = {
+            let mut asked = writer.asked.lock().unwrap();
+            asked.push(text.to_string());
+            writer.answers[(asked.len() - 1).min(writer.answers.len() - 1)]
+        };
         let writing = writer.writing.fetch_add(1, Ordering::Relaxed) + 1;
         writer.most.fetch_max(writing, Ordering::Relaxed);
         stream::once(async move {
             sleep(writer.after).await;
             writer.writing.fetch_sub(1, Ordering::Relaxed);
-            match writer.answer {
+            match answer {
                 Ok(text) => vec![RunEvent::Text(text.into()), RunEvent::Finished],
                 Err(why) => vec![RunEvent::Failed(Failure::of_backend(why))],
             }
@@ -186,7 +196,7 @@ async fn receivers_wait_twenty_seconds_and_no_longer_and_a_late_summary_is_kept(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_summary_that_fails_is_an_event_and_holds_nobody_up() {
+async fn a_summary_that_fails_again_and_again_is_an_event_and_holds_nobody_up() {
     for (writer, why) in [
         (Writer::new(Err("it is out of memory"), seconds(1)), "the model failed: it is out of memory"),
         (Writer::new(Ok("  "), seconds(1)), "the model wrote nothing that is a summary"),
@@ -196,15 +206,50 @@ async fn a_summary_that_fails_is_an_event_and_holds_nobody_up() {
         stand.webhook("receiver").await;
         let (_stop, _running) = look_after(&stand, &writer, Summarizing::Always);
         let call = talk(&stand, &["Hello?"]).await;
-        stand.until(seconds(100)).await;
-        let (at, short) = told(&stand, call).unwrap();
-        assert!(at <= 20 && short.is_null(), "{at} s");
+        stand.until(seconds(700)).await;
+        assert_eq!(told(&stand, call), Some((20, Value::Null)));
+        assert_eq!(stand.storage.calls.events(call, Severity::Warning, 10).await.unwrap(), []);
+        stand.until(seconds(1_100)).await;
         let events = stand.storage.calls.events(call, Severity::Warning, 10).await.unwrap();
         let [event] = &events[..] else { panic!("{events:?}") };
         assert_eq!(event.kind, "summary.failed");
-        assert_eq!(event.text, format!("the call could not be summed up: {why}"));
-        assert_eq!(writer.asked().len(), 1, "it is not tried again");
+        assert_eq!(event.text, format!("the call could not be summed up in 5 attempts: {why}"));
+        stand.until(seconds(10_000)).await;
+        assert_eq!(writer.asked().len(), 5, "then it is not tried again");
+        assert_eq!(stand.posts("receiver").len(), 4, "nothing is told twice");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_summary_that_fails_is_tried_again_also_by_the_next_process() {
+    let stand = Stand::new().await;
+    stand.webhook("receiver").await;
+    let writer = Writer::of(vec![Err("it is loading"), Ok(ANSWER)], seconds(1));
+    let (_stop, running) = look_after(&stand, &writer, Summarizing::Always);
+    let call = talk(&stand, &["Hello?"]).await;
+    // It fails after a second, is tried again five later, and is there in time for those who wait.
+    stand.until(seconds(8)).await;
+    assert_eq!(told(&stand, call), Some((7, json!("Bread was ordered."))));
+    running.abort();
+
+    let writer = Writer::new(Err("it is away"), seconds(1));
+    let (_stop, running) = look_after(&stand, &writer, Summarizing::Always);
+    let late = talk(&stand, &["Hello?"]).await;
+    // At 9, 15 and 46 s.
+    stand.until(seconds(60)).await;
+    assert_eq!((writer.asked().len(), told(&stand, late)), (3, Some((28, Value::Null))));
+    running.abort();
+    let back = Writer::new(Ok(ANSWER), seconds(1));
+    let (_stop, _running) = look_after(&stand, &back, Summarizing::Always);
+    // What failed does not keep what has just ended waiting.
+    let next = talk(&stand, &["Hello?"]).await;
+    stand.until(seconds(62)).await;
+    assert_eq!(told(&stand, next), Some((61, json!("Bread was ordered."))));
+    stand.until(seconds(160)).await;
+    assert_eq!(summary(&stand, late).await, None, "its fourth attempt is two minutes after the third");
+    stand.until(seconds(168)).await;
+    assert_eq!(summary(&stand, late).await.unwrap().short, "Bread was ordered.");
+    assert_eq!(back.asked().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -155,6 +155,19 @@ record! {
 }
 
 impl CallMedium {
+    /// Whether the server places the call itself, so that nobody has to join it.
+    #[must_use]
+    pub fn is_outgoing(&self) -> bool {
+        match self {
+            Self::Twilio(phone) | Self::Telnyx(phone) | Self::Plivo(phone) => phone.outgoing.is_some(),
+            Self::Sip(SipDirection::Outgoing(_)) => true,
+            Self::Sip(SipDirection::Incoming(_))
+            | Self::Exotel(_)
+            | Self::ServerWebSocket(_)
+            | Self::WebRtc(_) => false,
+        }
+    }
+
     /// The same, as it may be returned.
     #[must_use]
     pub fn without_secrets(&self) -> Self {

@@ -1,35 +1,23 @@
-//! What a streamed message says, from the bytes of its body.
+//! What the events of a streamed message say.
 //!
-//! Owns the parsing of the Messages API's events. Pure: bytes may be cut anywhere. It must not know of time or connections.
+//! Owns the parsing of the Messages API's events. Pure. It must not know of time or connections.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use antiphon_engine::input::ModelToolCall;
 use serde::Deserialize;
 
 use crate::http::OVERLOADED;
-use crate::language_model::answer::{Reader, Told};
+use crate::language_model::answer::{Calls, Meaning, Told, failed};
 use crate::language_model::{Failure, Fault, Usage};
-use crate::sse::EventStream;
 
 /// A message as it arrives.
 #[derive(Debug, Default)]
 pub(super) struct Messages {
-    events: EventStream,
     /// Tool calls by the index of their block.
-    calls: BTreeMap<u64, Call>,
+    calls: Calls,
     usage: Usage,
     /// Whether anything was said.
     spoke: bool,
-    /// Whether all was said: whatever follows is ignored.
-    closed: bool,
-}
-
-#[derive(Debug)]
-struct Call {
-    name: String,
-    arguments: String,
 }
 
 /// One event. Unknown kinds are to be ignored, says the vendor.
@@ -115,44 +103,26 @@ struct ErrorBody {
     message: String,
 }
 
-impl Reader for Messages {
-    fn push(&mut self, bytes: &[u8]) -> Vec<Told> {
-        let (mut events, mut told) = (Vec::new(), Vec::new());
-        let pushed = self.events.push(bytes, &mut events);
-        for event in events {
-            self.read(&event, &mut told);
-        }
-        if let Err(endless) = pushed {
-            self.fail(endless.to_string(), &mut told);
-        }
-        told
+impl Meaning for Messages {
+    fn event(&mut self, data: &[u8], told: &mut Vec<Told>) {
+        let Ok(event) = serde_json::from_slice::<Event>(data) else {
+            told.push(failed(format!("sent what is no message: {}", String::from_utf8_lossy(data))));
+            return;
+        };
+        self.read(event, told);
     }
 
-    fn end(&mut self) -> Vec<Told> {
-        let (mut events, mut told) = (Vec::new(), Vec::new());
-        self.events.end(&mut events);
-        for event in events {
-            self.read(&event, &mut told);
-        }
-        self.fail("ended its answer in the middle".to_owned(), &mut told);
-        told
+    fn end(&mut self, told: &mut Vec<Told>) {
+        told.push(failed("ended its answer in the middle"));
     }
 
-    fn call_bytes(&self) -> usize {
-        self.calls.values().map(|call| call.name.len() + call.arguments.len()).sum()
+    fn calls(&self) -> &Calls {
+        &self.calls
     }
 }
 
 impl Messages {
-    fn read(&mut self, data: &[u8], told: &mut Vec<Told>) {
-        if self.closed {
-            return;
-        }
-        let Ok(event) = serde_json::from_slice::<Event>(data) else {
-            let data = String::from_utf8_lossy(data);
-            self.fail(format!("sent what is no message: {data}"), told);
-            return;
-        };
+    fn read(&mut self, event: Event, told: &mut Vec<Told>) {
         match event {
             Event::ContentBlockStart { index, content_block } => match content_block {
                 Block::Text { text } => self.say(text, told),
@@ -160,7 +130,8 @@ impl Messages {
                     // The input is streamed behind it, unless it is there already.
                     let whole = input.as_object().is_some_and(|input| !input.is_empty());
                     let arguments = if whole { input.to_string() } else { String::new() };
-                    self.calls.insert(index, Call { name, arguments });
+                    let call = self.calls.call(index);
+                    (call.name, call.arguments) = (name, arguments);
                     told.push(Told::Working);
                 }
                 Block::Other => told.push(Told::Working),
@@ -168,7 +139,7 @@ impl Messages {
             Event::ContentBlockDelta { index, delta } => match delta {
                 Delta::Text { text } => self.say(text, told),
                 Delta::InputJson { partial_json } => {
-                    if let Some(call) = self.calls.get_mut(&index) {
+                    if let Some(call) = self.calls.begun(index) {
                         call.arguments.push_str(&partial_json);
                     }
                     told.push(Told::Working);
@@ -181,13 +152,10 @@ impl Messages {
                 self.count(usage, told);
                 if delta.stop_reason.as_deref() == Some("refusal") && !self.spoke {
                     let reason = Arc::from("refused to answer");
-                    self.close(
-                        Told::Failed(Failure { reason, fault: Fault::Request, retry_after: None }),
-                        told,
-                    );
+                    told.push(Told::Failed(Failure { reason, fault: Fault::Request, retry_after: None }));
                 }
             }
-            Event::MessageStop => self.done(told),
+            Event::MessageStop => told.push(Told::Done { calls: self.calls.take() }),
             Event::Error { error } => {
                 let ErrorBody { r#type: kind, message } = error;
                 let overloaded = matches!(kind.as_str(), "overloaded_error" | "rate_limit_error");
@@ -197,7 +165,7 @@ impl Messages {
                 };
                 let reason = Arc::from(if message.is_empty() { kind } else { message });
                 let retry_after = overloaded.then_some(OVERLOADED);
-                self.close(Told::Failed(Failure { reason, fault, retry_after }), told);
+                told.push(Told::Failed(Failure { reason, fault, retry_after }));
             }
             // Pings keep the connection alive and are no progress.
             Event::Other => {}
@@ -222,37 +190,17 @@ impl Messages {
         self.usage.output = usage.output_tokens.unwrap_or(self.usage.output);
         told.push(Told::Usage(self.usage));
     }
-
-    fn done(&mut self, told: &mut Vec<Told>) {
-        let calls = std::mem::take(&mut self.calls)
-            .into_values()
-            .map(|call| ModelToolCall {
-                name: call.name.into(),
-                arguments: if call.arguments.trim().is_empty() { "{}".into() } else { call.arguments.into() },
-                given_id: None,
-            })
-            .collect();
-        self.close(Told::Done { calls }, told);
-    }
-
-    fn fail(&mut self, reason: String, told: &mut Vec<Told>) {
-        self.close(Told::Failed(Failure::of_backend(reason)), told);
-    }
-
-    fn close(&mut self, last: Told, told: &mut Vec<Told>) {
-        if !self.closed {
-            self.closed = true;
-            told.push(last);
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use antiphon_engine::input::ModelToolCall;
+
     use super::*;
+    use crate::language_model::answer::Events;
 
     fn read(parts: &[&[u8]]) -> Vec<Told> {
-        let mut messages = Messages::default();
+        let mut messages = Events::new(Messages::default());
         let mut told: Vec<Told> = parts.iter().flat_map(|part| messages.push(part)).collect();
         told.extend(messages.end());
         told

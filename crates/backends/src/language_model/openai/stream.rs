@@ -1,36 +1,21 @@
-//! What a streamed completion says, from the bytes of its body.
+//! What the events of a streamed completion say.
 //!
-//! Owns the parsing of `chat.completion.chunk` objects and the assembly of tool calls. Pure: bytes may be cut anywhere. It must
-//! not know of time or connections.
+//! Owns the parsing of `chat.completion.chunk` objects. Pure. It must not know of time or connections.
 
-use std::collections::BTreeMap;
-
-use antiphon_engine::input::ModelToolCall;
 use serde::Deserialize;
 
 use crate::http::error_message;
-use crate::language_model::answer::{Reader, Told};
+use crate::language_model::Usage;
+use crate::language_model::answer::{Calls, Meaning, Told, failed};
 use crate::language_model::thoughts::Thoughts;
-use crate::language_model::{Failure, Usage};
-use crate::sse::EventStream;
 
 /// A completion as it arrives.
 #[derive(Debug)]
 pub(super) struct Completion {
-    events: EventStream,
     thoughts: Thoughts,
-    /// Tool calls by their index.
-    calls: BTreeMap<u64, Call>,
+    calls: Calls,
     /// Whether a finish reason was told.
     finished: bool,
-    /// Whether all was said: whatever follows is ignored.
-    closed: bool,
-}
-
-#[derive(Debug, Default)]
-struct Call {
-    name: String,
-    arguments: String,
 }
 
 /// One `chat.completion.chunk` (OpenAI API reference). Everything is optional, for servers differ.
@@ -92,65 +77,41 @@ struct FunctionDelta {
 impl Completion {
     /// `thinks_first` for a model whose template opens its first thought.
     pub(super) fn new(thinks_first: bool) -> Self {
-        Self {
-            events: EventStream::default(),
-            thoughts: Thoughts::new(thinks_first),
-            calls: BTreeMap::new(),
-            finished: false,
-            closed: false,
-        }
+        Self { thoughts: Thoughts::new(thinks_first), calls: Calls::default(), finished: false }
     }
 }
 
-impl Reader for Completion {
-    fn push(&mut self, bytes: &[u8]) -> Vec<Told> {
-        let (mut events, mut told) = (Vec::new(), Vec::new());
-        let pushed = self.events.push(bytes, &mut events);
-        for event in events {
-            self.read(&event, &mut told);
-        }
-        if let Err(endless) = pushed {
-            self.fail(endless.to_string(), &mut told);
-        }
-        told
-    }
-
-    fn end(&mut self) -> Vec<Told> {
-        let (mut events, mut told) = (Vec::new(), Vec::new());
-        self.events.end(&mut events);
-        for event in events {
-            self.read(&event, &mut told);
-        }
-        if self.finished {
-            self.done(&mut told);
-        } else {
-            self.fail("ended its answer in the middle".to_owned(), &mut told);
-        }
-        told
-    }
-
-    fn call_bytes(&self) -> usize {
-        self.calls.values().map(|call| call.name.len() + call.arguments.len()).sum()
-    }
-}
-
-impl Completion {
-    fn read(&mut self, data: &[u8], told: &mut Vec<Told>) {
-        if self.closed {
-            return;
-        }
+impl Meaning for Completion {
+    fn event(&mut self, data: &[u8], told: &mut Vec<Told>) {
         if data.trim_ascii() == b"[DONE]" {
             self.done(told);
             return;
         }
-        let Ok(chunk) = serde_json::from_slice::<Chunk>(data) else {
-            let data = String::from_utf8_lossy(data);
-            self.fail(format!("sent what is no completion: {data}"), told);
-            return;
-        };
+        match serde_json::from_slice::<Chunk>(data) {
+            Ok(chunk) => self.read(chunk, told),
+            Err(_) => {
+                told.push(failed(format!("sent what is no completion: {}", String::from_utf8_lossy(data))))
+            }
+        }
+    }
+
+    fn end(&mut self, told: &mut Vec<Told>) {
+        if self.finished {
+            self.done(told);
+        } else {
+            told.push(failed("ended its answer in the middle"));
+        }
+    }
+
+    fn calls(&self) -> &Calls {
+        &self.calls
+    }
+}
+
+impl Completion {
+    fn read(&mut self, chunk: Chunk, told: &mut Vec<Told>) {
         if let Some(error) = chunk.error.filter(|error| !error.is_null()) {
-            let text = error_message(&error).unwrap_or_else(|| error.to_string());
-            self.fail(text, told);
+            told.push(failed(error_message(&error).unwrap_or_else(|| error.to_string())));
             return;
         }
         // Some servers count with every chunk, others in one without a choice at the end.
@@ -188,13 +149,12 @@ impl Completion {
     fn call(&mut self, delta: CallDelta) {
         let Some(function) = delta.function else { return };
         let named = function.name.as_deref().is_some_and(|name| !name.is_empty());
-        let last = self.calls.keys().next_back().copied();
-        let index = delta.index.unwrap_or(match (last, named) {
+        let index = delta.index.unwrap_or(match (self.calls.last(), named) {
             (Some(last), true) => last + 1,
             (Some(last), false) => last,
             (None, _) => 0,
         });
-        let call = self.calls.entry(index).or_default();
+        let call = self.calls.call(index);
         // Some servers repeat the name with every part.
         if call.name.is_empty() {
             call.name = function.name.unwrap_or_default();
@@ -203,46 +163,25 @@ impl Completion {
     }
 
     fn done(&mut self, told: &mut Vec<Told>) {
-        if self.closed {
-            return;
-        }
         let held = self.thoughts.end();
         if !held.is_empty() {
             told.push(Told::Text(held));
         }
-        let calls = std::mem::take(&mut self.calls)
-            .into_values()
-            .filter(|call| !call.name.is_empty())
-            .map(|call| ModelToolCall {
-                name: call.name.into(),
-                // Calls without arguments are often streamed without a single brace.
-                arguments: if call.arguments.trim().is_empty() { "{}".into() } else { call.arguments.into() },
-                given_id: None,
-            })
-            .collect();
-        self.close(Told::Done { calls }, told);
-    }
-
-    fn fail(&mut self, reason: String, told: &mut Vec<Told>) {
-        self.close(Told::Failed(Failure::of_backend(reason)), told);
-    }
-
-    fn close(&mut self, last: Told, told: &mut Vec<Told>) {
-        if !self.closed {
-            self.closed = true;
-            told.push(last);
-        }
+        told.push(Told::Done { calls: self.calls.take() });
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use antiphon_engine::input::ModelToolCall;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::language_model::Failure;
+    use crate::language_model::answer::Events;
 
     fn read(parts: &[&[u8]]) -> Vec<Told> {
-        let mut completion = Completion::new(false);
+        let mut completion = Events::new(Completion::new(false));
         let mut told: Vec<Told> = parts.iter().flat_map(|part| completion.push(part)).collect();
         told.extend(completion.end());
         told

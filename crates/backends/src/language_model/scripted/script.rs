@@ -3,6 +3,7 @@
 //! Owns the YAML, its checks and the filling-in of texts. It must not know how a conversation is stored.
 //!
 //! ```yaml
+//! hears: false               # whether it takes spoken turns as audio: then it answers them, by `default`, without knowing a word
 //! pace: 6                    # words per second of the streamed text; 0, the default, gives all at once
 //! greeting:                  # when nobody has said anything yet; the default reply if left out
 //!   say: Hello, this is the bakery.
@@ -54,6 +55,7 @@ const LONGEST_DELAY: u64 = 600_000;
 /// A checked script.
 #[derive(Debug, Clone)]
 pub struct Script {
+    pub(super) hears: bool,
     pub(super) greeting: Option<Reply>,
     pub(super) heard: Vec<HeardRule>,
     pub(super) tool_answered: Vec<ToolRule>,
@@ -220,6 +222,7 @@ impl Script {
     fn check(written: Written) -> Result<Self, ScriptError> {
         let pace = written.pace;
         let mut script = Self {
+            hears: written.hears,
             greeting: written.greeting.map(|reply| plain_reply(reply, pace)).transpose()?,
             heard: Vec::new(),
             tool_answered: Vec::new(),
@@ -296,6 +299,8 @@ fn between_words(pace: f64) -> Duration {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
+    #[serde(default)]
+    hears: bool,
     pace: Option<f64>,
     greeting: Option<Spanned<WrittenReply>>,
     #[serde(default)]

@@ -1,6 +1,7 @@
 //! What the configuration says about transcripts.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -23,6 +24,8 @@ pub enum TranscriptionConfig {
     Openai(OpenAiTranscriptionConfig),
     /// The offline recognizer of Debian and Ubuntu, English only.
     Pocketsphinx(PocketSphinxConfig),
+    /// Whisper in this process, where the binary was built with it.
+    Whisper(WhisperConfig),
 }
 
 impl TranscriptionConfig {
@@ -31,6 +34,7 @@ impl TranscriptionConfig {
     pub fn has_key(&self) -> bool {
         let (env, file, fallback) = match self {
             Self::Auto | Self::None | Self::Pocketsphinx(_) => return false,
+            Self::Whisper(config) => (&None, &None, &config.fallback),
             Self::Deepgram(config) => (&config.api_key_env, &config.api_key_file, &config.fallback),
             Self::Openai(config) => (&config.api_key_env, &config.api_key_file, &config.fallback),
         };
@@ -81,6 +85,10 @@ pub struct DeepgramTranscriptionConfig {
     pub api_key_file: Option<PathBuf>,
     /// The language of conversations that name none, such as `en` or `multi`. Default: the recognizer's.
     pub language: Option<String>,
+    /// Whether it listens while the user speaks, so that the words are known when the turn ends, and their first ones may interrupt
+    /// the agent. Otherwise it is given whole turns. Default: yes.
+    #[serde(default = "yes")]
+    pub live: bool,
     /// Further parameters of the query, such as `{ smart_format = "true", keyterm = "Antiphon" }`.
     #[serde(default)]
     pub extra: BTreeMap<String, String>,
@@ -117,8 +125,48 @@ impl Default for PocketSphinxConfig {
     }
 }
 
+/// Whisper in this process.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WhisperConfig {
+    /// The model's file, as whisper.cpp reads it: `ggml-*.bin`.
+    pub model: PathBuf,
+    /// The language of conversations that name none, such as `en`. Default: the model guesses.
+    pub language: Option<String>,
+    /// Threads that work on one clip. Default: 1.
+    #[serde(default = "one")]
+    pub threads: NonZeroUsize,
+    /// Clips that are transcribed at a time. Default: 2.
+    #[serde(default = "two")]
+    pub concurrency: NonZeroUsize,
+    /// Whether the model hears the clip alone instead of 30 s with the clip at their beginning: several times quicker for short
+    /// turns, and somewhat worse. Default: false.
+    #[serde(default)]
+    pub clip_only: bool,
+    /// How long an answer may take, in milliseconds, waiting for other clips included. Default: 12,000.
+    #[serde(default = "twelve_seconds")]
+    pub timeout_ms: u64,
+    /// The recognizer that is asked when this one fails, written like this section.
+    pub fallback: Option<Box<TranscriptionConfig>>,
+    /// How long it is left alone after a failure then, in milliseconds. Default: 10,000.
+    #[serde(default = "ten_seconds")]
+    pub cool_down_ms: u64,
+}
+
+const fn one() -> NonZeroUsize {
+    NonZeroUsize::MIN
+}
+
+const fn two() -> NonZeroUsize {
+    NonZeroUsize::MIN.saturating_add(1)
+}
+
 fn deepgram_base() -> String {
     deepgram::BASE_URL.replace("https", "wss")
+}
+
+const fn yes() -> bool {
+    true
 }
 
 fn nova() -> String {

@@ -460,9 +460,10 @@ choice!(Input {
     6: SpeechStopped { at, received },
     7: Request(request),
     8: Tool(id, outcome),
-    9: Transcribed(turn, words),
+    9: Transcribed { turn, words, by },
     10: Voice(id, event),
     11: TurnJudged(turn, probability),
+    12: Overheard(words as user),
 });
 choice!(LegClosed { 0: ByPeer, 1: MediaIdle, 2: Unresponsive, 3: OurFault });
 choice!(ModelEvent { 0: Text(text), 1: ToolCall(call), 2: Finished, 3: Failed(why) });

@@ -301,7 +301,8 @@ fn reported(input: &Input) -> Option<(AudioTime, AudioTime, Border)> {
         | Input::Request(_)
         | Input::Timeout
         | Input::Tool(..)
-        | Input::Transcribed(..)
+        | Input::Overheard(_)
+        | Input::Transcribed { .. }
         | Input::TurnJudged(..)
         | Input::Voice(..) => None,
     }

@@ -287,8 +287,8 @@ impl Tape<'_> {
         let (known, _) =
             alike.min_by_key(|(known, at)| (apart(**at, last_sample), known.1.abs_diff(work.1)))?;
         let renamed = |input: &Input| {
-            if let Input::Transcribed(_, words) = input {
-                Input::Transcribed(span.turn, words.clone())
+            if let Input::Transcribed { words, by, .. } = input {
+                Input::Transcribed { turn: span.turn, words: words.clone(), by: by.clone() }
             } else if let Input::TurnJudged(_, probability) = input {
                 Input::TurnJudged(span.turn, *probability)
             } else {
@@ -312,10 +312,11 @@ fn answers(input: &Input) -> Option<WorkKey> {
         Input::Model(id, _) => Some(key(Work::Model(*id))),
         Input::Voice(id, _) => Some(key(Work::Speech(*id))),
         Input::Tool(id, _) => Some(key(Work::Tool(*id))),
-        Input::Transcribed(id, _) => Some(key(Work::Transcription(*id))),
+        Input::Transcribed { turn, .. } => Some(key(Work::Transcription(*turn))),
         Input::TurnJudged(id, _) => Some(judgement(*id)),
         Input::Joined
         | Input::LegClosed(_)
+        | Input::Overheard(_)
         | Input::ShutDown
         | Input::SpeechStarted { .. }
         | Input::SpeechStopped { .. }

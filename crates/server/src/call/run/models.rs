@@ -1,12 +1,8 @@
-//! What the driver does beside the answers of models and recognizers: what it tells of how they came about, and what a model reads
-//! in advance. The conversation hears nothing of it.
-
-use std::time::Duration;
+//! What the driver does beside the answers of models: what it tells of how they came about, and what a model reads in advance. The
+//! conversation hears nothing of it.
 
 use antiphon_backends::language_model::{Asked, Fallback, Note, Request, Usage};
-use antiphon_backends::speech_to_text::Heard;
-use antiphon_engine::Input;
-use antiphon_engine::ids::{GenerationId, TurnId};
+use antiphon_engine::ids::GenerationId;
 use antiphon_engine::output::Severity;
 use serde_json::{Value, json};
 
@@ -20,11 +16,6 @@ const THINKS: &str = "model.thinks";
 const USAGE: &str = "model.usage";
 /// A model failed before its first word, and another one is asked.
 const FALLBACK: &str = "model.fallback";
-/// A recognizer answered, and how long that took.
-const TRANSCRIBED: &str = "transcription.finished";
-/// A recognizer failed, and the one behind it answered.
-const TRANSCRIPTION_FALLBACK: &str = "transcription.fallback";
-
 impl Driver {
     /// Tells how an answer comes about. The conversation is not told: it goes on the same.
     pub(super) fn model_noted(&mut self, id: GenerationId, note: Note) {
@@ -73,21 +64,6 @@ impl Driver {
                 self.event_with(Severity::Warning, FALLBACK, text, Some(extras));
             }
         }
-    }
-
-    /// Tells who found the words and how long that took, and the conversation the words.
-    pub(super) fn transcribed(&mut self, turn: TurnId, heard: Heard, took: Duration) {
-        let Heard { transcription, by, instead } = heard;
-        if let Some(why) = instead {
-            let text = format!("the words of a turn were found by {by:?} instead: {why}");
-            let extras = json!({"turn": turn.0, "to": *by, "reason": *why});
-            self.event_with(Severity::Warning, TRANSCRIPTION_FALLBACK, text, Some(extras));
-        }
-        let took_ms = (took.as_secs_f64() * 1e3).round();
-        let text = format!("{by:?} took {took_ms} ms for the words of a turn");
-        let extras = json!({"turn": turn.0, "by": *by, "tookMs": took_ms});
-        self.event_with(Severity::Debug, TRANSCRIBED, text, Some(extras));
-        self.tell(Input::Transcribed(turn, transcription));
     }
 
     /// Has the model read what its next prompt will begin with, if that helps it and it has not read that already.

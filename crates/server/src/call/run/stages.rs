@@ -78,6 +78,7 @@ impl Driver {
         if let Some(ear) = &mut self.ear {
             ear.set_threshold(threshold);
         }
+        self.change_language();
         let created = self.timestamp(self.told);
         let stored = StoredStage { id, number: number.0, created, history_from, request };
         if self.recorder.stage(stored, uses).is_err() {
@@ -146,6 +147,7 @@ fn unresolved(error: CreateError) -> SetupError {
         | CreateError::Limited(_)
         | CreateError::NoPriorCall
         | CreateError::NoThrottle
+        | CreateError::Overloaded { .. }
         | CreateError::Stopping
         | CreateError::Storage(_)
         | CreateError::Throttled { .. }

@@ -11,7 +11,7 @@ use antiphon_engine::timers::Timer;
 use antiphon_engine::{CallTime, Input, notices};
 
 use super::super::journal::{Author, Deadline, Decision, Step, Words};
-use super::{EndedBy, Mark, Opening, Outcome, SpeechOver, Stall, ToolRun, Waterfall};
+use super::{EndedBy, Mark, Opening, Outcome, Recognition, SpeechOver, Stall, ToolRun, Waterfall};
 
 /// A backend that says nothing for longer than this stalls.
 const STALL: Duration = Duration::from_secs(2);
@@ -67,8 +67,10 @@ pub struct Observer {
     tentative: Option<Open>,
     /// The user is in the middle of a turn.
     mid_turn: bool,
-    /// The words that were found out last, of which turn, and when.
-    words: Option<(TurnId, CallTime, Transcription)>,
+    /// The words that were asked for last, of which turn, and when.
+    wanted: Option<(TurnId, CallTime)>,
+    /// The words that were found out last, of which turn, when, and by whom.
+    words: Option<(TurnId, CallTime, Transcription, Option<Recognition>)>,
     /// The open turn ends with this drain.
     closing: bool,
     /// Backends at work, and when they last said something.
@@ -122,11 +124,18 @@ impl Observer {
                 self.held_by = Some(EndedBy::TurnDetector { probability });
                 Cause::Other
             }
-            Some(Input::Transcribed(id, words)) => {
-                self.words = Some((*id, at, words.clone()));
+            Some(Input::Transcribed { turn, words, by }) => {
+                let asked = self.wanted.filter(|(wanted, _)| wanted == turn).map(|(_, asked)| asked);
+                let recognition = by
+                    .as_ref()
+                    .zip(asked)
+                    .map(|(by, asked)| Recognition { by: Arc::clone(by), took: at.since(asked) });
+                self.words = Some((*turn, at, words.clone(), recognition));
                 self.mark_words();
                 Cause::Transcribed
             }
+            // It may end a pause of the agent's, as more speech does.
+            Some(Input::Overheard(_)) => Cause::Speech,
         };
     }
 
@@ -217,8 +226,8 @@ impl Observer {
             | Decision::Started
             | Decision::JudgeTurn(_)
             | Decision::Committed { .. }
-            | Decision::StageChanged(_)
-            | Decision::Transcribe(_) => {}
+            | Decision::StageChanged(_) => {}
+            Decision::Transcribe(span) => self.wanted = Some((span.turn, now)),
         }
     }
 
@@ -349,10 +358,11 @@ impl Observer {
 
     /// Notes when the words of the open turn were known, be it before it was over.
     fn mark_words(&mut self) {
-        if let (Some(open), Some((turn, at, words))) = (&mut self.open, &self.words)
+        if let (Some(open), Some((turn, at, words, recognition))) = (&mut self.open, &self.words)
             && open.turn.opening == Opening::Speech(*turn)
         {
             open.mark(Mark::Transcript, *at);
+            open.turn.recognition.clone_from(recognition);
             if let Transcription::Words(words) = words {
                 open.turn.asked = Some(Arc::clone(words));
             }
@@ -432,6 +442,7 @@ impl Open {
             marks: [None; Mark::ALL.len()],
             ended_by: None,
             asked: None,
+            recognition: None,
             answer: String::new(),
             outcome: Outcome::Unanswered,
             closed: now,

@@ -14,7 +14,6 @@ use std::time::Duration;
 use antiphon_api::rest::scheduled_batches::{BatchSettings, ScheduledCallBatch};
 use antiphon_api::{AgentId, BatchId, Timestamp};
 use axum::http::StatusCode;
-use url::Url;
 
 use super::super::Http;
 use super::super::auth::Account;
@@ -115,7 +114,5 @@ fn throttled_time(throttle: Option<&StoredThrottle>, calls: u64) -> Duration {
 /// Whether the webhook may be dialled, as far as its URL says.
 fn check_webhook(http: &Http, settings: &BatchSettings) -> Result<(), ApiError> {
     let Some(url) = &settings.webhook_url else { return Ok(()) };
-    let refused = |why: String| ApiError::field("webhookUrl", why);
-    let url: Url = url.parse().map_err(|error| refused(format!("is no URL: {error}")))?;
-    http.outbound.check(&url).map_err(|error| refused(error.to_string()))
+    http.outbound.check_receiver(url).map_err(|why| ApiError::field("webhookUrl", why))
 }

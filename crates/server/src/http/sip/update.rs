@@ -4,7 +4,6 @@ use antiphon_api::rest::sip::{AgentAllowance, FallbackHandler, SipSettings, Upda
 use axum::extract::State;
 use ipnet::Ipv4Net;
 use regex::RegexBuilder;
-use url::Url;
 
 use super::super::Http;
 use super::super::answer::{Answer, Answered};
@@ -68,8 +67,7 @@ async fn check(
     }
     if let Some(FallbackHandler { url, .. }) = &settings.fallback_handler {
         let refused = |why: String| ApiError::field("fallbackHandler.url", why);
-        let url: Url = url.parse().map_err(|error| refused(format!("is no URL: {error}")))?;
-        http.outbound.check(&url).map_err(|error| refused(error.to_string()))?;
+        http.outbound.check_receiver(url).map_err(refused)?;
     }
     Ok(())
 }

@@ -1,16 +1,19 @@
 //! One turn of a batch: a few of its calls, one after another, until something has to be waited for.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use antiphon_api::Timestamp;
 use antiphon_api::rest::agents::StartAgentCallRequest;
 use antiphon_api::rest::webhooks::WebhookEvent;
-use tokio::time::{sleep, timeout};
+use futures::FutureExt as _;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
+use super::super::clock::later;
 use super::super::webhooks::letter;
-use super::{STORE_RETRY, Scheduler, later};
+use super::{STORE_RETRY, Scheduler, to_tell};
 use crate::call::{CreateError, CreateOptions, agents};
 use crate::storage::{
     CallAgent, ScheduledPlace, Settled, StorageError, StoredBatch, StoredCall, StoredScheduledCall,
@@ -18,6 +21,8 @@ use crate::storage::{
 
 /// Calls of one turn: then it is another batch's.
 const CALLS: usize = 50;
+/// After how long no other call is begun in a turn.
+const TURN: Duration = Duration::from_secs(5);
 /// How long a webhook may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the next call waits after a webhook that failed, doubling with each failure in a row.
@@ -41,10 +46,20 @@ enum Attempt {
 
 impl Scheduler {
     pub(super) async fn turn(&self, batch: StoredBatch, stop: &CancellationToken) {
-        if let Err(error) = self.create_calls(batch, stop).await {
-            error!(%error, "a scheduled batch cannot go on; trying on");
-            sleep(STORE_RETRY).await;
-        }
+        let id = batch.id;
+        let why = match AssertUnwindSafe(self.create_calls(batch, stop)).catch_unwind().await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => {
+                error!(batch = %id, %error, "a scheduled batch cannot go on; trying on");
+                "the database failed before it was noted that the webhook answered"
+            }
+            Err(_) => {
+                error!(batch = %id, "a turn of a batch failed: this is a bug of the server");
+                "the server failed before the webhook answered"
+            }
+        };
+        sleep(STORE_RETRY).await;
+        self.take_up(Some(id), why).await;
     }
 
     async fn create_calls(
@@ -52,9 +67,13 @@ impl Scheduler {
         mut batch: StoredBatch,
         stop: &CancellationToken,
     ) -> Result<(), StorageError> {
+        let begin = Instant::now();
         for _ in 0..CALLS {
             if stop.is_cancelled() {
                 return Ok(());
+            }
+            if begin.elapsed() >= TURN {
+                break;
             }
             // It may have been changed, paused or deleted meanwhile.
             let Some(now_is) = self.storage.batches.find_batch(batch.account, batch.agent, batch.id).await?
@@ -141,9 +160,11 @@ impl Scheduler {
         };
         match self.calls.create(batch.account, request, options).await {
             Ok(call) => Ok(Attempt::Created(Box::new(call))),
-            Err(CreateError::Capacity { retry_after } | CreateError::Throttled { retry_after }) => {
-                Ok(Attempt::Wait(retry_after))
-            }
+            Err(
+                CreateError::Capacity { retry_after }
+                | CreateError::Overloaded { retry_after }
+                | CreateError::Throttled { retry_after },
+            ) => Ok(Attempt::Wait(retry_after)),
             Err(CreateError::Limited(limited)) => Ok(Attempt::Wait(limited.retry_after())),
             Err(CreateError::Stopping) => Ok(Attempt::Wait(CROWDED)),
             Err(CreateError::Invalid(error)) => Ok(Attempt::Failed(error.to_string())),
@@ -155,8 +176,7 @@ impl Scheduler {
 
     /// Tells the batch's webhook of a call, once.
     async fn tell(&self, batch: &StoredBatch, call: &StoredCall) -> Result<(), String> {
-        // Calls that the server dials itself need nobody to be told.
-        let Some(url) = &batch.settings.webhook_url else { return Ok(()) };
+        let Some(url) = to_tell(batch, call) else { return Ok(()) };
         let secrets = batch.settings.webhook_secret.as_slice();
         let now = (self.clock)();
         let request = letter::of_call(call, WebhookEvent::Started, url, secrets, &self.public_url, now)?;

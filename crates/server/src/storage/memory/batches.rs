@@ -153,9 +153,17 @@ impl BatchStore for Memory {
         self.schedule.subscribe()
     }
 
-    fn due_batches(&self, now: Timestamp, limit: u32) -> Pending<'_, Vec<StoredBatch>> {
+    fn due_batches<'a>(
+        &'a self,
+        now: Timestamp,
+        but: &'a [AccountId],
+        limit: u32,
+    ) -> Pending<'a, Vec<StoredBatch>> {
         self.at_once(|contents| {
-            let is_due = |kept: &&KeptBatch| kept.next_us.is_some_and(|next| next <= now.unix_micros());
+            let is_due = |kept: &&KeptBatch| {
+                kept.next_us.is_some_and(|next| next <= now.unix_micros())
+                    && !but.contains(&kept.batch.account)
+            };
             let mut due: Vec<&KeptBatch> = contents.batches.values().filter(is_due).collect();
             due.sort_by_key(|kept| (kept.next_us, kept.batch.id));
             Ok(due.into_iter().take(limit as usize).map(|kept| kept.batch.clone()).collect())
@@ -176,9 +184,10 @@ impl BatchStore for Memory {
         })
     }
 
-    fn untold_calls(&self, limit: u32) -> Pending<'_, Vec<(ScheduledPlace, CallId)>> {
+    fn untold_calls(&self, batch: Option<BatchId>, limit: u32) -> Pending<'_, Vec<(ScheduledPlace, CallId)>> {
         self.at_once(|contents| {
-            let untold = contents.batches.values().flat_map(|kept| {
+            let asked = |kept: &&KeptBatch| batch.is_none_or(|batch| kept.batch.id == batch);
+            let untold = contents.batches.values().filter(asked).flat_map(|kept| {
                 let pending = kept.calls.iter().filter(|call| call.status == ScheduledCallStatus::Pending);
                 pending.filter_map(|call| {
                     let place = ScheduledPlace { batch: kept.batch.id, position: call.position };

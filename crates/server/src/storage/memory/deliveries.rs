@@ -38,6 +38,15 @@ pub(super) struct KeptEnding {
     pub(super) ended: Timestamp,
     pub(super) phase: Phase,
     pub(super) auto_delete: bool,
+    /// How often summing it up has failed, and when to try again.
+    pub(super) attempts: u32,
+    pub(super) due: Option<Timestamp>,
+}
+
+impl KeptEnding {
+    pub(super) fn new(ended: Timestamp, auto_delete: bool) -> Self {
+        Self { ended, phase: Phase::Held, auto_delete, attempts: 0, due: None }
+    }
 }
 
 impl DeliveryStore for Memory {

@@ -3,22 +3,43 @@
 use antiphon_api::{CallId, Timestamp};
 
 use super::super::endings::Phase;
-use super::super::{AccountId, Ending, EndingStore, Pending, Summary};
+use super::super::{AccountId, Ending, EndingStore, EndingTimes, Pending, Summary};
 use super::Memory;
-use super::deliveries::KeptEnding;
+use super::deliveries::{KeptEnding, Outbox};
 
 impl EndingStore for Memory {
-    fn endings(&self, limit: u32) -> Pending<'_, Vec<Ending>> {
+    fn endings(&self, now: Timestamp, limit: u32) -> Pending<'_, Vec<Ending>> {
         self.at_once(|contents| {
-            let endings = contents.outbox.endings.iter().filter(|(_, ending)| ending.phase <= Phase::Late);
-            let mut endings: Vec<(&CallId, &KeptEnding)> = endings.collect();
+            let endings = contents.outbox.unfinished();
+            let mut endings: Vec<(&CallId, &KeptEnding)> =
+                endings.filter(|(_, ending)| ending.due.is_none_or(|due| due <= now)).collect();
             endings.sort_by_key(|(call, ending)| (ending.phase, ending.ended, **call));
             let ending = |(call, ending): (&CallId, &KeptEnding)| Ending {
                 call: *call,
                 ended: ending.ended,
                 held: ending.phase == Phase::Held,
+                attempts: ending.attempts,
             };
             Ok(endings.into_iter().take(limit as usize).map(ending).collect())
+        })
+    }
+
+    fn ending_times(&self, now: Timestamp) -> Pending<'_, EndingTimes> {
+        self.at_once(|contents| {
+            let unfinished = || contents.outbox.unfinished().map(|(_, ending)| ending);
+            let held = unfinished().filter(|ending| ending.phase == Phase::Held);
+            let attempts = unfinished().filter_map(|ending| ending.due).filter(|due| *due > now);
+            Ok(EndingTimes { held: held.map(|ending| ending.ended).min(), attempt: attempts.min() })
+        })
+    }
+
+    fn postpone_ending(&self, call: CallId, attempts: u32, due: Timestamp) -> Pending<'_, ()> {
+        self.at_once(|contents| {
+            let ending = contents.outbox.endings.get_mut(&call);
+            if let Some(ending) = ending.filter(|ending| ending.phase <= Phase::Late) {
+                (ending.attempts, ending.due) = (attempts, Some(due));
+            }
+            Ok(())
         })
     }
 
@@ -85,5 +106,12 @@ impl EndingStore for Memory {
             let account = |(_, call)| contents.calls.get(&call).map(|kept| (kept.call.account, call));
             Ok(ready.into_iter().take(limit as usize).filter_map(account).collect())
         })
+    }
+}
+
+impl Outbox {
+    /// The endings that are not summed up.
+    fn unfinished(&self) -> impl Iterator<Item = (&CallId, &KeptEnding)> {
+        self.endings.iter().filter(|(_, ending)| ending.phase <= Phase::Late)
     }
 }

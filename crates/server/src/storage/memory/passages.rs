@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use antiphon_api::{CorpusDocumentId, CorpusId, CorpusSourceId, Timestamp};
 
-use super::super::relevance::{self, Meaning};
+use super::super::relevance::{self, CANDIDATES, Meaning};
 use super::super::{
     Contents, DocumentPlace, Found, Passage, PassageStore, Pending, Slice, StoredDocument, Wanted, Window,
 };
@@ -146,15 +146,26 @@ fn by_words(passages: &[(&Document, &Passage)], words: &[String]) -> Vec<f64> {
     }
     let counted: Vec<(&str, u64)> =
         sought.into_iter().map(|word| (word, counts.get(word).copied().unwrap_or(0))).collect();
-    let weighed = relevance::weighed(passages.len() as u64, &counted);
-    let score = |(_, passage): &(&Document, &Passage)| {
+    let mut weighed = relevance::weighed(passages.len() as u64, &counted);
+    let (finding, weighing) = relevance::finding(&mut weighed);
+    let score = |passage: &Passage, words: &[relevance::Weighed<'_>]| -> f64 {
         let of = |weighed: &relevance::Weighed<'_>| {
             let times = passage.words.iter().filter(|word| *word == weighed.word).count();
             weighed.weight * relevance::share(times as f64, passage.words.len() as f64, average)
         };
-        weighed.iter().map(of).sum()
+        words.iter().map(of).sum()
     };
-    passages.iter().map(score).collect()
+    let mut scores: Vec<f64> = passages.iter().map(|(_, passage)| score(passage, finding)).collect();
+    if !weighing.is_empty() {
+        let mut best: Vec<usize> = (0..scores.len()).filter(|at| scores[*at] > 0.0).collect();
+        best.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+        best.truncate(CANDIDATES as usize);
+        let found: Vec<(usize, f64)> =
+            best.into_iter().map(|at| (at, scores[at] + score(passages[at].1, weighing))).collect();
+        scores.fill(0.0);
+        found.into_iter().for_each(|(at, score)| scores[at] = score);
+    }
+    scores
 }
 
 /// The cosine of each passage that has vectors of this model.

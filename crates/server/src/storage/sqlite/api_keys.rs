@@ -6,12 +6,14 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row};
 
 use super::super::{
-    AccountId, Direction, Farewell, KeyPlace, KeyStore, Parting, Pending, Slice, StorageError, StoredKey,
-    Window,
+    AccountId, Farewell, KeyPlace, KeyStore, Parting, Pending, Slice, StorageError, StoredKey, Window,
 };
 use super::calls::{slice, total};
+use super::owned::{Owned, push_page};
 use super::{BEGIN, Reading, Sqlite};
 use crate::api_key::KeyHash;
+
+const KEYS: Owned<StoredKey> = Owned::new("api_keys", "prefix", read);
 
 impl KeyStore for Sqlite {
     fn insert<'a>(&'a self, key: &'a StoredKey) -> Pending<'a, bool> {
@@ -64,28 +66,15 @@ impl KeyStore for Sqlite {
         async move {
             let mut query = QueryBuilder::new("SELECT * FROM api_keys WHERE account_id = ");
             query.push_bind(account.to_string());
-            let (sign, way) = match window.direction {
-                Direction::Backward => (">", ""),
-                Direction::Forward => ("<", " DESC"),
-            };
-            if let Some(after) = &window.after {
-                query.push(" AND (created_us, prefix) ").push(sign).push(" (");
-                query.push_bind(after.created.unix_micros()).push(", ");
-                query.push_bind(after.prefix.clone()).push(")");
-            }
-            query.push(" ORDER BY created_us").push(way).push(", prefix").push(way);
-            query.push(" LIMIT ").push_bind(i64::from(window.limit) + 1);
+            let after = window.after.as_ref().map(|after| (after.created, after.prefix.clone()));
+            push_page(&mut query, "prefix", window.direction, after, window.limit);
             slice(&query.build().fetch_all(&self.pool).await?, &window, read)
         }
         .boxed()
     }
 
     fn count_keys(&self, account: AccountId) -> Pending<'_, u64> {
-        async move {
-            let sql = "SELECT COUNT(*) AS total FROM api_keys WHERE account_id = $1";
-            total(&sqlx::query(sql).bind(account.to_string()).fetch_one(&self.pool).await?)
-        }
-        .boxed()
+        KEYS.count(&self.pool, account).boxed()
     }
 
     fn part_with<'a>(
@@ -98,12 +87,8 @@ impl KeyStore for Sqlite {
     ) -> Pending<'a, Parting> {
         async move {
             let mut transaction = self.pool.begin_with(BEGIN).await?;
-            let row = sqlx::query("SELECT * FROM api_keys WHERE prefix = $1 AND account_id = $2")
-                .bind(prefix)
-                .bind(account.to_string())
-                .fetch_optional(&mut *transaction)
-                .await?;
-            let Some(key) = row.as_ref().map(read).transpose()? else { return Ok(Parting::Unknown) };
+            let key = KEYS.find(&mut *transaction, account, prefix).await?;
+            let Some(key) = key else { return Ok(Parting::Unknown) };
             if key.is_valid(at) && !may_be_last {
                 let others = sqlx::query(
                     "SELECT COUNT(*) AS total FROM api_keys WHERE account_id = $1 AND prefix <> $2 \

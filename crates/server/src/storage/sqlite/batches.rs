@@ -12,6 +12,7 @@ use super::super::{
     StorageError, StoredBatch, StoredCall, StoredScheduledCall, Window,
 };
 use super::calls::{read as read_call, slice, total};
+use super::owned::push_page;
 use super::{BEGIN, Reading, Sqlite, to_json};
 
 /// Calls that are inserted by one statement.
@@ -82,17 +83,8 @@ impl BatchStore for Sqlite {
         async move {
             let mut query = QueryBuilder::new("SELECT * FROM batches WHERE agent_id = ");
             query.push_bind(agent.to_string()).push(" AND account_id = ").push_bind(account.to_string());
-            let (sign, way) = match window.direction {
-                Direction::Forward => ("<", " DESC"),
-                Direction::Backward => (">", ""),
-            };
-            if let Some(after) = &window.after {
-                query.push(" AND (created_us, id) ").push(sign).push(" (");
-                query.push_bind(after.created.unix_micros()).push(", ");
-                query.push_bind(after.id.to_string()).push(")");
-            }
-            query.push(" ORDER BY created_us").push(way).push(", id").push(way);
-            query.push(" LIMIT ").push_bind(i64::from(window.limit) + 1);
+            let after = window.after.as_ref().map(|after| (after.created, after.id.to_string()));
+            push_page(&mut query, "id", window.direction, after, window.limit);
             slice(&query.build().fetch_all(&self.pool).await?, &window, read)
         }
         .boxed()
@@ -210,16 +202,21 @@ impl BatchStore for Sqlite {
         self.schedule.subscribe()
     }
 
-    fn due_batches(&self, now: Timestamp, limit: u32) -> Pending<'_, Vec<StoredBatch>> {
+    fn due_batches<'a>(
+        &'a self,
+        now: Timestamp,
+        but: &'a [AccountId],
+        limit: u32,
+    ) -> Pending<'a, Vec<StoredBatch>> {
         async move {
-            let rows = sqlx::query(
-                "SELECT * FROM batches WHERE next_us IS NOT NULL AND next_us <= $1 \
-                 ORDER BY next_us, id LIMIT $2",
-            )
-            .bind(now.unix_micros())
-            .bind(i64::from(limit))
-            .fetch_all(&self.pool)
-            .await?;
+            let mut query =
+                QueryBuilder::new("SELECT * FROM batches WHERE next_us IS NOT NULL AND next_us <= ");
+            query.push_bind(now.unix_micros());
+            for account in but {
+                query.push(" AND account_id <> ").push_bind(account.to_string());
+            }
+            query.push(" ORDER BY next_us, id LIMIT ").push_bind(i64::from(limit));
+            let rows = query.build().fetch_all(&self.pool).await?;
             rows.iter().map(read).collect()
         }
         .boxed()
@@ -251,15 +248,17 @@ impl BatchStore for Sqlite {
         .boxed()
     }
 
-    fn untold_calls(&self, limit: u32) -> Pending<'_, Vec<(ScheduledPlace, CallId)>> {
+    fn untold_calls(&self, batch: Option<BatchId>, limit: u32) -> Pending<'_, Vec<(ScheduledPlace, CallId)>> {
         async move {
-            let rows = sqlx::query(
+            let mut query = QueryBuilder::new(
                 "SELECT batch_id, position, call_id FROM scheduled_calls \
-                 WHERE status = 'PENDING' AND call_id IS NOT NULL LIMIT $1",
-            )
-            .bind(i64::from(limit))
-            .fetch_all(&self.pool)
-            .await?;
+                 WHERE status = 'PENDING' AND call_id IS NOT NULL",
+            );
+            if let Some(batch) = batch {
+                query.push(" AND batch_id = ").push_bind(batch.to_string());
+            }
+            query.push(" LIMIT ").push_bind(i64::from(limit));
+            let rows = query.build().fetch_all(&self.pool).await?;
             let untold = |row: &SqliteRow| {
                 let row = Reading::new(row, "scheduled_calls", "batch_id")?;
                 let place = ScheduledPlace { batch: row.text("batch_id")?, position: row.count("position")? };

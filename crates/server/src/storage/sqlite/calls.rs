@@ -12,6 +12,7 @@ use super::super::{
     Severity, Slice, StorageError, StoredCall, StoredEvent, StoredMessage, StoredStage, Summary, Terms,
     Window,
 };
+use super::catalog::letters;
 use super::{BEGIN, Reading, Sqlite, batches, deliveries, endings, throttles, to_json};
 use crate::storage::Direction;
 use crate::storage::catalog::{Facts, micros};
@@ -131,10 +132,11 @@ impl CallStore for Sqlite {
             let stone = call.tombstone(at);
             let facts = Facts::of_tombstone(&stone, call.agent.as_ref().map(|agent| agent.id));
             let longest = stone.max_duration.to_std().map_or(0, micros);
-            sqlx::query(
+            let row = sqlx::query(
                 "INSERT INTO tombstones (call_id, account_id, created_us, joined_us, ended_us, end_reason, \
-                 recording_enabled, deleted_us, agent_id, voice, duration_us, facts, words, max_duration_us, had_summary) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+                 recording_enabled, deleted_us, agent_id, duration_us, max_duration_us, had_summary, number) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, (SELECT number FROM calls WHERE id = $1)) \
+                 RETURNING number",
             )
             .bind(stone.id.to_string())
             .bind(stone.account.to_string())
@@ -145,20 +147,19 @@ impl CallStore for Sqlite {
             .bind(stone.recording_enabled)
             .bind(stone.deleted.unix_micros())
             .bind(facts.agent.map(|agent| agent.to_string()))
-            .bind(facts.voice)
             .bind(facts.duration_us)
-            .bind(facts.facts)
-            .bind(facts.words)
             .bind(longest)
             .bind(stone.had_summary)
-            .execute(&mut *transaction)
+            .fetch_one(&mut *transaction)
             .await?;
+            let number: i64 = row.try_get("number")?;
             deliveries::forget(&mut transaction, id, at).await?;
             // Messages, events and its ending go with it.
             sqlx::query("DELETE FROM calls WHERE id = $1")
                 .bind(id.to_string())
                 .execute(&mut *transaction)
                 .await?;
+            keep_text(&mut transaction, -number, &facts.words).await?;
             transaction.commit().await?;
             self.outbox.send_replace(());
             Ok(Deletion::Deleted)
@@ -208,12 +209,12 @@ impl CallStore for Sqlite {
 async fn insert(call: &StoredCall, connection: &mut SqliteConnection) -> Result<(), StorageError> {
     let agent = call.agent.as_ref();
     let facts = Facts::of(call);
-    sqlx::query(
+    let row = sqlx::query(
         "INSERT INTO calls (id, account_id, created_us, joined_us, ended_us, end_reason, client_version, \
          greeting_prompt, recording_enabled, request, agent_id, agent_name, agent_revision_id, duration_us, \
-         voice, facts, words, number) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-         (SELECT number * 1099511627776 + calls_made + 1 FROM accounts WHERE id = $2))",
+         voice, number) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
+         (SELECT number * 1099511627776 + calls_made + 1 FROM accounts WHERE id = $2)) RETURNING number",
     )
     .bind(call.id.to_string())
     .bind(call.account.to_string())
@@ -230,10 +231,9 @@ async fn insert(call: &StoredCall, connection: &mut SqliteConnection) -> Result<
     .bind(agent.map(|agent| agent.revision.to_string()))
     .bind(facts.duration_us)
     .bind(facts.voice)
-    .bind(facts.facts)
-    .bind(facts.words)
-    .execute(&mut *connection)
+    .fetch_one(&mut *connection)
     .await?;
+    keep_text(connection, row.try_get("number")?, &facts.words).await?;
     if let Some(agent) = agent {
         sqlx::query("UPDATE agents SET calls = calls + 1 WHERE id = $1")
             .bind(agent.id.to_string())
@@ -241,6 +241,21 @@ async fn insert(call: &StoredCall, connection: &mut SqliteConnection) -> Result<
             .await?;
     }
     deliveries::enqueue(connection, call, WebhookEvent::Started, call.created).await
+}
+
+/// Keeps what the call with this number is searched by.
+async fn keep_text(connection: &mut SqliteConnection, number: i64, words: &str) -> Result<(), StorageError> {
+    sqlx::query("INSERT INTO call_texts (number, words) VALUES ($1, $2)")
+        .bind(number)
+        .bind(words)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("INSERT INTO call_letters (rowid, letters) VALUES ($1, $2)")
+        .bind(number)
+        .bind(letters(words))
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 pub(super) fn read(row: &SqliteRow) -> Result<StoredCall, StorageError> {

@@ -1,10 +1,11 @@
 //! Calls as lists, in SQLite.
 //!
-//! Filters are tried on the index that a list is walked by, which holds all that they look at but texts, so that what does not fit
-//! costs no look at a call. Texts are looked for in indexes of their own (`narrowing`); those that many calls have are soon met while
-//! walking. Counts end at [`MANY`]. `instr`, and a column beside `MAX` that is of the same row, are SQLite's own.
+//! Which calls are meant is `choice`'s to say, and how a page of them is found `page`'s; sums are read from where they are kept already,
+//! where the filter permits (`whole_hours`). Counts end at [`MANY`]. A column beside `MAX` that is of the same row is SQLite's own.
 
-mod narrowing;
+mod choice;
+mod page;
+mod texts;
 mod whole_hours;
 
 use antiphon_api::{CallId, Timestamp, WireDuration};
@@ -14,7 +15,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::super::catalog::{
     AgentDay, CallCatalog, CallFilter, CallKey, CallSort, CallSpan, EventChoice, EventPlace, HourOfCalls,
-    MANY, SortPlace, Tombstone, fact, micros,
+    MANY, SortPlace, Tombstone,
 };
 use super::super::{
     AccountId, CallPlace, Direction, Pending, Slice, StorageError, StoredCall, StoredEvent, Window,
@@ -23,8 +24,11 @@ use super::calls::{ended, read, slice, total};
 use super::messages::read_event;
 use super::{Reading, Sqlite};
 
-use narrowing::Narrowing;
+use choice::{Choice, Owner, Way};
+use page::Page;
 use whole_hours::WholeHours;
+
+pub(super) use texts::letters;
 
 type Query = QueryBuilder<sqlx::Sqlite>;
 
@@ -32,6 +36,8 @@ type Query = QueryBuilder<sqlx::Sqlite>;
 const BILLED: &str = "COALESCE(SUM((duration_us + 5999999) / 6000000), 0) AS billed";
 const HOUR_US: &str = "3600000000";
 const DAY_US: &str = "86400000000";
+/// Calls of a long time.
+const LONG: i64 = 30_000;
 
 impl CallCatalog for Sqlite {
     fn list<'a>(
@@ -42,23 +48,10 @@ impl CallCatalog for Sqlite {
         window: Window<SortPlace>,
     ) -> Pending<'a, Slice<StoredCall>> {
         async move {
-            let key = match sort.by {
-                CallKey::Created => "created_us",
-                CallKey::Duration => "COALESCE(duration_us, 9223372036854775807)",
-                CallKey::Ended => "COALESCE(ended_us, 9223372036854775807)",
-                CallKey::Joined => "COALESCE(joined_us, 9223372036854775807)",
-            };
-            let narrowing = Narrowing::find(self, account, filter).await?;
-            // What is walked and sorted is the index; only what is shown is read.
-            let mut query = Query::new("SELECT calls.* FROM (SELECT id, ");
-            query.push(key).push(" AS place FROM calls");
-            push_choice(&mut query, account, filter, &narrowing);
-            let falling = sort.descending == (window.direction == Direction::Forward);
-            let after = window.after.map(|after| (after.key, after.id));
-            push_window(&mut query, key, "id", falling, after, window.limit);
-            let way = if falling { " DESC" } else { "" };
-            query.push(") AS chosen JOIN calls ON calls.id = chosen.id ORDER BY chosen.place").push(way);
-            query.push(", chosen.id").push(way);
+            let owner = Owner::find(self, account).await?;
+            let choice = Choice::find(self, owner, filter).await?;
+            let page = Page::of(sort, &window);
+            let mut query = page.query(self, &choice, ("calls", "chosen.number")).await?;
             slice(&query.build().fetch_all(&self.pool).await?, &window, read)
         }
         .boxed()
@@ -72,14 +65,8 @@ impl CallCatalog for Sqlite {
                 let row = query.bind(account.to_string()).fetch_one(&self.pool).await?;
                 return Ok(Some(total(&row)?));
             }
-            let narrowing = Narrowing::find(self, account, filter).await?;
-            if narrowing == Narrowing::Many {
-                return Ok(None);
-            }
-            let mut query =
-                chosen("SELECT COUNT(*) AS total FROM (SELECT 1 FROM calls", account, filter, &narrowing);
-            query.push(" LIMIT ").push_bind(i64::from(MANY) + 1).push(")");
-            bounded(total(&query.build().fetch_one(&self.pool).await?)?)
+            let owner = Owner::find(self, account).await?;
+            self.count_chosen(owner, filter).await
         }
         .boxed()
     }
@@ -138,10 +125,13 @@ impl CallCatalog for Sqlite {
             if !filter.metadata.is_empty() {
                 return Ok(Slice { items: Vec::new(), more: false });
             }
-            let mut query = chosen("SELECT * FROM tombstones", account, filter, &Narrowing::None);
-            let falling = window.direction == Direction::Forward;
-            let after = window.after.map(|after| (after.created.unix_micros(), after.id));
-            push_window(&mut query, "created_us", "call_id", falling, after, window.limit);
+            let owner = Owner::find(self, account).await?.deleted();
+            let choice = Choice::find(self, owner, filter).await?;
+            let after =
+                window.after.map(|after| SortPlace { key: after.created.unix_micros(), id: after.id });
+            let places = Window { after, direction: window.direction, limit: window.limit };
+            let page = Page::of(CallSort { by: CallKey::Created, descending: true }, &places);
+            let mut query = page.query(self, &choice, ("tombstones", "-chosen.number")).await?;
             slice(&query.build().fetch_all(&self.pool).await?, &window, read_tombstone)
         }
         .boxed()
@@ -157,10 +147,8 @@ impl CallCatalog for Sqlite {
             if !filter.metadata.is_empty() {
                 return Ok(Some(0));
             }
-            let head = "SELECT COUNT(*) AS total FROM (SELECT 1 FROM tombstones";
-            let mut query = chosen(head, account, filter, &Narrowing::None);
-            query.push(" LIMIT ").push_bind(i64::from(MANY) + 1).push(")");
-            bounded(total(&query.build().fetch_one(&self.pool).await?)?)
+            let owner = Owner::find(self, account).await?.deleted();
+            self.count_chosen(owner, filter).await
         }
         .boxed()
     }
@@ -187,13 +175,19 @@ impl CallCatalog for Sqlite {
                 hours.push(&mut query, account);
                 query
             } else {
-                let narrowing = Narrowing::find(self, account, filter).await?;
+                let owner = Owner::find(self, account).await?;
+                let choice = Choice::find(self, owner, filter).await?;
                 let mut query = Query::new("SELECT created_us / ");
                 query.push(HOUR_US).push(" AS hour, COUNT(*) AS total, COUNT(joined_us) AS joined, ");
-                query
-                    .push("COALESCE(SUM(end_reason IN ('connection_error', 'system_error')), 0) AS failed, ");
-                query.push("COALESCE(SUM(duration_us), 0) AS duration, ").push(BILLED).push(" FROM calls");
-                push_choice(&mut query, account, filter, &narrowing);
+                query.push("COALESCE(SUM(failed), 0) AS failed, ");
+                query.push("COALESCE(SUM(duration_us), 0) AS duration, ").push(BILLED);
+                choice.push_by(&mut query, "call_heads_by_hour");
+                for (bound, sign) in [(filter.created_from, " >= "), (filter.created_to, " <= ")] {
+                    if let Some(bound) = bound {
+                        query.push(" AND created_us / ").push(HOUR_US).push(sign);
+                        query.push_bind(bound.unix_micros()).push(" / ").push(HOUR_US);
+                    }
+                }
                 query
             };
             query.push(" GROUP BY hour ORDER BY hour");
@@ -214,17 +208,24 @@ impl CallCatalog for Sqlite {
                      SUM(billed) AS billed FROM call_hours",
                 );
                 hours.push(&mut query, account);
-                query.push(" AND agent_id <> ''");
+                query.push(" AND agent_id <> '' GROUP BY agent_id, day ORDER BY agent_id, day");
                 query
             } else {
-                let narrowing = Narrowing::find(self, account, filter).await?;
-                let mut query = Query::new("SELECT agent_id, agent_name, MAX(created_us), created_us / ");
-                query.push(DAY_US).push(" AS day, COUNT(*) AS total, ").push(BILLED).push(" FROM calls");
-                push_choice(&mut query, account, filter, &narrowing);
-                query.push(" AND agent_id IS NOT NULL");
+                let owner = Owner::find(self, account).await?;
+                let choice = Choice::find(self, owner, filter).await?;
+                let mut query = Query::new(
+                    "SELECT agent_id, agent_name, day, total, billed FROM (SELECT agent, call_heads.number AS number, \
+                     MAX(created_us), COUNT(*) AS total, created_us / ",
+                );
+                query.push(DAY_US).push(" AS day, ").push(BILLED);
+                match self.is_long(owner, filter).await? {
+                    true => choice.push_by(&mut query, "call_heads_by_agent_and_day"),
+                    false => choice.push(&mut query),
+                }
+                query.push(" AND agent IS NOT NULL GROUP BY agent, day) AS sums ");
+                query.push("JOIN calls ON calls.number = sums.number ORDER BY agent_id, day");
                 query
             };
-            query.push(" GROUP BY agent_id, day ORDER BY agent_id, day");
             let rows = query.build().fetch_all(&self.pool).await?;
             let mut days = rows.iter().map(read_agent_day).collect::<Result<Vec<_>, _>>()?;
             // The name of an agent's last day is that of all its days.
@@ -246,18 +247,24 @@ impl CallCatalog for Sqlite {
         limit: u32,
     ) -> Pending<'_, Vec<CallSpan>> {
         async move {
+            let owner = Owner::find(self, account).await?;
+            // What has ended by `from` was not created later than the longest call before it.
             let rows = sqlx::query(
-                "SELECT id, created_us, joined_us, ended_us FROM calls WHERE account_id = $1 AND created_us <= $2 \
-                 AND (ended_us IS NULL OR ended_us >= $3) ORDER BY created_us DESC, id DESC LIMIT $4",
+                "SELECT id, created_us, joined_us, ended_us FROM call_heads WHERE account = $1 \
+                 AND created_us >= $2 AND created_us <= $3 AND ended_us >= $4 \
+                 UNION ALL SELECT id, created_us, joined_us, ended_us FROM call_heads INDEXED BY call_heads_by_end WHERE account = $1 \
+                 AND COALESCE(ended_us, 9223372036854775807) = 9223372036854775807 AND created_us <= $3 \
+                 ORDER BY created_us DESC, id DESC LIMIT $5",
             )
-            .bind(account.to_string())
+            .bind(owner.number)
+            .bind(from.unix_micros().saturating_sub(owner.longest_us))
             .bind(to.unix_micros())
             .bind(from.unix_micros())
             .bind(i64::from(limit))
             .fetch_all(&self.pool)
             .await?;
             let read = |row| {
-                let row = Reading::new(row, "calls", "id")?;
+                let row = Reading { row, table: "call_heads", id: "a span".to_owned() };
                 Ok(CallSpan {
                     created: row.time("created_us")?,
                     joined: row.optional_time("joined_us")?,
@@ -275,98 +282,34 @@ pub(super) fn bounded(count: u64) -> Result<Option<u64>, StorageError> {
     Ok((count <= MANY.into()).then_some(count))
 }
 
-/// `head`, and which of the account's calls are meant.
-fn chosen(head: &'static str, account: AccountId, filter: &CallFilter, narrowing: &Narrowing) -> Query {
-    let mut query = Query::new(head);
-    push_choice(&mut query, account, filter, narrowing);
-    query
-}
+impl Sqlite {
+    /// How many of an owner's calls fit a filter, as long as they are few.
+    async fn count_chosen(&self, owner: Owner, filter: &CallFilter) -> Result<Option<u64>, StorageError> {
+        let choice = Choice::find(self, owner, filter).await?;
+        if matches!(choice.way, Way::Many(_)) {
+            return Ok(None);
+        }
+        let mut query = Query::new("SELECT COUNT(*) AS total FROM (SELECT 1");
+        choice.push(&mut query);
+        query.push(" LIMIT ").push_bind(i64::from(MANY) + 1).push(")");
+        bounded(total(&query.build().fetch_one(&self.pool).await?)?)
+    }
 
-/// See [`CallFilter::fits`], which says the same.
-fn push_choice(query: &mut Query, account: AccountId, filter: &CallFilter, narrowing: &Narrowing) {
-    let CallFilter {
-        agents,
-        created_from,
-        created_to,
-        lasted_at_least,
-        lasted_at_most,
-        metadata,
-        search,
-        time_of_day,
-        voices,
-    } = filter;
-    // What few calls are known to fit is not walked by an account's order: the sign keeps its indexes from being used.
-    let sign = if matches!(narrowing, Narrowing::Few(_)) { "+" } else { "" };
-    query.push(" WHERE ").push(sign).push("account_id = ").push_bind(account.to_string());
-    narrowing.push(query, account);
-    match agents.as_slice() {
-        [] => {}
-        // One alone is found, in order, by an index of its own.
-        [agent] => {
-            query.push(" AND ").push(sign).push("agent_id = ").push_bind(agent.to_string());
+    /// Whether so many calls were created in the time that a filter speaks of that it is better to go through all in the order in which
+    /// they are summed up than to bring them into it.
+    async fn is_long(&self, owner: Owner, filter: &CallFilter) -> Result<bool, StorageError> {
+        let CallFilter { created_from, created_to, .. } = filter;
+        let time =
+            CallFilter { created_from: *created_from, created_to: *created_to, ..CallFilter::default() };
+        if time == CallFilter::default() {
+            return Ok(true);
         }
-        agents => {
-            query.push(" AND agent_id IN (");
-            let mut list = query.separated(", ");
-            agents.iter().for_each(|agent| {
-                list.push_bind(agent.to_string());
-            });
-            query.push(")");
-        }
+        let choice = Choice::find(self, owner, &time).await?;
+        let mut query = Query::new("SELECT COUNT(*) AS total FROM (SELECT 1");
+        choice.push(&mut query);
+        query.push(" LIMIT ").push_bind(LONG).push(")");
+        Ok(total(&query.build().fetch_one(&self.pool).await?)? == LONG.unsigned_abs())
     }
-    for (bound, sign) in [(created_from, ">="), (created_to, "<=")] {
-        if let Some(bound) = bound {
-            query.push(" AND created_us ").push(sign).push_bind(bound.unix_micros());
-        }
-    }
-    for (bound, sign) in [(lasted_at_least, ">="), (lasted_at_most, "<=")] {
-        if let Some(bound) = bound {
-            query.push(" AND duration_us ").push(sign).push_bind(micros(*bound));
-        }
-    }
-    let facts = metadata.iter().map(|(key, value)| fact(key, value));
-    for fact in facts.filter(|fact| !narrowing.implies_fact(fact)) {
-        query.push(" AND instr(facts, ").push_bind(fact).push(") > 0");
-    }
-    let words = search.iter().flat_map(|search| search.split_whitespace()).map(str::to_lowercase);
-    for word in words.filter(|word| !narrowing.implies_word(word)) {
-        query.push(" AND instr(words, ").push_bind(word).push(") > 0");
-    }
-    if let Some((from, to)) = time_of_day {
-        let joint = if from <= to { " AND " } else { " OR " };
-        query.push(" AND (created_us % ").push(DAY_US).push(" >= ").push_bind(*from).push(joint);
-        query.push("created_us % ").push(DAY_US).push(" <= ").push_bind(*to).push(")");
-    }
-    if let Some(voices) = voices {
-        query.push(if voices.contains(&None) {
-            " AND (voice IS NULL OR voice IN ("
-        } else {
-            " AND (voice IN ("
-        });
-        let mut list = query.separated(", ");
-        voices.iter().flatten().for_each(|voice| {
-            list.push_bind(voice.clone());
-        });
-        query.push("))");
-    }
-}
-
-/// The part of a list behind `after`: by `key`, then by id, rising or falling.
-fn push_window(
-    query: &mut Query,
-    key: &'static str,
-    id: &'static str,
-    falling: bool,
-    after: Option<(i64, CallId)>,
-    limit: u32,
-) {
-    if let Some((place, call)) = after {
-        query.push(" AND (").push(key).push(", ").push(id).push(if falling { ") < (" } else { ") > (" });
-        query.push_bind(place).push(", ").push_bind(call.to_string()).push(")");
-    }
-    let way = if falling { " DESC" } else { "" };
-    query.push(" ORDER BY ").push(key).push(way).push(", ").push(id).push(way);
-    query.push(" LIMIT ").push_bind(i64::from(limit) + 1);
 }
 
 fn chosen_events(head: &'static str, call: CallId, choice: &EventChoice) -> Query {

@@ -6,10 +6,11 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row as _};
 
 use super::super::{
-    AccountId, CorpusPlace, CorpusStatistics, CorpusStore, Direction, Filling, Pending, Slice, StorageError,
+    AccountId, CorpusPlace, CorpusStatistics, CorpusStore, Filling, Pending, Slice, StorageError,
     StoredCorpus, StoredSource, StoredUpload, Window,
 };
 use super::calls::{slice, total};
+use super::owned::push_page;
 use super::{BEGIN, Reading, Sqlite, to_json};
 
 /// Corpora with what is in them.
@@ -330,15 +331,8 @@ impl CorpusStore for Sqlite {
 
 /// Newest first.
 fn push_window(query: &mut QueryBuilder<sqlx::Sqlite>, window: &Window<CorpusPlace>) {
-    let rising = window.direction == Direction::Backward;
-    if let Some(after) = &window.after {
-        query.push(" AND (created_us, id) ").push(if rising { "> (" } else { "< (" });
-        query.push_bind(after.created.unix_micros()).push(", ");
-        query.push_bind(after.id.as_hyphenated().to_string()).push(")");
-    }
-    let way = if rising { "" } else { " DESC" };
-    query.push(" ORDER BY created_us").push(way).push(", id").push(way);
-    query.push(" LIMIT ").push_bind(i64::from(window.limit) + 1);
+    let after = window.after.as_ref().map(|after| (after.created, after.id.as_hyphenated().to_string()));
+    push_page(query, "id", window.direction, after, window.limit);
 }
 
 fn read_corpus(row: &SqliteRow) -> Result<StoredCorpus, StorageError> {

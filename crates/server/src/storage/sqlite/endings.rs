@@ -5,25 +5,59 @@ use futures::FutureExt;
 use sqlx::{Row, SqliteConnection};
 
 use super::super::endings::Phase;
-use super::super::{AccountId, Ending, EndingStore, Pending, StorageError, Summary};
+use super::super::{AccountId, Ending, EndingStore, EndingTimes, Pending, StorageError, Summary};
 use super::{BEGIN, Reading, Sqlite, deliveries};
 
 impl EndingStore for Sqlite {
-    fn endings(&self, limit: u32) -> Pending<'_, Vec<Ending>> {
+    fn endings(&self, now: Timestamp, limit: u32) -> Pending<'_, Vec<Ending>> {
         async move {
             let rows = sqlx::query(
-                "SELECT call_id, ended_us, phase FROM endings WHERE phase <= $1 ORDER BY phase, ended_us, call_id LIMIT $2",
+                "SELECT call_id, ended_us, phase, attempts FROM endings WHERE phase <= $1 AND due_us <= $2 \
+                 ORDER BY phase, ended_us, call_id LIMIT $3",
             )
             .bind(Phase::Late.number())
+            .bind(now.unix_micros())
             .bind(i64::from(limit))
             .fetch_all(&self.pool)
             .await?;
             let read = |row| {
                 let row = Reading::new(row, "endings", "call_id")?;
                 let held = row.plain::<i64>("phase")? == Phase::Held.number();
-                Ok(Ending { call: row.text("call_id")?, ended: row.time("ended_us")?, held })
+                let (call, ended) = (row.text("call_id")?, row.time("ended_us")?);
+                Ok(Ending { call, ended, held, attempts: row.count("attempts")? })
             };
             rows.iter().map(read).collect()
+        }
+        .boxed()
+    }
+
+    fn ending_times(&self, now: Timestamp) -> Pending<'_, EndingTimes> {
+        async move {
+            let row = sqlx::query(
+                "SELECT 'all' AS call_id, (SELECT MIN(ended_us) FROM endings WHERE phase = $1) AS held_us, \
+                 (SELECT MIN(due_us) FROM endings WHERE phase <= $2 AND due_us > $3) AS attempt_us",
+            )
+            .bind(Phase::Held.number())
+            .bind(Phase::Late.number())
+            .bind(now.unix_micros())
+            .fetch_one(&self.pool)
+            .await?;
+            let row = Reading::new(&row, "endings", "call_id")?;
+            Ok(EndingTimes { held: row.optional_time("held_us")?, attempt: row.optional_time("attempt_us")? })
+        }
+        .boxed()
+    }
+
+    fn postpone_ending(&self, call: CallId, attempts: u32, due: Timestamp) -> Pending<'_, ()> {
+        async move {
+            sqlx::query("UPDATE endings SET attempts = $2, due_us = $3 WHERE call_id = $1 AND phase <= $4")
+                .bind(call.to_string())
+                .bind(attempts)
+                .bind(due.unix_micros())
+                .bind(Phase::Late.number())
+                .execute(&self.pool)
+                .await?;
+            Ok(())
         }
         .boxed()
     }

@@ -8,8 +8,10 @@ use sqlx::sqlite::SqliteRow;
 use super::super::{
     AccountId, Pending, Provider, ProviderSettings, StorageError, StoredRegistration, TelephonyStore,
 };
-use super::calls::total;
+use super::owned::{Order, Owned};
 use super::{BEGIN, Reading, Sqlite, to_json};
+
+const REGISTRATIONS: Owned<(StoredRegistration, u64)> = Owned::new("sip_registrations", "id", registration);
 
 impl TelephonyStore for Sqlite {
     fn sip_settings(&self, account: AccountId) -> Pending<'_, Option<(SipSettings, u64)>> {
@@ -59,11 +61,7 @@ impl TelephonyStore for Sqlite {
     ) -> Pending<'a, bool> {
         async move {
             let mut transaction = self.pool.begin_with(BEGIN).await?;
-            let row = sqlx::query("SELECT COUNT(*) AS total FROM sip_registrations WHERE account_id = $1")
-                .bind(registration.account.to_string())
-                .fetch_one(&mut *transaction)
-                .await?;
-            if total(&row)? >= u64::from(most) {
+            if REGISTRATIONS.count(&mut *transaction, registration.account).await? >= u64::from(most) {
                 return Ok(false);
             }
             sqlx::query(
@@ -87,26 +85,13 @@ impl TelephonyStore for Sqlite {
         account: AccountId,
         id: SipRegistrationId,
     ) -> Pending<'_, Option<(StoredRegistration, u64)>> {
-        async move {
-            let row = sqlx::query("SELECT * FROM sip_registrations WHERE id = $1 AND account_id = $2")
-                .bind(id.to_string())
-                .bind(account.to_string())
-                .fetch_optional(&self.pool)
-                .await?;
-            row.as_ref().map(registration).transpose()
-        }
-        .boxed()
+        REGISTRATIONS.find(&self.pool, account, id).boxed()
     }
 
     fn registrations(&self, account: AccountId) -> Pending<'_, Vec<StoredRegistration>> {
         async move {
-            let rows = sqlx::query(
-                "SELECT * FROM sip_registrations WHERE account_id = $1 ORDER BY created_us DESC, id DESC",
-            )
-            .bind(account.to_string())
-            .fetch_all(&self.pool)
-            .await?;
-            rows.iter().map(|row| registration(row).map(|(registration, _)| registration)).collect()
+            let registrations = REGISTRATIONS.all(&self.pool, account, Order::NewestFirst).await?;
+            Ok(registrations.into_iter().map(|(registration, _)| registration).collect())
         }
         .boxed()
     }
@@ -133,15 +118,7 @@ impl TelephonyStore for Sqlite {
     }
 
     fn delete_registration(&self, account: AccountId, id: SipRegistrationId) -> Pending<'_, bool> {
-        async move {
-            let deleted = sqlx::query("DELETE FROM sip_registrations WHERE id = $1 AND account_id = $2")
-                .bind(id.to_string())
-                .bind(account.to_string())
-                .execute(&self.pool)
-                .await?;
-            Ok(deleted.rows_affected() == 1)
-        }
-        .boxed()
+        async move { Ok(REGISTRATIONS.delete(&self.pool, account, id).await?.is_some()) }.boxed()
     }
 
     fn provider_settings(

@@ -11,8 +11,10 @@ use super::super::{
     AccountId, Admission, Keeping, Pending, StorageError, StoredCall, StoredThrottle, ThrottleDeletion,
     ThrottleStore,
 };
-use super::calls::total;
+use super::owned::{Order, Owned};
 use super::{BEGIN, Reading, Sqlite, to_json};
+
+const THROTTLES: Owned<StoredThrottle> = Owned::new("call_throttles", "id", read);
 
 impl ThrottleStore for Sqlite {
     fn insert_throttle<'a>(&'a self, throttle: &'a StoredThrottle, most: u32) -> Pending<'a, Keeping> {
@@ -21,11 +23,7 @@ impl ThrottleStore for Sqlite {
             if name_is_taken(throttle, &mut transaction).await? {
                 return Ok(Keeping::NameTaken);
             }
-            let row = sqlx::query("SELECT COUNT(*) AS total FROM call_throttles WHERE account_id = $1")
-                .bind(throttle.account.to_string())
-                .fetch_one(&mut *transaction)
-                .await?;
-            if total(&row)? >= u64::from(most) {
+            if THROTTLES.count(&mut *transaction, throttle.account).await? >= u64::from(most) {
                 return Ok(Keeping::Full);
             }
             sqlx::query(
@@ -46,15 +44,7 @@ impl ThrottleStore for Sqlite {
     }
 
     fn find_throttle(&self, account: AccountId, id: ThrottleId) -> Pending<'_, Option<StoredThrottle>> {
-        async move {
-            let row = sqlx::query("SELECT * FROM call_throttles WHERE id = $1 AND account_id = $2")
-                .bind(id.to_string())
-                .bind(account.to_string())
-                .fetch_optional(&self.pool)
-                .await?;
-            row.as_ref().map(read).transpose()
-        }
-        .boxed()
+        THROTTLES.find(&self.pool, account, id).boxed()
     }
 
     fn throttle_named<'a>(
@@ -62,30 +52,11 @@ impl ThrottleStore for Sqlite {
         account: AccountId,
         name: &'a str,
     ) -> Pending<'a, Option<StoredThrottle>> {
-        async move {
-            let row = sqlx::query("SELECT * FROM call_throttles WHERE account_id = $1 AND name = $2")
-                .bind(account.to_string())
-                .bind(name)
-                .fetch_optional(&self.pool)
-                .await?;
-            row.as_ref().map(read).transpose()
-        }
-        .boxed()
+        THROTTLES.named(&self.pool, account, name).boxed()
     }
 
     fn throttles(&self, account: AccountId) -> Pending<'_, Vec<StoredThrottle>> {
-        async move {
-            sqlx::query(
-                "SELECT * FROM call_throttles WHERE account_id = $1 ORDER BY created_us DESC, id DESC",
-            )
-            .bind(account.to_string())
-            .fetch_all(&self.pool)
-            .await?
-            .iter()
-            .map(read)
-            .collect()
-        }
-        .boxed()
+        THROTTLES.all(&self.pool, account, Order::NewestFirst).boxed()
     }
 
     fn update_throttle<'a>(&'a self, throttle: &'a StoredThrottle) -> Pending<'a, Keeping> {
@@ -123,11 +94,7 @@ impl ThrottleStore for Sqlite {
             .bind(account.to_string())
             .execute(&mut *transaction)
             .await?;
-            let left = sqlx::query("SELECT 1 FROM call_throttles WHERE id = $1 AND account_id = $2")
-                .bind(id.to_string())
-                .bind(account.to_string())
-                .fetch_optional(&mut *transaction)
-                .await?;
+            let left = THROTTLES.find(&mut *transaction, account, id).await?;
             transaction.commit().await?;
             Ok(match (deleted.rows_affected(), left) {
                 (0, None) => ThrottleDeletion::Unknown,
@@ -197,13 +164,7 @@ async fn name_is_taken(
     throttle: &StoredThrottle,
     connection: &mut SqliteConnection,
 ) -> Result<bool, StorageError> {
-    let row = sqlx::query("SELECT 1 FROM call_throttles WHERE account_id = $1 AND name = $2 AND id <> $3")
-        .bind(throttle.account.to_string())
-        .bind(&throttle.name)
-        .bind(throttle.id.to_string())
-        .fetch_optional(connection)
-        .await?;
-    Ok(row.is_some())
+    THROTTLES.is_taken(connection, throttle.account, &throttle.name, throttle.id).await
 }
 
 fn read(row: &SqliteRow) -> Result<StoredThrottle, StorageError> {

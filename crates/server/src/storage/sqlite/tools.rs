@@ -11,6 +11,7 @@ use super::super::{
 };
 use super::calls::{read as read_call, slice, total};
 use super::catalog::bounded;
+use super::owned::{Order, Owned};
 use super::{BEGIN, Reading, Sqlite, to_json};
 use crate::storage::catalog::MANY;
 
@@ -40,6 +41,8 @@ const HISTORY_COUNT: &str = "SELECT COUNT(*) AS total FROM (SELECT 1 FROM call_t
 const HISTORY_RISING: &str = history!(">", "ASC");
 const HISTORY_FALLING: &str = history!("<", "DESC");
 
+const TOOLS: Owned<StoredTool> = Owned::new("tools", "id", read);
+
 impl ToolStore for Sqlite {
     fn insert_tools<'a>(
         &'a self,
@@ -49,11 +52,7 @@ impl ToolStore for Sqlite {
     ) -> Pending<'a, bool> {
         async move {
             let mut transaction = self.pool.begin_with(BEGIN).await?;
-            let row = sqlx::query("SELECT COUNT(*) AS total FROM tools WHERE account_id = $1")
-                .bind(account.to_string())
-                .fetch_one(&mut *transaction)
-                .await?;
-            if total(&row)? + tools.len() as u64 > u64::from(most) {
+            if TOOLS.count(&mut *transaction, account).await? + tools.len() as u64 > u64::from(most) {
                 return Ok(false);
             }
             for tool in tools {
@@ -75,26 +74,11 @@ impl ToolStore for Sqlite {
     }
 
     fn find_tool(&self, account: AccountId, id: ToolId) -> Pending<'_, Option<StoredTool>> {
-        async move {
-            let row = sqlx::query("SELECT * FROM tools WHERE id = $1 AND account_id = $2")
-                .bind(id.to_string())
-                .bind(account.to_string())
-                .fetch_optional(&self.pool)
-                .await?;
-            row.as_ref().map(read).transpose()
-        }
-        .boxed()
+        TOOLS.find(&self.pool, account, id).boxed()
     }
 
     fn tools(&self, account: AccountId) -> Pending<'_, Vec<StoredTool>> {
-        async move {
-            let rows = sqlx::query("SELECT * FROM tools WHERE account_id = $1 ORDER BY created_us, id")
-                .bind(account.to_string())
-                .fetch_all(&self.pool)
-                .await?;
-            rows.iter().map(read).collect()
-        }
-        .boxed()
+        TOOLS.all(&self.pool, account, Order::OldestFirst).boxed()
     }
 
     fn tools_named<'a>(&'a self, account: AccountId, name: &'a str) -> Pending<'a, Vec<StoredTool>> {
@@ -127,15 +111,7 @@ impl ToolStore for Sqlite {
     }
 
     fn delete_tool(&self, account: AccountId, id: ToolId) -> Pending<'_, bool> {
-        async move {
-            let result = sqlx::query("DELETE FROM tools WHERE id = $1 AND account_id = $2")
-                .bind(id.to_string())
-                .bind(account.to_string())
-                .execute(&self.pool)
-                .await?;
-            Ok(result.rows_affected() == 1)
-        }
-        .boxed()
+        async move { Ok(TOOLS.delete(&self.pool, account, id).await?.is_some()) }.boxed()
     }
 
     fn note_uses<'a>(&'a self, call: CallId, uses: &'a [ToolUse]) -> Pending<'a, ()> {

@@ -9,7 +9,10 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::super::{
     AccountId, MostVoices, Pending, StorageError, StoredVoice, VoiceKeeping, VoiceSource, VoiceStore,
 };
+use super::owned::{Order, Owned};
 use super::{BEGIN, Reading, Sqlite, to_json};
+
+const VOICES: Owned<StoredVoice> = Owned::new("voices", "id", read);
 
 impl VoiceStore for Sqlite {
     fn insert_voice<'a>(&'a self, voice: &'a StoredVoice, most: MostVoices) -> Pending<'a, VoiceKeeping> {
@@ -50,38 +53,15 @@ impl VoiceStore for Sqlite {
     }
 
     fn find_voice(&self, account: AccountId, id: VoiceId) -> Pending<'_, Option<StoredVoice>> {
-        async move {
-            let row = sqlx::query("SELECT * FROM voices WHERE id = $1 AND account_id = $2")
-                .bind(id.to_string())
-                .bind(account.to_string())
-                .fetch_optional(&self.pool)
-                .await?;
-            row.as_ref().map(read).transpose()
-        }
-        .boxed()
+        VOICES.find(&self.pool, account, id).boxed()
     }
 
     fn voice_named<'a>(&'a self, account: AccountId, name: &'a str) -> Pending<'a, Option<StoredVoice>> {
-        async move {
-            let row = sqlx::query("SELECT * FROM voices WHERE account_id = $1 AND name = $2")
-                .bind(account.to_string())
-                .bind(name)
-                .fetch_optional(&self.pool)
-                .await?;
-            row.as_ref().map(read).transpose()
-        }
-        .boxed()
+        VOICES.named(&self.pool, account, name).boxed()
     }
 
     fn voices(&self, account: AccountId) -> Pending<'_, Vec<StoredVoice>> {
-        async move {
-            let rows = sqlx::query("SELECT * FROM voices WHERE account_id = $1 ORDER BY created_us, id")
-                .bind(account.to_string())
-                .fetch_all(&self.pool)
-                .await?;
-            rows.iter().map(read).collect()
-        }
-        .boxed()
+        VOICES.all(&self.pool, account, Order::OldestFirst).boxed()
     }
 
     fn update_voice<'a>(&'a self, voice: &'a StoredVoice) -> Pending<'a, VoiceKeeping> {
@@ -115,27 +95,13 @@ impl VoiceStore for Sqlite {
     }
 
     fn delete_voice(&self, account: AccountId, id: VoiceId) -> Pending<'_, Option<StoredVoice>> {
-        async move {
-            let row = sqlx::query("DELETE FROM voices WHERE id = $1 AND account_id = $2 RETURNING *")
-                .bind(id.to_string())
-                .bind(account.to_string())
-                .fetch_optional(&self.pool)
-                .await?;
-            row.as_ref().map(read).transpose()
-        }
-        .boxed()
+        VOICES.delete(&self.pool, account, id).boxed()
     }
 }
 
 /// Whether another voice of the account has this one's name.
 async fn is_taken(connection: &mut SqliteConnection, voice: &StoredVoice) -> Result<bool, StorageError> {
-    let row = sqlx::query("SELECT 1 FROM voices WHERE account_id = $1 AND name = $2 AND id <> $3")
-        .bind(voice.account.to_string())
-        .bind(&voice.name)
-        .bind(voice.id.to_string())
-        .fetch_optional(connection)
-        .await?;
-    Ok(row.is_some())
+    VOICES.is_taken(connection, voice.account, &voice.name, voice.id).await
 }
 
 /// The columns `definition` and `sample`, of which one is set.

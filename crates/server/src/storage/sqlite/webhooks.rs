@@ -6,21 +6,20 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, SqliteConnection};
 
 use super::super::{
-    AccountId, Direction, EventNumber, Pending, Slice, StorageError, StoredWebhook, WebhookHealth,
-    WebhookPlace, WebhookStore, Window,
+    AccountId, EventNumber, Pending, Slice, StorageError, StoredWebhook, WebhookHealth, WebhookPlace,
+    WebhookStore, Window,
 };
 use super::calls::{slice, total};
+use super::owned::{Owned, push_page};
 use super::{BEGIN, Reading, Sqlite, to_json};
+
+const WEBHOOKS: Owned<StoredWebhook> = Owned::new("webhooks", "id", read);
 
 impl WebhookStore for Sqlite {
     fn insert_webhook<'a>(&'a self, webhook: &'a StoredWebhook, most: u32) -> Pending<'a, bool> {
         async move {
             let mut transaction = self.pool.begin_with(BEGIN).await?;
-            let row = sqlx::query("SELECT COUNT(*) AS total FROM webhooks WHERE account_id = $1")
-                .bind(webhook.account.to_string())
-                .fetch_one(&mut *transaction)
-                .await?;
-            if total(&row)? >= u64::from(most) {
+            if WEBHOOKS.count(&mut *transaction, webhook.account).await? >= u64::from(most) {
                 return Ok(false);
             }
             sqlx::query(
@@ -59,20 +58,10 @@ impl WebhookStore for Sqlite {
         window: Window<WebhookPlace>,
     ) -> Pending<'_, Slice<StoredWebhook>> {
         async move {
-            let falling = match window.direction {
-                Direction::Forward => true,
-                Direction::Backward => false,
-            };
             let mut query = QueryBuilder::new("SELECT * FROM webhooks");
             push_choice(&mut query, account, agent);
-            if let Some(after) = &window.after {
-                query.push(" AND (created_us, id) ").push(if falling { "< (" } else { "> (" });
-                query.push_bind(after.created.unix_micros());
-                query.push(", ").push_bind(after.id.to_string()).push(")");
-            }
-            let way = if falling { " DESC" } else { "" };
-            query.push(" ORDER BY created_us").push(way).push(", id").push(way);
-            query.push(" LIMIT ").push_bind(i64::from(window.limit) + 1);
+            let after = window.after.as_ref().map(|after| (after.created, after.id.to_string()));
+            push_page(&mut query, "id", window.direction, after, window.limit);
             slice(&query.build().fetch_all(&self.pool).await?, &window, read)
         }
         .boxed()
@@ -109,15 +98,7 @@ impl WebhookStore for Sqlite {
     }
 
     fn delete_webhook(&self, account: AccountId, id: WebhookId) -> Pending<'_, bool> {
-        async move {
-            let deleted = sqlx::query("DELETE FROM webhooks WHERE id = $1 AND account_id = $2")
-                .bind(id.to_string())
-                .bind(account.to_string())
-                .execute(&self.pool)
-                .await?;
-            Ok(deleted.rows_affected() == 1)
-        }
-        .boxed()
+        async move { Ok(WEBHOOKS.delete(&self.pool, account, id).await?.is_some()) }.boxed()
     }
 }
 

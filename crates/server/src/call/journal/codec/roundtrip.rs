@@ -331,7 +331,12 @@ fn input() -> impl Strategy<Value = Input> {
         request().prop_map(Input::Request),
         (number(), outcome()).prop_map(|(id, outcome)| Input::Tool(InvocationId(id), outcome)),
         (number(), 0.0..=1.0_f32).prop_map(|(id, probability)| Input::TurnJudged(TurnId(id), probability)),
-        (number(), words).prop_map(|(id, words)| Input::Transcribed(TurnId(id), words)),
+        (number(), words, option::of(text())).prop_map(|(id, words, by)| Input::Transcribed {
+            turn: TurnId(id),
+            words,
+            by
+        }),
+        text().prop_map(Input::Overheard),
         (number(), voice).prop_map(|(id, event)| Input::Voice(UtteranceId(id), event)),
     ]
 }
@@ -466,7 +471,8 @@ fn no_word_of_a_user_is_in_what_leaves_them_out() {
     let said = "my card number is 4711";
     let text: Arc<str> = Arc::from(said);
     let inputs = [
-        Input::Transcribed(TurnId(1), Transcription::Words(Arc::clone(&text))),
+        Input::Transcribed { turn: TurnId(1), words: Transcription::Words(Arc::clone(&text)), by: None },
+        Input::Overheard(Arc::clone(&text)),
         Input::Request(Request::UserText { text: Arc::clone(&text), urgency: Urgency::Soon }),
     ];
     for input in inputs {

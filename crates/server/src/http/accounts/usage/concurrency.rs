@@ -17,7 +17,7 @@ const DAY_US: i64 = 86_400_000_000;
 /// The most stretches of time in an answer: a week of minutes.
 const STRETCHES: i64 = 10_080;
 /// The most calls that are looked at.
-const CALLS: u32 = 1_000_000;
+const CALLS: u32 = 25_000;
 
 /// A stretch of time that is looked at, in microseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,8 @@ pub(in crate::http) async fn concurrency(
     let (start, end) = (moment(period.start)?, moment(period.end)?);
     let calls = http.storage.catalog.spans(account.0, start, end, CALLS + 1).await?;
     if calls.len() > CALLS as usize {
-        return Err(ApiError::field("start", "begins a period with too many calls; ask for a shorter one"));
+        let message = format!("begins a period with more than {CALLS} calls; ask for a shorter one");
+        return Err(ApiError::field("start", message));
     }
     let counts = counts(&calls, period, now.unix_micros());
     let mut time_series = Vec::with_capacity(counts.len());

@@ -74,9 +74,9 @@ fn insist_on_webhook(
     calls: &[ScheduledCallRequest],
     has_webhook: bool,
 ) -> Result<(), ApiError> {
-    let to_tell = calls
-        .iter()
-        .position(|call| !call.medium.as_ref().or(template.medium.as_ref()).is_some_and(is_outgoing));
+    let to_tell = calls.iter().position(|call| {
+        !call.medium.as_ref().or(template.medium.as_ref()).is_some_and(CallMedium::is_outgoing)
+    });
     match (to_tell, has_webhook) {
         (Some(index), false) => Err(ApiError::field(
             "webhookUrl",
@@ -90,19 +90,6 @@ fn insist_on_webhook(
             Err(ApiError::field("webhookUrl", why))
         }
         (Some(_), true) | (None, false) => Ok(()),
-    }
-}
-
-fn is_outgoing(medium: &CallMedium) -> bool {
-    match medium {
-        CallMedium::Twilio(phone) | CallMedium::Telnyx(phone) | CallMedium::Plivo(phone) => {
-            phone.outgoing.is_some()
-        }
-        CallMedium::Sip(antiphon_api::rest::calls::SipDirection::Outgoing(_)) => true,
-        CallMedium::Sip(antiphon_api::rest::calls::SipDirection::Incoming(_))
-        | CallMedium::Exotel(_)
-        | CallMedium::ServerWebSocket(_)
-        | CallMedium::WebRtc(_) => false,
     }
 }
 

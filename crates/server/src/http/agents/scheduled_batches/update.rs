@@ -72,7 +72,12 @@ async fn changed(
     if settings.webhook_url.is_some() && settings.webhook_secret.is_none() {
         settings.webhook_secret = Some(new_secret().map_err(|_| internal())?);
     }
-    let throttle = named(http, account.0, settings.throttle.as_deref()).await?;
+    // It goes on under the throttle that it has, whatever that is called by now.
+    let throttle = match known.throttle.filter(|_| settings.throttle == known.settings.throttle) {
+        Some(id) => http.storage.throttles.find_throttle(account.0, id).await?,
+        None if settings.throttle == known.settings.throttle => None,
+        None => named(http, account.0, settings.throttle.as_deref()).await?,
+    };
     let when =
         |settings: &BatchSettings| (settings.window_start, settings.window_end, settings.throttle.clone());
     if when(&settings) != when(&known.settings) {
