@@ -342,7 +342,9 @@ impl Speaker {
                     (from, to) = (from.min(begins), to.max(ends));
                 }
                 Overheard::CaughtUp { to: pause, surely: true } => return (said, from, to, pause),
-                other => panic!("{other:?}"),
+                other @ (Overheard::Interim(_) | Overheard::CaughtUp { .. } | Overheard::Failed(_)) => {
+                    panic!("{other:?}")
+                }
             }
         }
     }
