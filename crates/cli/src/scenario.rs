@@ -88,7 +88,7 @@ struct Call {
     #[arg(long = "press", value_name = "SECONDS=KEY")]
     presses: Vec<String>,
     /// Seconds of silence after which a WAV file that has been said hangs up.
-    #[arg(long, value_name = "SECONDS", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     linger: u64,
 }
 
