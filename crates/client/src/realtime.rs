@@ -2,6 +2,31 @@
 //!
 //! [`connect`] gives a [`Sender`], which may be cloned, and the one stream of [`Events`]. Each call has one task that owns the
 //! socket; both ends speak to it over bounded queues. Nothing here knows how audio is played or what a tool does.
+//!
+//! ```
+//! use antiphon_api::json::JsonObject;
+//! use antiphon_client::realtime::{CloseReason, Event, Options, accept, connect_over};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // With a server, this is `connect(&join_url, &options)`. Here the other end of a pipe plays one.
+//! let (ours, theirs) = tokio::io::duplex(64 * 1024);
+//! let options = Options::default();
+//! let (call, server) = tokio::join!(connect_over(ours, "ws://server/call", &options), accept(theirs));
+//! let ((sender, mut events), (server, mut heard)) = (call?, server?);
+//!
+//! sender.user_text("Hello").await?;
+//! sender.audio(&[0; 320])?;
+//! assert!(matches!(heard.next().await, Some(Event::Message(_))));
+//! assert!(matches!(heard.next().await, Some(Event::Audio(samples)) if samples.len() == 320));
+//!
+//! server.raw(&JsonObject::from_iter([("type".to_owned(), "playback_clear_buffer".into())])).await?;
+//! server.close().await;
+//! assert!(matches!(events.next().await, Some(Event::Message(_))));
+//! assert!(matches!(events.next().await, Some(Event::Closed(CloseReason::Normal { .. }))));
+//! # Ok(())
+//! # }
+//! ```
 
 mod closing;
 mod dial;
@@ -107,10 +132,11 @@ pub fn medium(input: SampleRate, output: SampleRate, ahead: Duration) -> CallMed
 pub async fn connect(join_url: &str, options: &Options) -> Result<(Sender, Events), ConnectError> {
     tls::prepare();
     let url = options.url(join_url)?;
-    let connecting = async {
+    // Boxed, since a task keeps the room of all that it ever waited for, and this is most of a call's.
+    let connecting = Box::pin(async {
         let stream = dial::dial(&url).await?;
         client_async_tls_with_config(url.as_str(), stream, Some(limits()), None).await
-    };
+    });
     let (socket, _) = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
         .await
         .map_err(|_| ConnectError::Timeout)?

@@ -1,6 +1,9 @@
 //! Logs: one subscriber for the whole process, set up once. What is logged is each part's own business; the rule for all is that
-//! no secret is logged anywhere, and what users say at `debug` and below only. And [`traces`]: the way of spans out of the process.
+//! no secret is logged anywhere, and what users say at `debug` and below only. And the ways out of the process: [`traces`], of what happened in one
+//! call, and [`metrics`], of how all of them are.
 
+pub mod lateness;
+pub mod metrics;
 pub mod traces;
 
 use std::io::IsTerminal as _;

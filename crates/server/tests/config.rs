@@ -35,7 +35,8 @@ fn an_empty_file_gives_the_defaults() {
 fn the_file_that_init_writes_changes_nothing_and_shows_the_true_defaults() {
     assert_same(&read(DEFAULT_FILE, &[]).unwrap().config, &Config::default());
 
-    let optional = ["public_url", "directory", "otlp_endpoint", "keep", "maximum_bytes", "model"];
+    let optional =
+        ["public_url", "directory", "otlp_endpoint", "metrics_listen", "keep", "maximum_bytes", "model"];
     let uncommented: String = DEFAULT_FILE
         .lines()
         .map(|line| match line.strip_prefix('#') {
