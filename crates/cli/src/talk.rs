@@ -25,6 +25,8 @@ use listener::Patience;
 use wav::Speech;
 
 pub(crate) use request::HANG_UP;
+#[cfg(all(feature = "audio-devices", feature = "scenario"))]
+pub(crate) use typed::Lines;
 pub(crate) use wav::read as read_wav;
 
 #[derive(Debug, clap::Args)]
