@@ -15,7 +15,7 @@ struct Step {
 }
 
 /// The features that need nothing but what `./test` installs. The tests are built without them too.
-const FEATURES: &str = "--features=antiphon/smart-turn,antiphon/whisper-local";
+const FEATURES: &str = "--features=antiphon/smart-turn,antiphon/whisper-local,antiphon/scenario";
 
 const STEPS: [Step; 3] = [
     Step { arguments: &["fmt", "--all", "--check"], variable: None },

@@ -221,6 +221,11 @@ pub(crate) enum HttpFailure {
 }
 
 impl HttpFailure {
+    /// Whether what was asked may be what was wrong.
+    pub(crate) const fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused { status: 400 | 404 | 409 | 410 | 413 | 422 | 500, .. })
+    }
+
     /// What it means for a run of what is called so, such as `the model "x"`.
     pub(crate) fn of(self, what: &str) -> Failure {
         let reason = Arc::from(format!("{what} {self}"));

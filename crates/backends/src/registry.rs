@@ -13,11 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_audio::SampleRate;
+use reqwest::header::AUTHORIZATION;
 
 use self::config::{
-    BackendsConfig, EmbeddingsConfig, OpenAiVoiceConfig, ResponseFormat, ScriptedTurnDetectionConfig,
-    SmartTurnConfig, SpeakerConfig, TurnDetectionConfig, VoiceActivityConfig, VoiceProviderConfig,
-    VoiceProvidersConfig,
+    BackendsConfig, EmbeddingsConfig, GenericVoiceConfig, OpenAiVoiceConfig, ResponseFormat,
+    ScriptedTurnDetectionConfig, SmartTurnConfig, SpeakerConfig, TurnDetectionConfig, VoiceActivityConfig,
+    VoiceProviderConfig, VoiceProvidersConfig,
 };
 use self::models::Models;
 use crate::embeddings::{self, OpenAiEmbeddings};
@@ -27,6 +28,7 @@ use crate::language_model::probe::Subject;
 use crate::speech_to_text::SpeechToText;
 use crate::text_to_speech::fallback::Fallback;
 use crate::text_to_speech::flite::Flite;
+use crate::text_to_speech::generic::{self, GenericVoice};
 use crate::text_to_speech::openai::{self as openai_voice, OpenAiVoice};
 use crate::text_to_speech::polished::Polished;
 use crate::text_to_speech::provider::{Access, Definition, Provider, Providers};
@@ -184,6 +186,7 @@ fn text_to_speech(
         (SpeakerConfig::Openai(config), None) => {
             return Ok(Arc::new(Polished::new(Arc::new(openai_voice(field, config)?))));
         }
+        (SpeakerConfig::Generic(config), None) => return generic_voice(field, config),
         (SpeakerConfig::Scripted(config), None) => {
             return Ok(Arc::new(Humming {
                 ms_per_character: config.ms_per_character,
@@ -260,6 +263,46 @@ fn openai_voice(field: &str, config: &OpenAiVoiceConfig) -> Result<OpenAiVoice, 
         progress: Duration::from_millis(*progress_ms),
     };
     Ok(OpenAiVoice::new(endpoint, settings))
+}
+
+fn generic_voice(field: &str, config: &GenericVoiceConfig) -> Result<Arc<dyn TextToSpeech>, BackendError> {
+    let GenericVoiceConfig {
+        url,
+        body,
+        api_key_env,
+        api_key_file,
+        mime_type,
+        sample_rate,
+        audio_field,
+        encoding,
+        words_per_minute,
+        first_audio_ms,
+        progress_ms,
+    } = config;
+    let key = api_key(field, api_key_env.as_deref(), api_key_file.as_deref())?;
+    let wrong = |name: &str, problem: String| BackendError::new(format!("{field}.{name}"), problem);
+    let endpoint = Endpoint::new(url, key).map_err(|error| wrong("url", error.to_string()))?;
+    if !body.values().any(generic::speaks) {
+        let problem = format!("says nowhere what to speak; put {:?} into one of its texts", generic::TEXT);
+        return Err(wrong("body", problem));
+    }
+    let sample_rate = sample_rate.map(SampleRate::new).transpose();
+    let voice = GenericVoice {
+        url: endpoint.url(""),
+        headers: endpoint.key_as("Bearer").map(|key| (AUTHORIZATION, key)).into_iter().collect(),
+        body: body.clone(),
+        sample_rate: sample_rate.map_err(|error| wrong("sample_rate", error.to_string()))?,
+        words_per_minute: *words_per_minute,
+        mime_type: mime_type.clone(),
+        audio_field: audio_field.clone(),
+        encoding: *encoding,
+    };
+    let patience = Patience {
+        first_audio: Duration::from_millis(*first_audio_ms),
+        progress: Duration::from_millis(*progress_ms),
+    };
+    // Those behind it have names, and are put there with all the others.
+    Ok(Providers::new(BTreeMap::new(), patience).generic(voice, Arc::new(endpoint)))
 }
 
 /// Makes what makes vectors of texts. Reads its key file; connects to nothing. `field` is where the configuration says it.

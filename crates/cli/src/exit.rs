@@ -11,6 +11,12 @@ pub(crate) const DONE: u8 = 0;
 pub(crate) const FAILED: u8 = 1;
 /// The command line or the configuration is wrong. The same code as the argument parser's.
 pub(crate) const MISUSED: u8 = 2;
+/// A scenario had an error that it did not catch.
+#[cfg(feature = "scenario")]
+pub(crate) const SCRIPT_FAILED: u8 = 3;
+/// A scenario wanted more than it may have.
+#[cfg(feature = "scenario")]
+pub(crate) const EXCEEDED: u8 = 4;
 /// A second Ctrl-C did not wait for the end: 128 and the number of SIGINT, as shells have it.
 pub(crate) const INTERRUPTED: u8 = 130;
 
@@ -22,6 +28,15 @@ Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 130 stopped
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Misuse(pub(crate) String);
+
+/// An end that has a code of its own.
+#[cfg(feature = "scenario")]
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(crate) struct Ended {
+    pub(crate) code: u8,
+    pub(crate) text: String,
+}
 
 /// An error for a wrong command line or configuration.
 pub(crate) fn misuse(message: impl Into<String>) -> anyhow::Error {
@@ -41,6 +56,10 @@ pub(crate) fn describe(error: &anyhow::Error) -> String {
 
 /// The code for an error. A reader that went away, as `head` does, is no failure.
 pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
+    #[cfg(feature = "scenario")]
+    if let Some(ended) = error.downcast_ref::<Ended>() {
+        return ExitCode::from(ended.code);
+    }
     let gone = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
     ExitCode::from(if error.downcast_ref::<Misuse>().is_some() {
         MISUSED

@@ -12,6 +12,7 @@ mod journals;
 mod models;
 mod replay;
 mod rest;
+mod scenario;
 mod screen;
 mod serve;
 mod simulate;
@@ -74,6 +75,8 @@ enum Command {
     Models(models::Args),
     /// Run recorded calls through the engine again: exactly, or with other settings.
     Replay(replay::Args),
+    /// Run a call scenario that was written in JavaScript for VoxEngine.
+    Scenario(Box<scenario::Args>),
     /// Run the server.
     Serve(serve::Args),
     /// Run whole calls without waiting for them: an agent, a scripted user, and what is expected.
@@ -129,6 +132,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Keys(args) => block_on(rest::keys::run(args)),
         Command::Models(args) => block_on(models::run(args)),
         Command::Replay(args) => replay::run(&args),
+        Command::Scenario(args) => block_on(scenario::run(*args)),
         Command::Serve(args) => block_on(serve::run(args)),
         Command::Simulate(args) => simulate::run(&args),
         Command::Sip(args) => block_on(rest::sip::run(args)),

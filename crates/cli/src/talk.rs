@@ -17,7 +17,6 @@ use antiphon_client::tools::Tools;
 use anyhow::Context as _;
 
 use crate::conversation::{Conversation, Layout, Loudspeaker, Outcome, Recording, User};
-use crate::exit::misuse;
 use crate::rest::access::Access;
 use crate::screen::Screen;
 use crate::stop::Stop;
@@ -26,6 +25,8 @@ use listener::Patience;
 use wav::Speech;
 
 pub(crate) use request::HANG_UP;
+#[cfg(all(feature = "audio-devices", feature = "scenario"))]
+pub(crate) use typed::Lines;
 pub(crate) use wav::read as read_wav;
 
 #[derive(Debug, clap::Args)]
@@ -161,7 +162,7 @@ fn devices(rate: SampleRate) -> anyhow::Result<Sides> {
 
 #[cfg(not(feature = "audio-devices"))]
 fn devices(_: SampleRate) -> anyhow::Result<Sides> {
-    Err(misuse(
+    Err(crate::exit::misuse(
         "this build has no microphone and speaker; use --text or --input FILE, or build with them: \
          apt-get install libasound2-dev pkg-config, then cargo install --path crates/cli --features audio-devices",
     ))

@@ -14,6 +14,32 @@
 //! | `client.userTextMessage({text})` and its siblings | [`Bridge::user_text_message`] and its siblings |
 //! | `onWebSocketClose` | [`Event::Closed`] |
 //!
+//! A caller whose voice is a recording, bridged to a call whose server is the other end of a pipe:
+//!
+//! ```
+//! use antiphon_client::bridge::{Bridge, Event, MediaUnit as _, SendMedia, WavUnit};
+//! use antiphon_client::realtime::{self, accept};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (ours, theirs) = tokio::io::duplex(64 * 1024);
+//! let joining = Bridge::join("ws://server/call").connect_over(ours);
+//! let (joined, server) = tokio::join!(joining, accept(theirs));
+//! let ((bridge, mut events), (server, mut heard)) = (joined?, server?);
+//!
+//! let caller = WavUnit::new().samples(vec![7; 1_600], 16_000).start();
+//! caller.send_media_to(&bridge, SendMedia::default())?;
+//! while !matches!(heard.next().await, Some(realtime::Event::Audio(samples)) if samples.contains(&7)) {}
+//!
+//! server.audio(&[9; 320])?;
+//! assert!(matches!(events.next().await, Some(Event::ConnectorInformation(_))));
+//! assert!(matches!(events.next().await, Some(Event::MediaStarted(_))));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! With a server that creates the call:
+//!
 //! ```no_run
 //! use antiphon_client::bridge::{Bridge, Event, WavUnit, send_media_between};
 //! use antiphon_client::rest::Client;
@@ -44,6 +70,8 @@ mod event;
 mod pcm_socket;
 mod port;
 mod run;
+#[cfg(feature = "audio-devices")]
+mod sound_card_unit;
 mod sounding;
 mod unit;
 mod wav_unit;
@@ -70,6 +98,8 @@ pub use event::{
 };
 pub use pcm_socket::{PcmFormat, PcmSocket};
 pub use port::{Heard, MediaError, Port, SendMedia};
+#[cfg(feature = "audio-devices")]
+pub use sound_card_unit::SoundCard;
 pub use unit::{MediaUnit, send_media_between, stop_media_between};
 pub use wav_unit::{WavUnit, WavUnitBuilder, WavUnitError};
 
@@ -175,8 +205,8 @@ impl Bridge {
         &self.shared.sender
     }
 
-    /// Drops what the agent has said and nobody has heard yet, in the streams that were sent with this tag, or in all. Gives the
-    /// longest that was dropped.
+    /// Drops what the agent has said and nobody has heard yet, in the streams that were sent with this tag, or in all if there is
+    /// none or it is empty. Gives the longest that was dropped.
     pub fn clear_media_buffer(&self, tag: Option<&str>) -> Duration {
         self.shared.voice.clear(tag)
     }

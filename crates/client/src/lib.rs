@@ -35,6 +35,8 @@ pub mod bridge;
 pub mod playback;
 pub mod realtime;
 pub mod rest;
+#[cfg(feature = "audio-devices")]
+pub mod sound_card;
 mod tls;
 pub mod tools;
 pub mod transcript;

@@ -2,6 +2,31 @@
 //!
 //! [`connect`] gives a [`Sender`], which may be cloned, and the one stream of [`Events`]. Each call has one task that owns the
 //! socket; both ends speak to it over bounded queues. Nothing here knows how audio is played or what a tool does.
+//!
+//! ```
+//! use antiphon_api::json::JsonObject;
+//! use antiphon_client::realtime::{CloseReason, Event, Options, accept, connect_over};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // With a server, this is `connect(&join_url, &options)`. Here the other end of a pipe plays one.
+//! let (ours, theirs) = tokio::io::duplex(64 * 1024);
+//! let options = Options::default();
+//! let (call, server) = tokio::join!(connect_over(ours, "ws://server/call", &options), accept(theirs));
+//! let ((sender, mut events), (server, mut heard)) = (call?, server?);
+//!
+//! sender.user_text("Hello").await?;
+//! sender.audio(&[0; 320])?;
+//! assert!(matches!(heard.next().await, Some(Event::Message(_))));
+//! assert!(matches!(heard.next().await, Some(Event::Audio(samples)) if samples.len() == 320));
+//!
+//! server.raw(&JsonObject::from_iter([("type".to_owned(), "playback_clear_buffer".into())])).await?;
+//! server.close().await;
+//! assert!(matches!(events.next().await, Some(Event::Message(_))));
+//! assert!(matches!(events.next().await, Some(Event::Closed(CloseReason::Normal { .. }))));
+//! # Ok(())
+//! # }
+//! ```
 
 mod closing;
 mod dial;
@@ -20,7 +45,7 @@ use antiphon_api::SampleRate as WireRate;
 use antiphon_api::rest::calls::{CallMedium, ServerWebSocketMedium};
 use antiphon_audio::SampleRate;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{
@@ -41,6 +66,8 @@ pub use voice::Voice;
 
 /// The longest message that is read; real ones stay under 1 MiB (protocol.md 8.12).
 const LONGEST_MESSAGE: usize = 4 * 1024 * 1024;
+/// What each direction is buffered in, which each call holds all the time: some frames of audio. Longer messages grow it.
+const BUFFER: usize = 8 * 1024;
 /// How long resolving, connecting, TLS and the upgrade may take together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Events that wait to be taken. When they are full the socket is not read, so that a slow reader slows the server down.
@@ -105,10 +132,11 @@ pub fn medium(input: SampleRate, output: SampleRate, ahead: Duration) -> CallMed
 pub async fn connect(join_url: &str, options: &Options) -> Result<(Sender, Events), ConnectError> {
     tls::prepare();
     let url = options.url(join_url)?;
-    let connecting = async {
+    // Boxed, since a task keeps the room of all that it ever waited for, and this is most of a call's.
+    let connecting = Box::pin(async {
         let stream = dial::dial(&url).await?;
         client_async_tls_with_config(url.as_str(), stream, Some(limits()), None).await
-    };
+    });
     let (socket, _) = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
         .await
         .map_err(|_| ConnectError::Timeout)?
@@ -157,7 +185,11 @@ where
 }
 
 fn limits() -> WebSocketConfig {
-    WebSocketConfig::default().max_message_size(Some(LONGEST_MESSAGE)).max_frame_size(Some(LONGEST_MESSAGE))
+    WebSocketConfig::default()
+        .max_message_size(Some(LONGEST_MESSAGE))
+        .max_frame_size(Some(LONGEST_MESSAGE))
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER)
 }
 
 fn begin<S>(socket: WebSocketStream<S>) -> (Sender, Events)
@@ -167,8 +199,11 @@ where
     let (messages, outgoing_messages) = mpsc::channel(MESSAGES);
     let (events, incoming) = mpsc::channel(EVENTS);
     let (voice, pings) = (Arc::<VoiceQueue>::default(), Arc::<Pings>::default());
-    tokio::spawn(socket::run(socket, outgoing_messages, voice.clone(), pings.clone(), events));
-    (Sender::new(messages, voice, pings), Events::new(incoming))
+    let closing = Arc::<Notify>::default();
+    let running =
+        socket::run(socket, outgoing_messages, voice.clone(), pings.clone(), closing.clone(), events);
+    tokio::spawn(running);
+    (Sender::new(messages, voice, pings, closing), Events::new(incoming))
 }
 
 fn refused(error: WsError) -> ConnectError {

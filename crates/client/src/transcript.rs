@@ -13,6 +13,25 @@ const MOST_UTTERANCES: usize = 10_000;
 const LONGEST_UTTERANCE: usize = 256 * 1024;
 
 /// All that has been said, in the order of the conversation.
+///
+/// ```
+/// use antiphon_api::realtime::ServerMessage;
+/// use antiphon_client::transcript::Transcripts;
+///
+/// let mut said = Transcripts::default();
+/// for text in [
+///     r#"{"type":"transcript","role":"agent","text":"Hello","final":false,"ordinal":0}"#,
+///     r#"{"type":"transcript","role":"agent","text":"","delta":" there","final":false,"ordinal":0}"#,
+///     r#"{"type":"transcript","role":"agent","text":null,"final":true,"ordinal":0}"#,
+/// ] {
+///     if let ServerMessage::Transcript(piece) = ServerMessage::parse(text)?.value {
+///         said.merge(&piece);
+///     }
+/// }
+/// let utterance = said.utterances().next().ok_or("nothing was said")?;
+/// assert_eq!((utterance.text.as_str(), utterance.is_final), ("Hello there", true));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Transcripts {
     utterances: BTreeMap<u32, Utterance>,

@@ -450,6 +450,11 @@ pub enum Notice {
         /// What came of it.
         answer: HttpAnswer,
     },
+    /// The host has something to say about what the scenario asks for.
+    Remark {
+        /// What, for the log.
+        text: String,
+    },
     /// Somebody wants the session to end.
     Stop,
     /// A moment has come that the session wanted to be woken at.

@@ -11,6 +11,9 @@ pub struct Limits {
     pub memory: usize,
     /// How long one callback may run. Default 1 s.
     pub callback: Duration,
+    /// How long the session may be kept waiting by one of the engine's own functions, which nothing interrupts, before it ends without
+    /// the scenario. Default 30 s.
+    pub stuck: Duration,
     /// Timers that run at a time. Default 100.
     pub timers: usize,
     /// The shortest delay of a timer; shorter ones become this. Default 100 ms.
@@ -43,6 +46,7 @@ impl Default for Limits {
             source: 256 * 1024,
             memory: 16 * 1024 * 1024,
             callback: Duration::from_secs(1),
+            stuck: Duration::from_secs(30),
             timers: 100,
             shortest_timer: Duration::from_millis(100),
             unanswered: Duration::from_secs(60),

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use crate::command::{CallId, ClientId, Command, Incoming, Notice};
+use crate::command::{CallId, ClientId, Command, Incoming, Notice, Voice};
 use crate::limits::Limits;
 use crate::outcome::{Cause, Outcome};
 use crate::script::{Desk, Fault, Script};
@@ -130,6 +130,7 @@ impl Session {
                     self.tell(&json!({"tell": "answered", "request": request, "answer": answer}));
                 }
             }
+            Notice::Remark { text } => self.state.borrow_mut().log(Voice::Note, text),
             Notice::Stop => self.state.borrow_mut().want_end(Cause::Stopped),
             Notice::Timeout => {}
         }

@@ -23,7 +23,7 @@ use crate::call::recording::Recordings;
 use crate::call::summary::Summarizer;
 use crate::call::voices::samples::Samples;
 use crate::config::{self, Config, KeyError, PublicUrl};
-use crate::http::{ConfiguredKey, Documents, Http, RequestLimits, Shared, router};
+use crate::http::{ConfiguredKey, Documents, Http, RequestLimits, Shared, figures, router};
 use crate::jobs::Clock;
 use crate::jobs::batches::Scheduler;
 use crate::jobs::endings::Endings;
@@ -34,6 +34,7 @@ use crate::outbound::Outbound;
 use crate::probes::{self, Book};
 use crate::retrieval::Retrieval;
 use crate::storage::{AccountId, DEFAULT_ACCOUNT, MakeKeyError, NewKey, OpenError, Storage, StorageError};
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::{Traces, TracesError};
 
 /// How long calls that had to end may take to say so and to write it down: a little more than they wait for the user's last words.
@@ -54,6 +55,8 @@ pub struct Running {
     traces: Option<Traces>,
     close: oneshot::Sender<()>,
     serving: JoinHandle<io::Result<()>>,
+    /// Where figures are, if they are anywhere.
+    figures: Option<(SocketAddr, JoinHandle<io::Result<()>>)>,
     /// What goes on beside everything else, and may stop at any time.
     sweeping: [JoinHandle<()>; 3],
     /// What creates the calls of batches.
@@ -82,6 +85,16 @@ pub enum StartError {
         "cannot listen on {address}: {source}; stop what is listening there, or set server.listen to another address"
     )]
     Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The address of the figures cannot be listened on.
+    #[error(
+        "cannot listen on {address} for metrics: {source}; set telemetry.metrics_listen to another address, or leave it out"
+    )]
+    ListenForMetrics {
         /// The address.
         address: SocketAddr,
         /// What the operating system said.
@@ -164,6 +177,17 @@ impl App {
         let listener = TcpListener::bind(server.listen).await.map_err(unbound)?;
         let local_addr = listener.local_addr().map_err(unbound)?;
 
+        let listener_of_figures = match telemetry.metrics_listen {
+            Some(address) => {
+                let unbound = |source| StartError::ListenForMetrics { address, source };
+                let listener = TcpListener::bind(address).await.map_err(unbound)?;
+                let address = listener.local_addr().map_err(unbound)?;
+                Some((listener, address))
+            }
+            None => None,
+        };
+        let metrics = Metrics::default();
+
         let known = Book::beside(&storage.path);
         let storage = Storage::open_sqlite(&storage.path).await?;
         let now = now();
@@ -186,6 +210,7 @@ impl App {
             recordings: Some(recordings.clone()),
             traces: traces.clone(),
             samples: Some(samples.clone()),
+            metrics: metrics.clone(),
         };
         let outbound = Outbound::new(&outbound);
         let backends = Arc::new(backends);
@@ -262,6 +287,11 @@ impl App {
             let _ = closed.await;
         });
         let serving = tokio::spawn(async { serve.await });
+        let figures = listener_of_figures.map(|(listener, address)| {
+            tracing::info!(%address, "figures are at http://{address}/metrics");
+            let serve = axum::serve(listener, figures(metrics));
+            (address, tokio::spawn(async { serve.await }))
+        });
         tracing::info!(address = %local_addr, public_url = %public_url, "listening on {local_addr}");
         Ok(Running {
             local_addr,
@@ -272,6 +302,7 @@ impl App {
             traces,
             close,
             serving,
+            figures,
             sweeping,
             scheduling,
             aftermath,
@@ -284,6 +315,11 @@ impl Running {
     /// The address that the server listens on, with the port it really has.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// The address at which figures are, if they are anywhere.
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.figures.as_ref().map(|(address, _)| *address)
     }
 
     /// The base of the URLs that clients are given.
@@ -305,6 +341,7 @@ impl Running {
             traces,
             close,
             mut serving,
+            figures,
             sweeping,
             scheduling,
             aftermath,
@@ -340,6 +377,9 @@ impl Running {
         if tokio::time::timeout(LAST_REQUESTS, &mut serving).await.is_err() {
             tracing::warn!("some requests did not finish in time");
             serving.abort();
+        }
+        if let Some((_, figures)) = figures {
+            figures.abort();
         }
         http.storage.close().await;
         tracing::info!("stopped");

@@ -18,6 +18,7 @@ mod health;
 mod join;
 mod limits;
 mod merge;
+mod metrics;
 mod models;
 mod page;
 mod patch;
@@ -48,6 +49,7 @@ use crate::storage::Storage;
 
 pub(crate) use auth::ConfiguredKey;
 pub(crate) use limits::RequestLimits;
+pub(crate) use metrics::figures;
 pub(crate) use router::router;
 pub(crate) use schema::Documents;
 

@@ -1,6 +1,9 @@
 //! Logs: one subscriber for the whole process, set up once. What is logged is each part's own business; the rule for all is that
-//! no secret is logged anywhere, and what users say at `debug` and below only. And [`traces`]: the way of spans out of the process.
+//! no secret is logged anywhere, and what users say at `debug` and below only. And the ways out of the process: [`traces`], of what happened in one
+//! call, and [`metrics`], of how all of them are.
 
+pub mod lateness;
+pub mod metrics;
 pub mod traces;
 
 use std::io::IsTerminal as _;
@@ -21,10 +24,14 @@ pub enum TelemetryError {
     Twice(#[from] TryInitError),
 }
 
-/// What is logged at a level or by directives: never what the WebSocket library traces of its handshakes, whose headers hold keys.
+/// What is never logged: what the WebSocket library traces of its handshakes, whose headers hold keys, and what the exporter of spans
+/// tells of a collector's refusal, which may repeat ours.
+const QUIET: [&str; 2] = ["tungstenite::handshake::client=debug", "opentelemetry-otlp=info"];
+
+/// What is logged at a level or by directives.
 fn filter(level: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
-    let quiet = "tungstenite::handshake::client=debug".parse()?;
-    Ok(EnvFilter::try_new(level)?.add_directive(quiet))
+    let filter = EnvFilter::try_new(level)?;
+    QUIET.iter().try_fold(filter, |filter, quiet| Ok(filter.add_directive(quiet.parse()?)))
 }
 
 /// Starts logging to the standard error, in colour if that is a terminal.
@@ -66,7 +73,9 @@ mod tests {
 
     #[test]
     fn headers_of_handshakes_are_not_logged_whatever_is_asked_for() {
-        for level in ["trace", "tungstenite=trace", "tungstenite::handshake::client=trace"] {
+        for level in
+            ["trace", "tungstenite=trace", "tungstenite::handshake::client=trace,opentelemetry-otlp=trace"]
+        {
             let logged = Logged::default();
             let writer = logged.clone();
             let lines = tracing_subscriber::fmt()
@@ -75,6 +84,7 @@ mod tests {
                 .finish();
             tracing::subscriber::with_default(lines, || {
                 tracing::trace!(target: "tungstenite::handshake::client", "authorization: canary");
+                tracing::debug!(target: "opentelemetry-otlp", "response_body canary");
                 tracing::trace!(target: "tungstenite::protocol", "a frame");
             });
             let logged = String::from_utf8(logged.0.lock().unwrap().clone()).unwrap();

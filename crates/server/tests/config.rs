@@ -35,7 +35,8 @@ fn an_empty_file_gives_the_defaults() {
 fn the_file_that_init_writes_changes_nothing_and_shows_the_true_defaults() {
     assert_same(&read(DEFAULT_FILE, &[]).unwrap().config, &Config::default());
 
-    let optional = ["public_url", "directory", "otlp_endpoint", "keep", "maximum_bytes", "model"];
+    let optional =
+        ["public_url", "directory", "otlp_endpoint", "metrics_listen", "keep", "maximum_bytes", "model"];
     let uncommented: String = DEFAULT_FILE
         .lines()
         .map(|line| match line.strip_prefix('#') {
@@ -229,7 +230,7 @@ fn the_examples_in_the_file_that_init_writes_are_right() {
         backends.lines().filter_map(|line| line.strip_prefix("# ")).filter(is_example).collect();
     let config = read(&examples.join("\n"), &[]).unwrap().config;
     assert_eq!(config.models.keys().collect::<Vec<_>>(), ["bakery", "claude", "qwen"]);
-    assert_eq!(config.voices.keys().collect::<Vec<_>>(), ["hum", "nova", "rachel"]);
+    assert_eq!(config.voices.keys().collect::<Vec<_>>(), ["hum", "lessac", "nova", "rachel"]);
 }
 
 #[test]

@@ -40,10 +40,15 @@ pub(super) enum Told {
     Failed(Failure),
 }
 
+/// A request that is made when it is needed.
+pub(super) type Otherwise = Box<dyn FnOnce() -> RequestBuilder + Send>;
+
 /// A request that can be sent.
 pub(super) struct Question {
     pub(super) endpoint: Endpoint,
     pub(super) request: RequestBuilder,
+    /// What is sent instead where the backend refuses that, if anything.
+    pub(super) otherwise: Option<Otherwise>,
     /// The model's name there.
     pub(super) model: Arc<str>,
     /// How the user's spoken turns are given.
@@ -62,13 +67,13 @@ pub struct Waits {
 
 /// The answer to a question.
 pub(super) fn to(question: Question, meaning: impl Meaning) -> BoxStream<'static, RunEvent> {
-    let Question { endpoint, request, model, turns, waits } = question;
+    let Question { endpoint, request, otherwise, model, turns, waits } = question;
     let asked = RunEvent::Note(Note::Asked(Asked { model: Arc::clone(&model), turns }));
     let run = Run {
         endpoint,
         model,
         waits,
-        phase: Phase::Asking(Box::new((request, Events::new(meaning)))),
+        phase: Phase::Asking(Box::new((request, otherwise, Events::new(meaning)))),
         ready: VecDeque::from([asked]),
         usage: None,
         thinks: false,
@@ -91,7 +96,7 @@ struct Run<M> {
 }
 
 enum Phase<M> {
-    Asking(Box<(RequestBuilder, Events<M>)>),
+    Asking(Box<(RequestBuilder, Option<Otherwise>, Events<M>)>),
     Receiving(Box<Receiving<M>>),
     Ended,
 }
@@ -112,13 +117,18 @@ impl<M: Meaning> Run<M> {
             }
             match std::mem::replace(&mut self.phase, Phase::Ended) {
                 Phase::Asking(asking) => {
-                    let (request, events) = *asking;
+                    let (request, otherwise, events) = *asking;
                     let by = Instant::now() + self.waits.first_token;
                     match self.endpoint.send(request, by).await {
                         Ok(response) => {
                             self.phase = Phase::Receiving(Box::new(Receiving { response, events, by }));
                         }
-                        Err(failure) => self.fail(self.http(failure)),
+                        Err(failure) => match otherwise.filter(|_| failure.is_refusal()) {
+                            Some(otherwise) => {
+                                self.phase = Phase::Asking(Box::new((otherwise(), None, events)));
+                            }
+                            None => self.fail(self.http(failure)),
+                        },
                     }
                 }
                 Phase::Receiving(receiving) => self.receive(receiving).await,

@@ -68,6 +68,7 @@ impl LanguageModel for AnthropicModel {
                 .header("anthropic-version", VERSION)
                 .header(CONTENT_TYPE, "application/json")
                 .body(body),
+            otherwise: None,
             model: Arc::clone(&self.settings.model),
             turns,
             waits: self.settings.waits,

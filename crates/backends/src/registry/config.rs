@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::text_to_speech::cartesia::CartesiaVoice;
 use crate::text_to_speech::eleven_labs::ElevenLabsVoice;
+use crate::text_to_speech::generic::Encoding;
 use crate::text_to_speech::google::GoogleVoice;
 use crate::text_to_speech::inworld::InworldVoice;
 use crate::text_to_speech::lmnt::LmntVoice;
@@ -115,6 +116,8 @@ pub enum SpeakerConfig {
     Inworld(InworldVoice),
     /// A voice of Respeecher.
     Respeecher(RespeecherVoice),
+    /// Any endpoint that takes text and answers audio.
+    Generic(GenericVoiceConfig),
 }
 
 impl SpeakerConfig {
@@ -122,7 +125,7 @@ impl SpeakerConfig {
     #[must_use]
     pub fn definition(&self) -> Option<Definition> {
         match self {
-            Self::Flite(_) | Self::Openai(_) | Self::Scripted(_) => None,
+            Self::Flite(_) | Self::Generic(_) | Self::Openai(_) | Self::Scripted(_) => None,
             Self::ElevenLabs(voice) => Some(Definition::ElevenLabs(voice.clone())),
             Self::Cartesia(voice) => Some(Definition::Cartesia(voice.clone())),
             Self::Lmnt(voice) => Some(Definition::Lmnt(voice.clone())),
@@ -140,6 +143,7 @@ impl VoiceConfig {
         match &self.speaker {
             SpeakerConfig::Flite(_) | SpeakerConfig::Scripted(_) => false,
             SpeakerConfig::Openai(config) => config.api_key_env.is_some() || config.api_key_file.is_some(),
+            SpeakerConfig::Generic(config) => config.api_key_env.is_some() || config.api_key_file.is_some(),
             SpeakerConfig::ElevenLabs(_)
             | SpeakerConfig::Cartesia(_)
             | SpeakerConfig::Lmnt(_)
@@ -175,6 +179,37 @@ pub struct OpenAiVoiceConfig {
     /// The rate of that audio in samples per second. Default: 24,000.
     #[serde(default = "twenty_four_kilohertz")]
     pub sample_rate: u32,
+    /// How long the first audio may take, in milliseconds. Default: 15,000.
+    #[serde(default = "fifteen_seconds")]
+    pub first_audio_ms: u64,
+    /// How long each further part may take, in milliseconds. Default: 15,000.
+    #[serde(default = "fifteen_seconds")]
+    pub progress_ms: u64,
+}
+
+/// A voice behind any endpoint that takes text by `POST` and answers WAV, 16-bit PCM, or JSON with either in it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GenericVoiceConfig {
+    /// Where to post, such as `http://localhost:5000/synthesize`.
+    pub url: String,
+    /// The JSON to post; `{text}` in any of its texts stands for the text to speak.
+    pub body: serde_json::Map<String, serde_json::Value>,
+    /// The environment variable that holds a key, which is sent as a bearer token.
+    pub api_key_env: Option<String>,
+    /// The file that holds the key.
+    pub api_key_file: Option<PathBuf>,
+    /// What the answer is, such as `audio/wav`, where its own header does not say so.
+    pub mime_type: Option<String>,
+    /// The rate of PCM in samples per second, and that to which WAV of another rate is converted. Default: 24,000.
+    pub sample_rate: Option<u32>,
+    /// Dotted path to the audio in JSON.
+    pub audio_field: Option<String>,
+    /// How the audio is written in JSON: `base64` or `hex`. Default: `base64`.
+    #[serde(default)]
+    pub encoding: Encoding,
+    /// How many words it speaks in a minute, until all of its answer is there. Default: 150.
+    pub words_per_minute: Option<u32>,
     /// How long the first audio may take, in milliseconds. Default: 15,000.
     #[serde(default = "fifteen_seconds")]
     pub first_audio_ms: u64,

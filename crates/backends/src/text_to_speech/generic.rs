@@ -6,6 +6,7 @@
 use antiphon_audio::SampleRate;
 use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::exchange::Question;
@@ -15,7 +16,7 @@ use super::remote::heard::Heard;
 use super::{Capabilities, Request, media_type};
 
 /// What stands for the text to speak.
-const TEXT: &str = "{text}";
+pub const TEXT: &str = "{text}";
 /// The rate of voices that say none: WAV has its own, and is converted.
 const USUAL_RATE: u32 = 24_000;
 /// The speaking rate that words are paced by in any case.
@@ -43,7 +44,8 @@ pub struct GenericVoice {
 }
 
 /// How bytes are written in JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Encoding {
     /// Base64.
     #[default]
@@ -171,6 +173,17 @@ impl Generic {
                 Err("answered JSON, and jsonAudioFieldPath does not say where the audio is in it".to_owned())
             }
         }
+    }
+}
+
+/// Whether the text to speak has a place in this value.
+#[must_use]
+pub fn speaks(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains(TEXT),
+        Value::Array(items) => items.iter().any(speaks),
+        Value::Object(fields) => fields.values().any(speaks),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

@@ -71,6 +71,7 @@ impl LlamaCpp {
                 extra,
                 omit: Vec::new(),
                 thinks_first: false,
+                audio_ids: false,
                 warm_up: true,
                 waits: Waits { first_token: wait, progress: wait },
             },

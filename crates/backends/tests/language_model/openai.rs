@@ -10,23 +10,25 @@ use serde_json::Value;
 
 use crate::prompts::{agent, prompt, request, spoken, user};
 use crate::remote::{self, Dialect, KEY};
-use crate::wire::{Body, Wire};
+use crate::wire::{Body, Reply, Wire};
 use crate::{Answer, answer, answer_to};
 
 fn openai(base: &str, wait: Duration) -> OpenAiModel {
-    OpenAiModel::new(
-        Endpoint::new(base, Some(ApiKey::new(KEY))).unwrap(),
-        Settings {
-            model: "gpt-x".into(),
-            audio: Some(AudioHistory::Last(4)),
-            max_tokens: None,
-            extra: serde_json::Map::new(),
-            omit: Vec::new(),
-            thinks_first: false,
-            warm_up: true,
-            waits: Waits { first_token: wait, progress: wait },
-        },
-    )
+    OpenAiModel::new(Endpoint::new(base, Some(ApiKey::new(KEY))).unwrap(), settings(wait))
+}
+
+fn settings(wait: Duration) -> Settings {
+    Settings {
+        model: "gpt-x".into(),
+        audio: Some(AudioHistory::Last(4)),
+        max_tokens: None,
+        extra: serde_json::Map::new(),
+        omit: Vec::new(),
+        thinks_first: false,
+        audio_ids: false,
+        warm_up: true,
+        waits: Waits { first_token: wait, progress: wait },
+    }
 }
 
 fn model(wire: &Wire) -> OpenAiModel {
@@ -134,4 +136,78 @@ async fn a_request_into_a_connection_that_is_being_closed_is_sent_again() {
     assert_eq!((answered.text.as_str(), answered.failure), ("**Über** seven 🍞.", None));
     let [_, lost, again] = [wire.request().await, wire.request().await, wire.request().await];
     assert_eq!(lost.body, again.body);
+}
+
+/// The recordings of a request: those that are in it as "sent", and the others as "named".
+fn recordings(body: &[u8]) -> Vec<(&'static str, String)> {
+    let body: Value = serde_json::from_slice(body).unwrap();
+    let messages = body["messages"].as_array().unwrap();
+    let parts = messages.iter().filter_map(|message| message["content"].as_array()).flatten();
+    let sent = |part: &Value| if part["input_audio"].is_null() { "named" } else { "sent" };
+    parts.map(|part| (sent(part), part["uuid"].as_str().unwrap_or_default().to_owned())).collect()
+}
+
+#[tokio::test]
+async fn recordings_with_ids_are_sent_once_and_again_where_they_were_forgotten() {
+    let whole = || Body::Parts(vec![whole_answer().into_bytes()]);
+    let reply = |status, body| Reply { status, content_type: "text/event-stream", headers: "", body };
+    let forgot = || Body::Parts(vec![br#"{"error":{"message":"no cached item","code":400}}"#.to_vec()]);
+    let mut wire = Wire::replying(vec![
+        reply(200, whole()),
+        reply(200, whole()),
+        reply(400, forgot()),
+        reply(200, whole()),
+        reply(401, forgot()),
+        reply(200, whole()),
+    ])
+    .await;
+    let with_ids = Settings { audio_ids: true, ..settings(Duration::from_secs(30)) };
+    let model = OpenAiModel::new(Endpoint::new(&wire.base, None).unwrap(), with_ids);
+    let conversation = |turns: u32| {
+        let mut messages = Vec::new();
+        for turn in 0..turns {
+            messages.extend([spoken(turn, ""), agent("Yes?")]);
+        }
+        messages.pop();
+        let mut asked = request(prompt(messages));
+        for turn in 0..turns {
+            asked.clips.insert(TurnId(turn), vec![turn as i16; 1_600].into());
+        }
+        asked
+    };
+    let how = |seen: &[(&'static str, String)]| seen.iter().map(|(how, _)| *how).collect::<Vec<_>>();
+
+    // What is read in advance counts as given.
+    model.warm_up(conversation(1)).await;
+    let first = recordings(&wire.request().await.body);
+    assert_eq!(how(&first), ["sent"]);
+    assert_eq!(answer_to(&model, conversation(2)).await.failure, None);
+    let second = recordings(&wire.request().await.body);
+    assert_eq!(how(&second), ["named", "sent"]);
+    assert_eq!(second[0].1, first[0].1);
+    assert!(second[0].1.len() == 32 && second[0].1 != second[1].1);
+
+    // The server has forgotten, and says so; nobody notices.
+    assert_eq!(answer_to(&model, conversation(3)).await.failure, None);
+    assert_eq!(how(&recordings(&wire.request().await.body)), ["named", "named", "sent"]);
+    assert_eq!(how(&recordings(&wire.request().await.body)), ["sent", "sent", "sent"]);
+
+    // A key that is refused has nothing to do with that; whatever fails, all is sent the next time.
+    assert!(answer_to(&model, conversation(3)).await.reason().contains("401"));
+    assert_eq!(how(&recordings(&wire.request().await.body)), ["named", "named", "named"]);
+    assert_eq!(answer_to(&model, conversation(3)).await.failure, None);
+    assert_eq!(how(&recordings(&wire.request().await.body)), ["sent", "sent", "sent"]);
+    assert_eq!(wire.requests(), 0);
+}
+
+#[tokio::test]
+async fn servers_that_take_no_ids_are_sent_none() {
+    let mut wire = answering().await;
+    let model = model(&wire);
+    for _ in 0..2 {
+        let mut asked = request(prompt(vec![spoken(0, "")]));
+        asked.clips.insert(TurnId(0), vec![1; 1_600].into());
+        answer_to(&model, asked).await;
+        assert_eq!(recordings(&wire.request().await.body), [("sent", String::new())]);
+    }
 }

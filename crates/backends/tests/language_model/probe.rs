@@ -105,6 +105,7 @@ fn model(base: &str, audio: bool) -> Arc<dyn LanguageModel> {
             extra: serde_json::Map::new(),
             omit: Vec::new(),
             thinks_first: false,
+            audio_ids: false,
             warm_up: false,
             waits: Waits { first_token: wait, progress: wait },
         },

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use antiphon_backends::http::Endpoint;
+use antiphon_backends::registry::Backends;
 use antiphon_backends::text_to_speech::generic::{Encoding, GenericVoice};
 use antiphon_backends::text_to_speech::provider::Providers;
 use antiphon_backends::text_to_speech::{Patience, TextToSpeech};
@@ -203,4 +204,44 @@ async fn words_are_paced_as_described_and_spread_at_the_end() {
     // 300 words of six characters a minute: 30 characters a second, 800 samples each.
     assert_eq!(told[0], [4_000, 8_800]);
     assert_eq!(*told.last().unwrap(), [2_400 * 5 / 11, 2_400]);
+}
+
+#[tokio::test]
+async fn a_server_of_piper_speaks_by_configuration() {
+    // Its answer says that it is HTML.
+    let answer = Body::Parts(vec![wav_of(22_050, &tone())]);
+    let mut wire = Wire::answering(200, "text/html; charset=utf-8", answer).await;
+    let config = format!(
+        "default_voice = \"piper\"\n[voices.piper]\ntype = \"generic\"\nurl = \"{}/synthesize\"\n\
+         body = {{ text = \"{{text}}\" }}\nmime_type = \"audio/wav\"\nsample_rate = 22050\n",
+        wire.base
+    );
+    let voices = Backends::build(&toml::from_str(&config).unwrap()).unwrap().voices;
+    let voice = &voices["piper"];
+    assert_eq!(voice.capabilities().sample_rate.hz(), 22_050);
+    let said = say(&**voice, TEXT).await;
+    assert_eq!((said.failure, said.samples.len()), (None, 2_400));
+    let seen = wire.request().await;
+    assert!(seen.head.starts_with("POST /v1/synthesize HTTP/1.1"), "{}", seen.head);
+    assert_eq!(serde_json::from_slice::<Value>(&seen.body).unwrap(), json!({"text": TEXT}));
+}
+
+#[test]
+fn a_configured_endpoint_that_cannot_speak_is_refused_by_field() {
+    let refused = |fields: &str| {
+        let config = format!("[voices.piper]\ntype = \"generic\"\n{fields}");
+        Backends::build(&toml::from_str(&config).unwrap()).err().expect("it is refused").to_string()
+    };
+    let nowhere = refused("url = \"http://h\"\nbody = { text = \"text\" }");
+    assert!(
+        nowhere.starts_with("voices.piper.body: says nowhere what to speak; put \"{text}\""),
+        "{nowhere}"
+    );
+    let address = refused("url = \"h:5000\"\nbody = { text = \"{text}\" }");
+    assert!(
+        address.starts_with("voices.piper.url: ") && address.contains("no http or https address"),
+        "{address}"
+    );
+    let rate = refused("url = \"http://h\"\nbody = { text = \"{text}\" }\nsample_rate = 11025");
+    assert!(rate.starts_with("voices.piper.sample_rate: "), "{rate}");
 }

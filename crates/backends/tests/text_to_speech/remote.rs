@@ -10,6 +10,9 @@ const SHORT: usize = 240;
 /// The last samples of an answer that breaks off are faded out.
 const FADE: usize = 120;
 
+/// A voice at a server, waited for that long.
+type VoiceAt = dyn Fn(&Wire, Patience) -> Arc<dyn TextToSpeech>;
+
 /// A kind of voice.
 pub(crate) struct Kind {
     /// What it is called in failures.
@@ -20,7 +23,7 @@ pub(crate) struct Kind {
     pub(crate) content_type: &'static str,
     /// The answer to the text of all tests, with so many samples at 24 kHz.
     pub(crate) body: Box<dyn Fn(usize) -> Vec<u8>>,
-    pub(crate) voice: Box<dyn Fn(&Wire, Patience) -> Arc<dyn TextToSpeech>>,
+    pub(crate) voice: Box<VoiceAt>,
     /// What keeps a connection alive and is no progress; nothing where every byte is audio or part of it.
     pub(crate) idle: Option<&'static str>,
     /// Whether its audio comes before the answer is complete.

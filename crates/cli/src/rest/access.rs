@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use antiphon_client::rest::Client;
+use antiphon_client::rest::{Client, ClientBuilder};
 use clap::builder::NonEmptyStringValueParser;
 
 use crate::exit::{Misuse, misuse};
@@ -22,6 +22,11 @@ pub(crate) struct Access {
 impl Access {
     /// A client of that server. Connects to nothing yet.
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
+        Ok(self.builder()?.build().map_err(|error| Misuse(error.to_string()))?)
+    }
+
+    /// What such a client is made from.
+    pub(crate) fn builder(&self) -> anyhow::Result<ClientBuilder> {
         let mut builder = Client::builder();
         if let Some(url) = &self.url {
             builder = builder.url(url);
@@ -31,7 +36,6 @@ impl Access {
                 .map_err(|error| misuse(format!("cannot read the key file {}: {error}", path.display())))?;
             builder = builder.key(key.trim());
         }
-        let client = builder.environment(|name| std::env::var(name).ok()).build();
-        Ok(client.map_err(|error| Misuse(error.to_string()))?)
+        Ok(builder.environment(|name| std::env::var(name).ok()))
     }
 }

@@ -16,14 +16,14 @@ const LINES: usize = 16;
 
 /// The lines that somebody types.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(crate) struct Lines {
     lines: Receiver<String>,
 }
 
 impl Lines {
     /// Reads the standard input from here on, in a thread of its own: reading cannot be interrupted, and must not keep the program
     /// from ending.
-    pub(super) fn of_stdin() -> Self {
+    pub(crate) fn of_stdin() -> Self {
         let (sender, lines) = sync_channel(LINES);
         thread::spawn(move || {
             for line in io::stdin().lock().lines() {
@@ -38,7 +38,7 @@ impl Lines {
     }
 
     /// The next line with words in it, if there is one now; `None` at the end.
-    pub(super) fn next(&self) -> Option<Option<String>> {
+    pub(crate) fn next(&self) -> Option<Option<String>> {
         loop {
             match self.lines.try_recv() {
                 Ok(line) if line.trim().is_empty() => {}

@@ -35,8 +35,9 @@ impl Voice {
 
     /// Drops what was said and not played in the streams with this tag, or in all.
     pub(super) fn clear(&self, tag: Option<&str>) -> Duration {
+        let tag = tag.filter(|tag| !tag.is_empty());
         let dropped = self.port.clear(tag);
-        if tag.is_none_or(str::is_empty) {
+        if tag.is_none() {
             self.sounding().cleared(Instant::now());
             self.changed.notify_one();
         }

@@ -10,9 +10,10 @@ use antiphon_api::realtime::{
     SpawnThread, ToolResult, Urgency, UserTextMessage,
 };
 use antiphon_audio::write_pcm;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::pings::Pings;
+use super::socket::FAREWELL;
 use super::voice_queue::{Taken, VoiceQueue};
 
 /// How long a server has to answer a ping.
@@ -24,6 +25,7 @@ pub struct Sender {
     messages: mpsc::Sender<Outgoing>,
     voice: Arc<VoiceQueue>,
     pings: Arc<Pings>,
+    closing: Arc<Notify>,
     is_muted: Arc<AtomicBool>,
 }
 
@@ -65,8 +67,13 @@ pub enum AudioRefused {
 }
 
 impl Sender {
-    pub(super) fn new(messages: mpsc::Sender<Outgoing>, voice: Arc<VoiceQueue>, pings: Arc<Pings>) -> Self {
-        Self { messages, voice, pings, is_muted: Arc::default() }
+    pub(super) fn new(
+        messages: mpsc::Sender<Outgoing>,
+        voice: Arc<VoiceQueue>,
+        pings: Arc<Pings>,
+        closing: Arc<Notify>,
+    ) -> Self {
+        Self { messages, voice, pings, closing, is_muted: Arc::default() }
     }
 
     /// Sends audio of the user at the call's input rate, 10 to 100 ms at a time, one second a second, silence included (protocol.md
@@ -208,9 +215,10 @@ impl Sender {
     }
 
     /// Leaves the call, which ends it: what was sent before still goes out, then the socket closes with 1000. The events end with
-    /// what the server makes of it. Does nothing if the call is over.
+    /// what the server makes of it. A server that takes nothing any more is left after 10 s. Does nothing if the call is over.
     pub async fn close(&self) {
+        self.closing.notify_one();
         // The call being over already is what was wanted.
-        let _ = self.messages.send(Outgoing::Close).await;
+        let _ = tokio::time::timeout(FAREWELL, self.messages.send(Outgoing::Close)).await;
     }
 }

@@ -1,16 +1,19 @@
 //! The task that owns a call's socket: it writes what the senders queue and turns what comes into events.
 //!
 //! Reading and writing do not wait for each other, so a server that sends without reading cannot lock both sides up. Pings are
-//! answered by the WebSocket library while the socket is read. It must not know what any message means.
+//! answered by the WebSocket library while the socket is read; a server that is not heard of is pinged, and given up when that is in
+//! vain. It must not know what any message means.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_api::realtime::ServerMessage;
 use antiphon_audio::PcmReader;
+use bytes::Bytes;
 use futures::{Sink, SinkExt as _, Stream, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -23,7 +26,10 @@ use super::voice_queue::VoiceQueue;
 use super::{CloseReason, Event};
 
 /// How long the server has to answer a close, and the last messages to leave.
-const FAREWELL: Duration = Duration::from_secs(5);
+pub(super) const FAREWELL: Duration = Duration::from_secs(5);
+/// How long the server may be silent before it is pinged, and then once more before it is given up. Time in which events wait to be
+/// taken does not count.
+const SILENCE: Duration = Duration::from_secs(20);
 /// How long the server has to end the connection after both sides have said goodbye.
 const LAST_READ: Duration = Duration::from_millis(500);
 
@@ -33,24 +39,35 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     messages: mpsc::Receiver<Outgoing>,
     voice: Arc<VoiceQueue>,
     pings: Arc<Pings>,
+    closing: Arc<Notify>,
     events: mpsc::Sender<Received>,
 ) {
     let (sink, stream) = socket.split();
-    let reading = read(stream, &pings, &events);
-    let writing = write(sink, messages, &voice, &events);
+    let silent = Notify::new();
+    let reading = read(stream, &pings, &silent, &events);
+    let writing = write(sink, messages, &voice, &silent, &events);
+    // Whoever leaves does not wait for a server that takes nothing any more.
+    let leaving = async {
+        tokio::select! {
+            () = closing.notified() => {}
+            () = events.closed() => {}
+        }
+        sleep(2 * FAREWELL).await;
+    };
     tokio::pin!(reading, writing);
     let farewell = tokio::select! {
         farewell = &mut reading => farewell,
+        () = leaving => Farewell { reason: CloseReason::Ours, code: CloseCode::Normal.into() },
         written = &mut writing => match written {
             // What the server still sends counts until it has closed too.
-            Ok(()) => match tokio::time::timeout(FAREWELL, reading).await {
+            Ok(()) => match timeout(FAREWELL, reading).await {
                 Ok(Farewell { reason: CloseReason::Normal { .. } | CloseReason::Lost { .. }, .. }) | Err(_) => {
                     Farewell { reason: CloseReason::Ours, code: CloseCode::Normal.into() }
                 }
                 Ok(farewell) => farewell,
             },
             // A server that closes while something is sent: the reader knows the reason, if there is one.
-            Err(error) => tokio::time::timeout(FAREWELL, reading).await.unwrap_or_else(|_| lost(&error)),
+            Err(error) => timeout(FAREWELL, reading).await.unwrap_or_else(|_| lost(&error)),
         },
     };
     voice.close();
@@ -80,11 +97,25 @@ impl Farewell {
 async fn read(
     mut stream: impl Stream<Item = Result<Message, WsError>> + Unpin,
     pings: &Pings,
+    silent: &Notify,
     events: &mpsc::Sender<Received>,
 ) -> Farewell {
     let mut pcm = PcmReader::default();
     loop {
-        let event = match stream.next().await {
+        let next = match timeout(SILENCE, stream.next()).await {
+            Ok(next) => next,
+            Err(_) => {
+                silent.notify_one();
+                match timeout(SILENCE, stream.next()).await {
+                    Ok(next) => next,
+                    Err(_) => {
+                        let seconds = 2 * SILENCE.as_secs();
+                        return Farewell::lost(format!("the server was not heard of for {seconds} s"));
+                    }
+                }
+            }
+        };
+        let event = match next {
             Some(Ok(Message::Binary(bytes))) => {
                 let mut samples = Vec::with_capacity(bytes.len() / 2 + 1);
                 pcm.read(&bytes, &mut samples);
@@ -107,7 +138,7 @@ async fn read(
             }
             Some(Ok(Message::Close(frame))) => {
                 // The answer to it leaves while reading on, and a polite server then ends the connection.
-                let _ = tokio::time::timeout(LAST_READ, stream.next()).await;
+                let _ = timeout(LAST_READ, stream.next()).await;
                 return frame.map_or_else(
                     || Farewell::said(CloseCode::Status, ""),
                     |frame| Farewell::said(frame.code, &frame.reason),
@@ -129,6 +160,7 @@ async fn write(
     mut sink: impl Sink<Message, Error = WsError> + Unpin,
     mut messages: mpsc::Receiver<Outgoing>,
     voice: &VoiceQueue,
+    silent: &Notify,
     events: &mpsc::Sender<Received>,
 ) -> Result<(), WsError> {
     loop {
@@ -146,6 +178,7 @@ async fn write(
                     None
                 }
             },
+            () = silent.notified() => Some(Message::Ping(Bytes::new())),
             bytes = voice.next() => Some(Message::Binary(bytes)),
         };
         let Some(next) = next else {

@@ -91,6 +91,24 @@ pub enum RestError {
 }
 
 impl RestError {
+    /// The HTTP status, if the server answered.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused { status, .. } | Self::Unreadable { status, .. } => Some(*status),
+            Self::Circle | Self::File(_) | Self::TooLong(_) | Self::Unreachable(_) => None,
+        }
+    }
+
+    /// What the server's log calls the request, if it said so.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        match self {
+            Self::Refused { request_id, .. } | Self::Unreadable { request_id, .. } => request_id.as_deref(),
+            Self::Circle | Self::File(_) | Self::TooLong(_) | Self::Unreachable(_) => None,
+        }
+    }
+
     pub(super) fn unreachable(error: reqwest::Error) -> Self {
         Self::Unreachable(error.without_url())
     }

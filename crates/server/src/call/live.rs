@@ -44,6 +44,7 @@ use crate::storage::{
     AccountId, Admission, Deletion, Direction, ScheduledPlace, Storage, StorageError, StoredCall,
     StoredStage, Terms, ToolUse, Window,
 };
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::Traces;
 
 use roster::{Handle, Roster};
@@ -83,6 +84,8 @@ pub struct Files {
     pub traces: Option<Traces>,
     /// What cloned voices were cloned from, if there is a place for it.
     pub samples: Option<Samples>,
+    /// What all calls are counted into.
+    pub metrics: Metrics,
 }
 
 /// How a call is created, beside its request.
@@ -134,12 +137,36 @@ pub enum CreateError {
     /// The batch that it was to be a call of is closed or gone, or has created it already.
     #[error("the call is not scheduled any more")]
     Unscheduled,
+    /// Calls are woken later than they may be: the caller tries again, perhaps elsewhere.
+    #[error("the server has too much to do")]
+    Overloaded {
+        /// When.
+        retry_after: Duration,
+    },
     /// The server is stopping: the caller tries again, perhaps elsewhere.
     #[error("the server is stopping")]
     Stopping,
     /// The call could not be kept: the caller tries again.
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+impl CreateError {
+    /// A word for whoever counts.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Capacity { .. } => "capacity",
+            Self::Invalid(_) => "invalid",
+            Self::Limited(_) => "limit",
+            Self::NoPriorCall => "no_prior_call",
+            Self::NoThrottle => "no_throttle",
+            Self::Throttled { .. } => "throttle",
+            Self::Unscheduled => "unscheduled",
+            Self::Overloaded { .. } => "overloaded",
+            Self::Stopping => "stopping",
+            Self::Storage(_) => "storage",
+        }
+    }
 }
 
 /// Why a call is not deleted.
@@ -202,6 +229,7 @@ impl Calls {
                 backends,
                 samples: files.samples.clone(),
                 outbound: outbound.clone(),
+                metrics: files.metrics.clone(),
             }),
             files,
             outbound,
@@ -232,14 +260,31 @@ impl Calls {
     pub async fn create(
         &self,
         account: AccountId,
-        mut request: StartCallRequest,
+        request: StartCallRequest,
         options: CreateOptions,
     ) -> Result<StoredCall, CreateError> {
         // Whoever waits for all calls waits for this one, even while it is still being created.
         let _waited_for = self.0.tasks.token();
+        let created = self.create_or_refuse(account, request, options).await;
+        let metrics = &self.0.means.metrics;
+        match &created {
+            Ok(_) => metrics.created(),
+            Err(error) => metrics.refused(error.name()),
+        }
+        metrics.live(self.count());
+        created
+    }
+
+    async fn create_or_refuse(
+        &self,
+        account: AccountId,
+        mut request: StartCallRequest,
+        options: CreateOptions,
+    ) -> Result<StoredCall, CreateError> {
         if self.0.tasks.is_closed() {
             return Err(CreateError::Stopping);
         }
+        self.hold_back()?;
         let (setup, uses) = self.make_ready(account, &mut request, &options).await?;
         request.medium.get_or_insert_with(|| self.default_medium());
         let call = StoredCall {
@@ -267,6 +312,22 @@ impl Calls {
         }
         self.start(&call, setup, commands, Duration::ZERO);
         Ok(call)
+    }
+
+    /// What all calls are counted into.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.means.metrics
+    }
+
+    /// Lets no further call in while those there are suffer.
+    fn hold_back(&self) -> Result<(), CreateError> {
+        let most = self.0.means.settings.maximum_lateness;
+        match self.0.means.metrics.lateness().present() {
+            Some(lateness) if !most.is_zero() && lateness > most => {
+                Err(CreateError::Overloaded { retry_after: RETRY_AFTER })
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Whether a call could be created like this now, but for how many there may be. Nothing comes of it.
@@ -572,7 +633,7 @@ impl Calls {
         greeting_prompt: bool,
         own_voice: Option<OwnVoice>,
     ) -> Result<Setup, SetupError> {
-        let Means { settings, turn_taking, backends, samples: _, outbound: _ } = &*self.0.means;
+        let Means { settings, turn_taking, backends, .. } = &*self.0.means;
         setup::prepare(request, greeting_prompt, settings, turn_taking, backends, own_voice)
     }
 
@@ -608,6 +669,7 @@ impl Calls {
             let running = async {
                 let ended = AssertUnwindSafe(driver.run()).catch_unwind().await;
                 calls.live().remove(id);
+                calls.0.means.metrics.live(calls.count());
                 ended.map_err(|_| Timestamp::from(jiff::Timestamp::now()))
             };
             // The writers end when the driver is gone and everything of it is written.

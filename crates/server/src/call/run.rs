@@ -33,6 +33,7 @@ use super::mouth::Mouth;
 use super::record::Recorder;
 use super::recording::{Recording, Recordings};
 use super::setup::{Remark, Setup};
+use super::spans::end_reason;
 use super::stages::{Means, Stages, Staging};
 use super::wire::{Meaning, Wire};
 use super::witness::{self, Witness};
@@ -230,6 +231,8 @@ impl Driver {
                 let at = self.timestamp(self.now());
                 self.complete_recording().await;
                 self.recorder.ended(at, reason);
+                let lasted = self.joined.map(|joined| self.now().since(joined));
+                self.means.metrics.ended(end_reason(reason), lasted);
                 info!(?reason, "call ended");
                 return reason;
             }
@@ -238,7 +241,11 @@ impl Driver {
                 Wake::Leg(event) => self.leg_event(event),
                 Wake::Data(news) => self.data_news(news),
                 Wake::Work(result) => self.work_result(result),
-                Wake::Engine => self.tell(Input::Timeout),
+                Wake::Engine => {
+                    let deadline = self.deadline.map(|deadline| self.now().since(deadline));
+                    self.means.metrics.lateness().note(deadline.unwrap_or_default());
+                    self.tell(Input::Timeout);
+                }
                 Wake::Ear => self.ear_deadline(),
                 Wake::MediaIdle => {
                     let text = "no audio came for as long as mediaIdleTimeout allows".to_owned();
@@ -328,6 +335,7 @@ impl Driver {
         self.dial_data_connection(now, self.media);
         self.take_dictation();
         self.recorder.joined(self.timestamp(now), join.client_version);
+        self.means.metrics.joined();
         info!("client joined");
         self.inputs.push_back(Input::Joined);
         Ok(carrier_end)
@@ -612,6 +620,7 @@ impl Driver {
             Event::Notice(notice) => {
                 debug!(kind = notice.kind, "{}", notice.text);
                 let at = self.timestamp(now);
+                self.count_event(notice.kind, notice.severity);
                 self.recorder.event(at, severity(notice.severity), notice.kind, notice.text.clone(), None);
                 if notice.kind == notices::TOOL_FAILED || notice.kind == notices::TOOL_TIMED_OUT {
                     self.debug_message(&format!("tool result: {}", notice.text));
@@ -620,6 +629,7 @@ impl Driver {
             Event::Ended(reason) => self.ended = Some(reason),
             Event::Thread(event) => {
                 if let Some(told) = threads::told(&event) {
+                    self.count_event(told.kind, told.severity);
                     let (at, severity) = (self.timestamp(now), severity(told.severity));
                     self.recorder.event(at, severity, told.kind, told.text, Some(told.extras));
                 }
@@ -677,6 +687,7 @@ impl Driver {
     fn report_turns(&mut self) {
         for turn in self.witness.finished() {
             witness::trace(&turn);
+            witness::measure(&turn, &self.means.metrics);
             let text = turn.summary();
             self.debug_message(&text);
             self.event_with(Severity::Debug, witness::TURN_LATENCY, text, Some(turn.to_json()));
@@ -691,6 +702,7 @@ impl Driver {
     fn event_with(&mut self, level: Severity, kind: &'static str, text: String, extras: Option<Value>) {
         let at = self.timestamp(self.now());
         debug!(kind, "{text}");
+        self.count_event(kind, level);
         let notice = Notice { severity: level, kind, text };
         let (now, news) = (self.now(), Event::Notice(notice.clone()));
         self.announce(|wire| {
@@ -701,6 +713,10 @@ impl Driver {
             Some(message)
         });
         self.recorder.event(at, severity(level), kind, notice.text, extras);
+    }
+
+    fn count_event(&self, kind: &'static str, level: Severity) {
+        self.means.metrics.event(kind, severity(level).as_str());
     }
 
     /// The end of a call becomes known when its recording can be asked for.

@@ -28,7 +28,7 @@ const MOST_EVENTS: usize = 256;
 const MOST_TOOLS: usize = 128;
 
 /// The stages of a turn: what they are called, and from which step to which they go.
-const STAGES: [(&str, Mark, Mark); 6] = [
+pub(super) const STAGES: [(&str, Mark, Mark); 6] = [
     ("endpointing", Mark::UserEnd, Mark::TurnEnd),
     ("speech to text", Mark::TurnEnd, Mark::Transcript),
     (MODEL, Mark::ModelRequest, Mark::FirstToken),
@@ -285,7 +285,7 @@ impl Drop for Spans {
 }
 
 /// The words of the API (protocol.md 1.5).
-const fn end_reason(reason: EndReason) -> &'static str {
+pub(super) const fn end_reason(reason: EndReason) -> &'static str {
     match reason {
         EndReason::AgentHangUp => "agent_hangup",
         EndReason::ConnectionError => "connection_error",

@@ -26,6 +26,7 @@ use super::voices::samples::Samples;
 use crate::config::{Calls as Settings, TurnTaking};
 use crate::outbound::Outbound;
 use crate::storage::{AccountId, Storage, StorageError, StoredCall, StoredStage, ToolUse};
+use crate::telemetry::metrics::Metrics;
 use crate::tools::CallTool;
 use crate::tools::outcome::{StageWish, Wished, impossible};
 
@@ -57,6 +58,7 @@ pub(crate) struct Means {
     pub(crate) samples: Option<Samples>,
     /// The way to voices at addresses of users.
     pub(crate) outbound: Outbound,
+    pub(crate) metrics: Metrics,
 }
 
 impl Means {
@@ -169,7 +171,7 @@ pub(crate) fn prepare(
     let Asked { request: own, result, mut remarks } = asked;
     let mut request = overlay(&own, &present.request);
     request.initial_messages = own.initial_messages.clone();
-    let Means { settings, turn_taking, backends, samples: _, outbound: _ } = means;
+    let Means { settings, turn_taking, backends, .. } = means;
     let Setup { engine, model, voice, threshold, tools, remarks: more, .. } =
         setup::prepare(&request, false, settings, turn_taking, backends, own_voice)?;
     request.initial_messages = None;

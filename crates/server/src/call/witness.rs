@@ -5,8 +5,9 @@ use antiphon_engine::{CallTime, Input, Output};
 use tracing::debug;
 
 use super::journal::{Decision, Scribe};
-use super::spans::Spans;
+use super::spans::{STAGES, Spans};
 use super::waterfall::{Mark, Observer, Waterfall};
+use crate::telemetry::metrics::Metrics;
 
 /// The published name of the event that tells where a turn's time went (protocol.md A-57).
 pub(super) const TURN_LATENCY: &str = "turn.latency";
@@ -61,6 +62,24 @@ impl Witness {
             turns.iter().for_each(|turn| spans.turn(turn));
         }
         turns
+    }
+}
+
+/// Counts a turn, and where its time went.
+pub(super) fn measure(turn: &Waterfall, metrics: &Metrics) {
+    metrics.turn(turn.outcome.name());
+    if let Some(latency) = turn.latency() {
+        metrics.turn_part("reply", latency);
+    }
+    for (name, from, to) in STAGES {
+        if let (Some(from), Some(to)) = (turn.at(from), turn.at(to)) {
+            metrics.turn_part(name, to.since(from));
+        }
+    }
+    for tool in &turn.tools {
+        if let Some(ended) = tool.ended {
+            metrics.tool(ended.since(tool.started));
+        }
     }
 }
 

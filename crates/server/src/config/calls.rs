@@ -30,6 +30,10 @@ pub struct Calls {
     pub maximum_join_timeout: Duration,
     /// How many calls may be waiting for a join or in progress; one more is answered 503. Default 1000.
     pub maximum_live: usize,
+    /// How late 99 of 100 wake-ups of the last five seconds may be before new calls are answered 429, since those there are would
+    /// suffer; zero never does. Default 100 ms.
+    #[serde(with = "period")]
+    pub maximum_lateness: Duration,
     /// What the agent says before the call ends because no model answers (`system_error`); empty for nothing. Default "I'm sorry,
     /// I'm having technical difficulties right now. Please try again later."
     pub apology: String,
@@ -58,6 +62,7 @@ impl Default for Calls {
             maximum_duration: Duration::from_secs(3600),
             maximum_join_timeout: Duration::from_secs(3600),
             maximum_live: 1000,
+            maximum_lateness: Duration::from_millis(100),
             apology: APOLOGY.to_owned(),
         }
     }

@@ -1,6 +1,7 @@
 //! `[telemetry]`: where the spans of calls are sent, if anywhere.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use axum::http::{HeaderName, HeaderValue, Uri};
 use serde::{Deserialize, Serialize};
@@ -17,13 +18,22 @@ pub struct Telemetry {
     pub otlp_endpoint: Option<String>,
     /// Headers of every request to it, such as `authorization`. Their values are never shown.
     pub otlp_headers: BTreeMap<String, Secret>,
+    /// An address and port at which Prometheus finds figures of the server (`GET /metrics`), apart from the API and without a key.
+    /// Default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics_listen: Option<SocketAddr>,
     /// What the server calls itself in its spans (`service.name`). Default `antiphon`.
     pub service_name: String,
 }
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { otlp_endpoint: None, otlp_headers: BTreeMap::new(), service_name: "antiphon".to_owned() }
+        Self {
+            otlp_endpoint: None,
+            otlp_headers: BTreeMap::new(),
+            metrics_listen: None,
+            service_name: "antiphon".to_owned(),
+        }
     }
 }
 

@@ -87,6 +87,9 @@ pub const LOCAL: &str = r#"A model that hears the user, on your own machine (Ult
     base_url = "http://127.0.0.1:8081/v1"
     model = "ultravox"              # vLLM: "fixie-ai/ultravox-v0_5-llama-3_1-8b"
     audio = true
+    # vLLM can hear the whole conversation again without being sent it again:
+    # audio_history = "all"
+    # audio_ids = true
 
 A model that reads, behind a recognizer (here Ollama):
 

@@ -53,7 +53,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::http::{HeaderName, StatusCode};
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, get, on};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
@@ -220,7 +220,7 @@ fn surround(routes: Router<Http>, http: &Http) -> Router<Http> {
         .layer(DefaultBodyLimit::max(http.server.max_body_bytes))
         .layer(CatchPanicLayer::custom(trace::panicked))
         .layer(cors(http.server.cors_api_key))
-        .layer(from_fn(trace::trace))
+        .layer(from_fn_with_state(http.calls.metrics().clone(), trace::trace))
 }
 
 /// Adds an endpoint at its own path and method.

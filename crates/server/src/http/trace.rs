@@ -3,21 +3,22 @@
 use std::any::Any;
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
 use uuid::Uuid;
 
 use super::error::internal;
+use crate::telemetry::metrics::Metrics;
 
 /// The header with the request's id, in requests that bring one and in all answers.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Runs a request in a span of its own. The log has the route, never the path: a path can hold a call's id, which is what joins
 /// the call.
-pub(super) async fn trace(request: Request, next: Next) -> Response {
+pub(super) async fn trace(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
     let id = request.headers().get(REQUEST_ID).filter(|id| is_harmless(id)).cloned();
     let id = id.unwrap_or_else(|| {
         HeaderValue::from_str(&Uuid::new_v4().to_string()).expect("a UUID is a header's value")
@@ -27,16 +28,33 @@ pub(super) async fn trace(request: Request, next: Next) -> Response {
         "request",
         id = id.to_str().unwrap_or_default(),
         method = %request.method(),
-        route,
+        route = &route,
     );
+    let method = name(request.method());
     let started = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
+    let took = started.elapsed();
+    metrics.answered(method, &route, response.status().as_u16(), took);
     span.in_scope(|| {
-        let (status, took_ms) = (response.status().as_u16(), started.elapsed().as_millis());
+        let (status, took_ms) = (response.status().as_u16(), took.as_millis());
         tracing::debug!(status, took_ms, "answered {status} in {took_ms} ms");
     });
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+/// A method by its name. Those that no route takes have one together, since anybody may make some up.
+fn name(method: &Method) -> &'static str {
+    match method.as_str() {
+        "DELETE" => "DELETE",
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "OPTIONS" => "OPTIONS",
+        "PATCH" => "PATCH",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        _ => "other",
+    }
 }
 
 /// Whether an id from outside may stand in a log line.
@@ -60,7 +78,7 @@ mod tests {
     use axum::Router;
     use axum::body::{Body, to_bytes};
     use axum::http::StatusCode;
-    use axum::middleware::from_fn;
+    use axum::middleware::from_fn_with_state;
     use axum::routing::get;
     use tower::ServiceExt as _;
     use tower_http::catch_panic::CatchPanicLayer;
@@ -75,7 +93,7 @@ mod tests {
         let router = Router::new()
             .route("/panics", get(panics))
             .layer(CatchPanicLayer::custom(panicked))
-            .layer(from_fn(trace));
+            .layer(from_fn_with_state(Metrics::default(), trace));
         let request = Request::builder().uri("/panics").body(Body::empty()).unwrap();
         let response = router.oneshot(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);

@@ -1,8 +1,9 @@
 //! Creates the calls of scheduled batches when their time has come, and tells the batch's webhook of each (protocol.md 7.9).
 //!
 //! What is to be done is in the store, and each call is created in one go with the note that it is: whenever the process ends, no
-//! call is created twice and none is forgotten. Batches take turns, a bounded number at a time, and a turn is short; within a batch
-//! one call comes after another, since its webhook is told synchronously. Nothing is kept in memory but the turns under way.
+//! call is created twice and none is forgotten. Batches take turns, a bounded number at a time, of all and of each account, and a turn
+//! is short; within a batch one call comes after another, since its webhook is told synchronously. Nothing is kept in memory but the
+//! turns under way.
 //!
 //! Owns the schedule. What becomes of a call that is created is the call's business.
 
@@ -24,10 +25,12 @@ use super::clock::until;
 use super::webhooks::Courier;
 use crate::call::Calls;
 use crate::config::PublicUrl;
-use crate::storage::{ScheduledPlace, Settled, Storage, StorageError, StoredBatch, StoredCall};
+use crate::storage::{AccountId, ScheduledPlace, Settled, Storage, StorageError, StoredBatch, StoredCall};
 
 /// Batches whose turn it is at a time.
 const TURNS: usize = 32;
+/// How many of them may be one account's, so that none keeps all others waiting.
+const TURNS_OF_ONE: usize = 16;
 /// The longest that goes by without a look: another process may have left something.
 const LONGEST_NAP: Duration = Duration::from_secs(60);
 /// How long to wait after a failure of the store.
@@ -52,7 +55,7 @@ pub struct Scheduler {
 struct Turns {
     tasks: JoinSet<()>,
     /// Whose each is; by this it is found again even if it panicked.
-    batches: HashMap<tokio::task::Id, BatchId>,
+    batches: HashMap<tokio::task::Id, (BatchId, AccountId)>,
 }
 
 impl Scheduler {
@@ -115,13 +118,20 @@ impl Scheduler {
             // Whichever ends first makes room.
             return Ok(LONGEST_NAP);
         }
-        // Those whose turn it is are still due.
-        for batch in self.storage.batches.due_batches(now, TURNS as u32).await? {
-            if turns.tasks.len() < TURNS && !turns.is_under_way(batch.id) {
-                let (scheduler, stop) = (self.clone(), stop.clone());
-                let id = batch.id;
-                let task = turns.tasks.spawn(async move { scheduler.turn(batch, &stop).await });
-                turns.batches.insert(task.id(), id);
+        // Accounts that have as many turns as they may are passed over, in another look if they have got them in this one.
+        loop {
+            let passed_over = turns.accounts_with_all();
+            // Those whose turn it is are still due.
+            for batch in self.storage.batches.due_batches(now, &passed_over, TURNS as u32).await? {
+                if turns.have_room_for(&batch) {
+                    let (scheduler, stop) = (self.clone(), stop.clone());
+                    let whose = (batch.id, batch.account);
+                    let task = turns.tasks.spawn(async move { scheduler.turn(batch, &stop).await });
+                    turns.batches.insert(task.id(), whose);
+                }
+            }
+            if turns.accounts_with_all().len() == passed_over.len() {
+                break;
             }
         }
         let next = self.storage.batches.next_due(now).await?;
@@ -181,8 +191,26 @@ fn to_tell<'b>(batch: &'b StoredBatch, call: &StoredCall) -> Option<&'b str> {
 }
 
 impl Turns {
-    fn is_under_way(&self, batch: BatchId) -> bool {
-        self.batches.values().any(|other| *other == batch)
+    /// Whether a batch may have a turn beside those there are.
+    fn have_room_for(&self, batch: &StoredBatch) -> bool {
+        self.tasks.len() < TURNS
+            && self.count_of(batch.account) < TURNS_OF_ONE
+            && !self.batches.values().any(|(other, _)| *other == batch.id)
+    }
+
+    fn count_of(&self, account: AccountId) -> usize {
+        self.batches.values().filter(|(_, whose)| *whose == account).count()
+    }
+
+    /// The accounts that have as many turns as one may.
+    fn accounts_with_all(&self) -> Vec<AccountId> {
+        let mut accounts: Vec<AccountId> = Vec::new();
+        for (_, account) in self.batches.values() {
+            if !accounts.contains(account) && self.count_of(*account) >= TURNS_OF_ONE {
+                accounts.push(*account);
+            }
+        }
+        accounts
     }
 
     fn collect(&mut self, done: Option<Result<(tokio::task::Id, ()), tokio::task::JoinError>>) {

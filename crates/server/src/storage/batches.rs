@@ -148,8 +148,14 @@ pub trait BatchStore: Send + Sync {
 
     /// Tells whenever there may be something to do earlier than was known.
     fn schedule(&self) -> watch::Receiver<()>;
-    /// Batches for which there is something to do by now, those first that have waited longest. At most `limit`.
-    fn due_batches(&self, now: Timestamp, limit: u32) -> Pending<'_, Vec<StoredBatch>>;
+    /// Batches for which there is something to do by now, those first that have waited longest; none of the accounts `but`. At most
+    /// `limit`.
+    fn due_batches<'a>(
+        &'a self,
+        now: Timestamp,
+        but: &'a [AccountId],
+        limit: u32,
+    ) -> Pending<'a, Vec<StoredBatch>>;
     /// When there is something to do next, for any batch for which there is nothing now.
     fn next_due(&self, now: Timestamp) -> Pending<'_, Option<Timestamp>>;
     /// The first call of a batch whose turn has not come.

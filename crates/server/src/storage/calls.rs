@@ -114,6 +114,19 @@ pub enum Severity {
     Error,
 }
 
+impl Severity {
+    /// Its word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
 /// Something that happened in a call (protocol.md 2.4, `CallEvent`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredEvent {

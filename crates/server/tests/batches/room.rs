@@ -80,11 +80,47 @@ async fn however_many_webhooks_hang_the_others_are_told() {
         stand.batch_of_many(telling(&host, between(None, None)), 3).await;
     }
     let good = stand.batch_of_many(telling("good", between(None, None)), 3).await;
-    // Thirty-two at a time, ten seconds each; who has failed waits behind who has not.
-    stand.town.until(seconds(41)).await;
+    // Sixteen of an account at a time, ten seconds each; who has failed waits behind who has not.
+    stand.town.until(seconds(71)).await;
     assert_eq!(stand.letters(good).await, "SSS", "{:?}", stand.told("good"));
     stand.town.until(hours(1)).await;
     for number in 0..100 {
         assert_eq!(stand.told(&format!("stuck-{number}")).len(), 3, "each call is told once");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn webhooks_that_take_their_time_have_short_turns() {
+    let stand = Stand::new().await;
+    for number in 0..40 {
+        let host = format!("slow-{number}");
+        stand.town.has_manner(&host, Manner::Slow(seconds(9)));
+        stand.batch_of_many(telling(&host, between(None, None)), 20).await;
+    }
+    let good = stand.batch_of_many(telling("good", between(None, None)), 3).await;
+    // Each has told one call, in the third round at the latest.
+    stand.town.until(seconds(28)).await;
+    assert_eq!(stand.letters(good).await, "SSS", "{:?}", stand.told("good"));
+    stand.town.until(hours(1)).await;
+    for number in 0..40 {
+        assert_eq!(stand.told(&format!("slow-{number}")).len(), 20, "each call is told once");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_leaves_turns_to_others_whatever_its_webhooks_do() {
+    let stand = Stand::new().await;
+    for number in 0..1_000 {
+        let host = format!("stuck-{}", number % 100);
+        stand.town.has_manner(&host, Manner::Hangs);
+        stand.batch_of_many(telling(&host, between(None, None)), 3).await;
+    }
+    stand.town.until(seconds(3)).await;
+    stand.batch_of_a_neighbour(telling("good", between(None, None)), 3).await;
+    stand.town.until(seconds(4)).await;
+    assert_eq!(stand.told("good"), [3, 3, 3]);
+    // Nor does it keep its own from their turns for ever.
+    stand.town.until(hours(3)).await;
+    let told: usize = (0..100).map(|number| stand.told(&format!("stuck-{number}")).len()).sum();
+    assert_eq!(told, 3_000);
 }

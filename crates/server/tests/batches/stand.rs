@@ -48,19 +48,7 @@ impl Stand {
     pub(crate) async fn with(settings: config::Calls, limits: Limits) -> Self {
         let storage = Storage::in_memory();
         let account = storage.accounts.default_account(AccountId(Uuid::from_u128(1)), at(0)).await.unwrap();
-        let template = CallTemplate { system_prompt: Some("Hi {{name}}".to_owned()), ..Default::default() };
-        let agent = StoredAgent {
-            id: AgentId::new(Uuid::from_u128(2)),
-            account,
-            name: "Support".to_owned(),
-            created: at(0),
-            revision: StoredRevision {
-                id: AgentRevisionId::new(Uuid::from_u128(3)),
-                created: at(0),
-                template,
-            },
-            calls: 0,
-        };
+        let agent = agent_of(account);
         storage.agents.insert_agent(&agent).await.unwrap();
         let calls = calls(&storage, &settings, limits);
         let mut stand = Self { storage, town: Town::new(), agent, calls, settings, limits, running: None };
@@ -99,6 +87,15 @@ impl Stand {
         self.batch_of(settings, calls).await
     }
 
+    /// A batch of so many calls of an agent of another account.
+    pub(crate) async fn batch_of_a_neighbour(&self, settings: BatchSettings, count: usize) {
+        let id = AccountId(Uuid::from_u128(7));
+        let account = self.storage.accounts.ensure_account("neighbour", id, at(0)).await.unwrap();
+        let agent = agent_of(account);
+        self.storage.agents.insert_agent(&agent).await.unwrap();
+        self.insert(&agent, settings, vec![scheduled("Jane"); count]).await;
+    }
+
     /// A batch of so many calls.
     pub(crate) async fn batch_of_many(&self, settings: BatchSettings, count: usize) -> BatchId {
         self.batch_of(settings, vec![scheduled("Jane"); count]).await
@@ -109,14 +106,23 @@ impl Stand {
         settings: BatchSettings,
         calls: Vec<ScheduledCallRequest>,
     ) -> BatchId {
+        self.insert(&self.agent, settings, calls).await
+    }
+
+    async fn insert(
+        &self,
+        agent: &StoredAgent,
+        settings: BatchSettings,
+        calls: Vec<ScheduledCallRequest>,
+    ) -> BatchId {
         let throttle = match &settings.throttle {
             None => None,
-            Some(name) => self.storage.throttles.throttle_named(self.agent.account, name).await.unwrap(),
+            Some(name) => self.storage.throttles.throttle_named(agent.account, name).await.unwrap(),
         };
         let batch = StoredBatch {
             id: BatchId::new(Uuid::new_v4()),
-            account: self.agent.account,
-            agent: self.agent.id,
+            account: agent.account,
+            agent: agent.id,
             created: self.town.now(),
             settings,
             throttle: throttle.map(|throttle| throttle.id),
@@ -126,7 +132,7 @@ impl Stand {
             failures: 0,
             version: 0,
         };
-        assert!(self.storage.batches.insert_batch(&batch, &calls, 1_000).await.unwrap());
+        assert!(self.storage.batches.insert_batch(&batch, &calls, 2_000).await.unwrap());
         batch.id
     }
 
@@ -239,6 +245,19 @@ pub(crate) fn second(count: u64) -> Timestamp {
 /// In which second of the test a moment lies.
 pub(crate) fn seconds_in(moment: Timestamp) -> i64 {
     (moment.unix_micros() - at(0).unix_micros()) / 1_000_000
+}
+
+/// An agent that calls everybody by their name.
+fn agent_of(account: AccountId) -> StoredAgent {
+    let template = CallTemplate { system_prompt: Some("Hi {{name}}".to_owned()), ..Default::default() };
+    StoredAgent {
+        id: AgentId::new(Uuid::new_v4()),
+        account,
+        name: "Support".to_owned(),
+        created: at(0),
+        revision: StoredRevision { id: AgentRevisionId::new(Uuid::new_v4()), created: at(0), template },
+        calls: 0,
+    }
 }
 
 fn scheduled(name: &str) -> ScheduledCallRequest {

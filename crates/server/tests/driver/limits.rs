@@ -151,3 +151,21 @@ async fn draining_lets_calls_come_to_their_own_end_and_no_new_ones_begin() {
     calls.drain(Duration::from_secs(60)).await;
     assert!(begin.elapsed() < Duration::from_secs(70), "there is nothing left to wait for");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_wakes_its_calls_late_takes_no_more_for_some_seconds() {
+    let calls = calls(Limits::default(), &[]);
+    let late = |times: u32, late: Duration| (0..times).for_each(|_| calls.metrics().lateness().note(late));
+    late(2_000, Duration::from_millis(100));
+    create(&calls, account(1)).await.unwrap();
+    late(100, Duration::from_millis(101));
+    match create(&calls, account(1)).await {
+        Err(CreateError::Overloaded { retry_after }) => assert!(retry_after >= Duration::from_secs(1)),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(calls.count(), 1, "a call that was refused takes no place");
+    tokio::time::advance(Duration::from_secs(5)).await;
+    create(&calls, account(1)).await.unwrap();
+    let told = calls.metrics().render();
+    assert!(told.contains("antiphon_calls_refused_total{reason=\"overloaded\"} 1"), "{told}");
+}

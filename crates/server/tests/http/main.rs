@@ -19,6 +19,7 @@ mod files;
 mod lifecycle;
 mod limits;
 mod lists;
+mod metrics;
 mod recording;
 mod schema;
 mod server;

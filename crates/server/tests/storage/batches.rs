@@ -169,14 +169,15 @@ pub(crate) async fn what_is_due_comes_in_turn_and_what_is_paused_never(storage: 
     let first = inserted(storage, &agent, 1, starting(100), 1).await;
     let second = inserted(storage, &agent, 2, starting(50), 1).await;
     let due = async |now: i64| -> Vec<BatchId> {
-        let due = storage.batches.due_batches(at(now), 10).await.unwrap();
+        assert_eq!(storage.batches.due_batches(at(now), &[agent.account], 10).await.unwrap(), []);
+        let due = storage.batches.due_batches(at(now), &[STRANGER], 10).await.unwrap();
         due.iter().map(|batch| batch.id).collect()
     };
     let next = async |now: i64| storage.batches.next_due(at(now)).await.unwrap();
     assert_eq!((due(49).await, next(49).await), (vec![], Some(at(50))));
     assert_eq!((due(50).await, next(50).await), (vec![second.id], Some(at(100))));
     assert_eq!((due(100).await, next(100).await), (vec![second.id, first.id], None));
-    assert_eq!(storage.batches.due_batches(at(100), 1).await.unwrap().len(), 1);
+    assert_eq!(storage.batches.due_batches(at(100), &[], 1).await.unwrap().len(), 1);
 
     storage.batches.postpone_batch(second.id, 0, at(150), 3).await.unwrap();
     assert_eq!((due(149).await, next(100).await), (vec![first.id], Some(at(150))));

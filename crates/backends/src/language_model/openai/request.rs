@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use antiphon_audio::SampleRate;
 use antiphon_engine::ids::{InvocationId, TurnId};
@@ -16,6 +17,7 @@ use serde_json::Value;
 
 use super::Settings;
 use super::history::{AudioHistory, audible};
+use super::replay::{self, Id};
 use crate::language_model::{GivenAs, Request};
 use crate::wav;
 
@@ -72,8 +74,17 @@ enum ChatMessage<'a> {
 }
 
 enum UserContent<'a> {
-    Audio(Vec<&'a [i16]>),
+    Audio(Vec<Clip<'a>>),
     Text(&'a str),
+}
+
+/// A part of a recording.
+struct Clip<'a> {
+    samples: &'a [i16],
+    /// Its id, where the server takes ids.
+    id: Option<Id>,
+    /// Whether the server has it already: then the id alone is sent.
+    given: bool,
 }
 
 /// Text is a string, which every server takes; audio is a list of parts and nothing but audio, because some servers put
@@ -81,9 +92,11 @@ enum UserContent<'a> {
 impl Serialize for UserContent<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Part {
+        struct Part<'a> {
             r#type: &'static str,
-            input_audio: InputAudio,
+            input_audio: Option<InputAudio>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            uuid: Option<&'a str>,
         }
         #[derive(Serialize)]
         struct InputAudio {
@@ -92,13 +105,16 @@ impl Serialize for UserContent<'_> {
         }
         match self {
             Self::Text(text) => serializer.serialize_str(text),
-            Self::Audio(parts) => serializer.collect_seq(parts.iter().map(|samples| {
-                let mut samples = Cow::Borrowed(*samples);
-                if samples.len() < LEAST_SAMPLES {
-                    samples.to_mut().resize(LEAST_SAMPLES, 0);
-                }
-                let data = BASE64.encode(wav::encode(&samples, SampleRate::EAR.hz()));
-                Part { r#type: "input_audio", input_audio: InputAudio { data, format: "wav" } }
+            Self::Audio(parts) => serializer.collect_seq(parts.iter().map(|clip| {
+                let input_audio = (!clip.given).then(|| {
+                    let mut samples = Cow::Borrowed(clip.samples);
+                    if samples.len() < LEAST_SAMPLES {
+                        samples.to_mut().resize(LEAST_SAMPLES, 0);
+                    }
+                    let data = BASE64.encode(wav::encode(&samples, SampleRate::EAR.hz()));
+                    InputAudio { data, format: "wav" }
+                });
+                Part { r#type: "input_audio", input_audio, uuid: clip.id.as_deref() }
             })),
         }
     }
@@ -140,15 +156,44 @@ impl<'a> From<&'a ToolForModel> for Tool<'a> {
 /// How each of the user's spoken turns is given.
 type Turns = Vec<(TurnId, GivenAs)>;
 
+/// Which ids recordings have, and what the server has been given.
+pub(super) struct Ids<'a> {
+    given: Option<&'a dyn Fn(&Id) -> bool>,
+    /// The recordings of the request, in order.
+    pub(super) named: Vec<Id>,
+    /// How many of them are not in it, but for their ids.
+    pub(super) left_out: usize,
+}
+
+impl<'a> Ids<'a> {
+    /// None: the server takes no ids.
+    pub(super) const fn none() -> Self {
+        Self { given: None, named: Vec::new(), left_out: 0 }
+    }
+
+    /// An id for each recording, and nothing but that for those that the server has been given.
+    pub(super) fn where_given(given: &'a dyn Fn(&Id) -> bool) -> Self {
+        Self { given: Some(given), ..Self::none() }
+    }
+
+    fn clip<'c>(&mut self, samples: &'c [i16]) -> Clip<'c> {
+        let id = self.given.map(|given| (replay::id(samples), given));
+        let given = id.as_ref().is_some_and(|(id, given)| given(id));
+        self.left_out += usize::from(given);
+        self.named.extend(id.as_ref().map(|(id, _)| Arc::clone(id)));
+        Clip { samples, id: id.map(|(id, _)| id), given }
+    }
+}
+
 /// The bytes of the request, and how it gives the user's spoken turns.
-pub(super) fn body(settings: &Settings, request: &Request) -> (Vec<u8>, Turns) {
-    let (chat, turns) = messages(settings.audio, request);
+pub(super) fn body(settings: &Settings, request: &Request, ids: &mut Ids<'_>) -> (Vec<u8>, Turns) {
+    let (chat, turns) = messages(settings.audio, request, ids);
     (written(settings, request, chat, settings.max_tokens, &[]), turns)
 }
 
 /// The bytes of a request that has the conversation read and nearly nothing said.
-pub(super) fn warm_up(settings: &Settings, request: &Request) -> Vec<u8> {
-    let (mut chat, _) = messages(settings.audio, request);
+pub(super) fn warm_up(settings: &Settings, request: &Request, ids: &mut Ids<'_>) -> Vec<u8> {
+    let (mut chat, _) = messages(settings.audio, request, ids);
     // Where the agent spoke last, some servers would have it go on.
     if !matches!(chat.last(), Some(ChatMessage::User { .. })) {
         chat.push(ChatMessage::User { content: UserContent::Text(SILENT) });
@@ -187,7 +232,11 @@ fn written(
     body.to_string().into_bytes()
 }
 
-fn messages<'a>(audio: Option<AudioHistory>, request: &'a Request) -> (Vec<ChatMessage<'a>>, Turns) {
+fn messages<'a>(
+    audio: Option<AudioHistory>,
+    request: &'a Request,
+    ids: &mut Ids<'_>,
+) -> (Vec<ChatMessage<'a>>, Turns) {
     let mut turns = Turns::new();
     let prompt = &request.prompt;
     let results = results(&prompt.messages);
@@ -216,7 +265,10 @@ fn messages<'a>(audio: Option<AudioHistory>, request: &'a Request) -> (Vec<ChatM
                     .and_then(|span| request.clips.get(span.turn))
                     .filter(|clip| !clip.is_empty());
                 let (content, given) = match clip {
-                    Some(clip) => (UserContent::Audio(parts(clip)), GivenAs::Audio),
+                    Some(clip) => {
+                        let parts = parts(clip).map(|part| ids.clip(part));
+                        (UserContent::Audio(parts.collect()), GivenAs::Audio)
+                    }
                     None if !text.trim().is_empty() => (UserContent::Text(text), GivenAs::Transcript),
                     None if audio.is_some() => (UserContent::Text(UNHEARD), GivenAs::Unknown),
                     None => (UserContent::Text(SILENT), GivenAs::Unknown),
@@ -238,9 +290,9 @@ fn messages<'a>(audio: Option<AudioHistory>, request: &'a Request) -> (Vec<ChatM
 }
 
 /// A recording in as few parts of the same length as can be.
-fn parts(clip: &[i16]) -> Vec<&[i16]> {
+fn parts(clip: &[i16]) -> impl Iterator<Item = &[i16]> {
     let count = clip.len().div_ceil(PART_SAMPLES);
-    clip.chunks(clip.len().div_ceil(count)).collect()
+    clip.chunks(clip.len().div_ceil(count))
 }
 
 /// A call of the history: who made it, and what with.
@@ -310,7 +362,6 @@ fn call_id(invocation: InvocationId, given: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::Duration;
 
     use antiphon_engine::ids::TurnId;
@@ -329,6 +380,7 @@ mod tests {
             extra: serde_json::Map::new(),
             omit: Vec::new(),
             thinks_first: false,
+            audio_ids: false,
             warm_up: true,
             waits: Waits { first_token: Duration::ZERO, progress: Duration::ZERO },
         }
@@ -354,7 +406,7 @@ mod tests {
     }
 
     fn written(settings: &Settings, request: &Request) -> Value {
-        serde_json::from_slice(&body(settings, request).0).unwrap()
+        serde_json::from_slice(&body(settings, request, &mut Ids::none()).0).unwrap()
     }
 
     fn agent(heard: &str) -> MessageBody {
@@ -472,12 +524,12 @@ mod tests {
         };
         assert_eq!(heard(None), ["zero", UNHEARD, "two", "typed", "three"]);
         assert_eq!(heard(Some(AudioHistory::Last(2))), ["zero", "audio 1", "audio 2", "typed", "audio 3"]);
-        let (_, turns) = body(&settings(Some(AudioHistory::Last(1))), &asked);
+        let (_, turns) = body(&settings(Some(AudioHistory::Last(1))), &asked, &mut Ids::none());
         let given: Vec<_> = turns.iter().map(|(turn, given)| (turn.0, *given)).collect();
         let expected =
             [(0, GivenAs::Transcript), (1, GivenAs::Audio), (2, GivenAs::Transcript), (3, GivenAs::Audio)];
         assert_eq!(given, expected);
-        let (_, turns) = body(&settings(None), &asked);
+        let (_, turns) = body(&settings(None), &asked, &mut Ids::none());
         assert_eq!(turns[1], (TurnId(1), GivenAs::Unknown));
         assert_eq!(heard(Some(AudioHistory::Last(1))), ["zero", "audio 1", "two", "typed", "audio 3"]);
         assert_eq!(heard(Some(AudioHistory::All)), ["audio 0", "audio 1", "audio 2", "typed", "audio 3"]);
@@ -537,7 +589,7 @@ mod tests {
 
     /// How much of a request the next one shares: everything up to the end of its messages.
     fn prefix(settings: &Settings, request: &Request) -> Vec<u8> {
-        let (body, _) = body(settings, request);
+        let (body, _) = body(settings, request, &mut Ids::none());
         let end = body.windows(14).rposition(|part| part == b"],\"tool_choice").unwrap();
         body[..end].to_vec()
     }
@@ -574,7 +626,7 @@ mod tests {
         settings.extra = json!({"max_tokens": 400, "seed": 1}).as_object().unwrap().clone();
         let mut before = conversation(3);
         before.prompt.messages.truncate(before.prompt.messages.len() - 3);
-        let warm: Value = serde_json::from_slice(&warm_up(&settings, &before)).unwrap();
+        let warm: Value = serde_json::from_slice(&warm_up(&settings, &before, &mut Ids::none())).unwrap();
         assert_eq!((&warm["max_tokens"], &warm["seed"]), (&json!(1), &json!(1)));
         let real = written(&settings, &conversation(3));
         assert_eq!(warm["tools"], real["tools"]);
@@ -594,5 +646,26 @@ mod tests {
             (&body["seed"], &body["temperature"], &body["max_tokens"]),
             (&json!(7), &json!(0), &json!(100))
         );
+    }
+
+    #[test]
+    fn recordings_that_were_given_are_left_out_but_for_their_ids() {
+        let mut asked = request(vec![spoken(0, ""), agent("Yes?"), spoken(1, "")]);
+        asked.clips.insert(TurnId(0), vec![1; 16_000].into());
+        asked.clips.insert(TurnId(1), vec![2; 40 * 16_000].into());
+        let settings = settings(Some(AudioHistory::All));
+        let first = replay::id(&[1; 16_000]);
+        let given = |id: &Id| *id == first;
+        let mut ids = Ids::where_given(&given);
+        let body: Value = serde_json::from_slice(&body(&settings, &asked, &mut ids).0).unwrap();
+        assert_eq!((ids.named.len(), ids.left_out), (3, 1));
+        let part = json!({"type": "input_audio", "input_audio": null, "uuid": *first});
+        assert_eq!(body["messages"][1]["content"], json!([part]));
+        let new = body["messages"][3]["content"].as_array().unwrap();
+        for (part, id) in new.iter().zip(&ids.named[1..]) {
+            assert_eq!((&part["input_audio"]["format"], &part["uuid"]), (&json!("wav"), &json!(**id)));
+        }
+        let (plain, _) = super::body(&settings, &asked, &mut Ids::none());
+        assert!(!plain.windows(4).any(|part| part == b"uuid"));
     }
 }

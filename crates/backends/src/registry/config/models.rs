@@ -109,6 +109,10 @@ pub struct OpenAiModelConfig {
     /// How many spoken turns it hears again at least with `last_k`, and up to one less than twice as many. Default: 4.
     #[serde(default = "four")]
     pub audio_turns: usize,
+    /// Whether recordings have ids, and those that the server was given before are sent by these alone: saves what
+    /// `audio_history = "all"` costs on the way. vLLM takes them (`uuid`). Default: no.
+    #[serde(default)]
+    pub audio_ids: bool,
     /// The longest answer in tokens. Default: the server's.
     pub max_tokens: Option<u32>,
     /// Whether conversations are read in advance, when a call is created and when the user begins to speak. Default: `auto`,

@@ -147,6 +147,7 @@ fn unresolved(error: CreateError) -> SetupError {
         | CreateError::Limited(_)
         | CreateError::NoPriorCall
         | CreateError::NoThrottle
+        | CreateError::Overloaded { .. }
         | CreateError::Stopping
         | CreateError::Storage(_)
         | CreateError::Throttled { .. }

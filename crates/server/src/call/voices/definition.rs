@@ -6,7 +6,6 @@ use antiphon_backends::text_to_speech::generic::{self, Encoding};
 use antiphon_backends::text_to_speech::provider::Definition;
 use antiphon_backends::text_to_speech::{cartesia, eleven_labs, google, inworld, lmnt, respeecher};
 use reqwest::header::{HeaderMap, HeaderValue};
-use serde_json::Value;
 use url::Url;
 
 use crate::tools::header_name;
@@ -18,9 +17,6 @@ pub(crate) enum Defined {
     /// One at somebody's address.
     Generic(Box<generic::GenericVoice>),
 }
-
-/// What stands for the text to speak in the body of a generic voice (protocol.md 2.7).
-const TEXT: &str = "{text}";
 
 /// Reads a definition, if it makes sense.
 ///
@@ -119,8 +115,8 @@ fn generic(voice: GenericVoice) -> Result<generic::GenericVoice, (String, String
         value.set_sensitive(true);
         headers.insert(name, value);
     }
-    if !voice.body.values().any(speaks) {
-        let problem = format!("says nowhere what to speak; put {TEXT:?} into one of its texts");
+    if !voice.body.values().any(generic::speaks) {
+        let problem = format!("says nowhere what to speak; put {:?} into one of its texts", generic::TEXT);
         return Err(("body".to_owned(), problem));
     }
     let rate = voice.response_sample_rate.map(SampleRate::new).transpose();
@@ -137,14 +133,4 @@ fn generic(voice: GenericVoice) -> Result<generic::GenericVoice, (String, String
             Some(JsonByteEncoding::Base64) | None => Encoding::Base64,
         },
     })
-}
-
-/// Whether the text to speak has a place in this value.
-fn speaks(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains(TEXT),
-        Value::Array(items) => items.iter().any(speaks),
-        Value::Object(fields) => fields.values().any(speaks),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }

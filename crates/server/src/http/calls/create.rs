@@ -56,6 +56,11 @@ impl From<CreateError> for ApiError {
             }
             CreateError::Limited(limited) => Self::new(StatusCode::TOO_MANY_REQUESTS, limited.to_string())
                 .retry_after(limited.retry_after()),
+            CreateError::Overloaded { retry_after } => {
+                let detail =
+                    "the server has too much to do for another call; try again after the time in Retry-After";
+                Self::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(retry_after)
+            }
             CreateError::Stopping => busy("the server is stopping; try again", Duration::from_secs(5)),
             CreateError::Storage(error) => error.into(),
         }

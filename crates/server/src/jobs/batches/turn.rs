@@ -7,7 +7,7 @@ use antiphon_api::Timestamp;
 use antiphon_api::rest::agents::StartAgentCallRequest;
 use antiphon_api::rest::webhooks::WebhookEvent;
 use futures::FutureExt as _;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
@@ -21,6 +21,8 @@ use crate::storage::{
 
 /// Calls of one turn: then it is another batch's.
 const CALLS: usize = 50;
+/// After how long no other call is begun in a turn.
+const TURN: Duration = Duration::from_secs(5);
 /// How long a webhook may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the next call waits after a webhook that failed, doubling with each failure in a row.
@@ -65,9 +67,13 @@ impl Scheduler {
         mut batch: StoredBatch,
         stop: &CancellationToken,
     ) -> Result<(), StorageError> {
+        let begin = Instant::now();
         for _ in 0..CALLS {
             if stop.is_cancelled() {
                 return Ok(());
+            }
+            if begin.elapsed() >= TURN {
+                break;
             }
             // It may have been changed, paused or deleted meanwhile.
             let Some(now_is) = self.storage.batches.find_batch(batch.account, batch.agent, batch.id).await?
@@ -154,9 +160,11 @@ impl Scheduler {
         };
         match self.calls.create(batch.account, request, options).await {
             Ok(call) => Ok(Attempt::Created(Box::new(call))),
-            Err(CreateError::Capacity { retry_after } | CreateError::Throttled { retry_after }) => {
-                Ok(Attempt::Wait(retry_after))
-            }
+            Err(
+                CreateError::Capacity { retry_after }
+                | CreateError::Overloaded { retry_after }
+                | CreateError::Throttled { retry_after },
+            ) => Ok(Attempt::Wait(retry_after)),
             Err(CreateError::Limited(limited)) => Ok(Attempt::Wait(limited.retry_after())),
             Err(CreateError::Stopping) => Ok(Attempt::Wait(CROWDED)),
             Err(CreateError::Invalid(error)) => Ok(Attempt::Failed(error.to_string())),

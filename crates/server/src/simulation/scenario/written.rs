@@ -33,6 +33,7 @@ use crate::call::setup;
 use crate::call::stages::{Asked, Means};
 use crate::config::{self, Calls, TurnTaking};
 use crate::outbound::Outbound;
+use crate::telemetry::metrics::Metrics;
 
 /// A speaker at an ordinary pace.
 const WORDS_PER_MINUTE: f64 = 160.0;
@@ -102,8 +103,9 @@ pub(super) fn read(path: &Path, text: &str) -> Result<Scenario, Problem> {
         backends: Arc::new(stand_ins()),
         samples: None,
         outbound: Outbound::new(&config::Outbound::default()),
+        metrics: Metrics::default(),
     };
-    let Means { settings, turn_taking, backends, samples: _, outbound: _ } = &means;
+    let Means { settings, turn_taking, backends, .. } = &means;
     let setup = setup::prepare(&agent.request, true, settings, turn_taking, backends, None)
         .map_err(|error| in_agent(error.to_string()))?;
 

@@ -153,9 +153,17 @@ impl BatchStore for Memory {
         self.schedule.subscribe()
     }
 
-    fn due_batches(&self, now: Timestamp, limit: u32) -> Pending<'_, Vec<StoredBatch>> {
+    fn due_batches<'a>(
+        &'a self,
+        now: Timestamp,
+        but: &'a [AccountId],
+        limit: u32,
+    ) -> Pending<'a, Vec<StoredBatch>> {
         self.at_once(|contents| {
-            let is_due = |kept: &&KeptBatch| kept.next_us.is_some_and(|next| next <= now.unix_micros());
+            let is_due = |kept: &&KeptBatch| {
+                kept.next_us.is_some_and(|next| next <= now.unix_micros())
+                    && !but.contains(&kept.batch.account)
+            };
             let mut due: Vec<&KeptBatch> = contents.batches.values().filter(is_due).collect();
             due.sort_by_key(|kept| (kept.next_us, kept.batch.id));
             Ok(due.into_iter().take(limit as usize).map(|kept| kept.batch.clone()).collect())

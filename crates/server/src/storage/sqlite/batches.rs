@@ -202,16 +202,21 @@ impl BatchStore for Sqlite {
         self.schedule.subscribe()
     }
 
-    fn due_batches(&self, now: Timestamp, limit: u32) -> Pending<'_, Vec<StoredBatch>> {
+    fn due_batches<'a>(
+        &'a self,
+        now: Timestamp,
+        but: &'a [AccountId],
+        limit: u32,
+    ) -> Pending<'a, Vec<StoredBatch>> {
         async move {
-            let rows = sqlx::query(
-                "SELECT * FROM batches WHERE next_us IS NOT NULL AND next_us <= $1 \
-                 ORDER BY next_us, id LIMIT $2",
-            )
-            .bind(now.unix_micros())
-            .bind(i64::from(limit))
-            .fetch_all(&self.pool)
-            .await?;
+            let mut query =
+                QueryBuilder::new("SELECT * FROM batches WHERE next_us IS NOT NULL AND next_us <= ");
+            query.push_bind(now.unix_micros());
+            for account in but {
+                query.push(" AND account_id <> ").push_bind(account.to_string());
+            }
+            query.push(" ORDER BY next_us, id LIMIT ").push_bind(i64::from(limit));
+            let rows = query.build().fetch_all(&self.pool).await?;
             rows.iter().map(read).collect()
         }
         .boxed()
