@@ -5,12 +5,15 @@
 use std::sync::Arc;
 
 use antiphon_engine::input::Transcription;
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::mpsc;
 
-use super::{Heard, Listener, Request, Speech, SpeechToText};
+use super::{Heard, Listener, Overheard, Request, Speech, SpeechToText};
 use crate::health::{Admission, Health};
+
+/// Why a recognizer that is left alone is not asked.
+const SHORTLY_BEFORE: &str = "it failed shortly before";
 
 /// A recognizer and the one behind it.
 #[derive(Clone)]
@@ -46,15 +49,31 @@ impl SpeechToText for Fallback {
                         }
                     }
                 }
-                Admission::Cooling { .. } | Admission::Busy => Arc::from("it failed shortly before"),
+                Admission::Cooling { .. } | Admission::Busy => Arc::from(SHORTLY_BEFORE),
             };
             Heard { instead: Some(why), ..second.transcribe(request).await }
         }
         .boxed()
     }
 
-    /// The first one listens, if it can: whatever it misses is asked for again as whole turns, of both.
+    /// The first one listens, if it can and is not left alone: whatever it misses is asked for again as whole turns, of both.
     fn listen(&self, speech: mpsc::Receiver<Speech>, language: Option<Arc<str>>) -> Option<Listener> {
-        self.first.listen(speech, language)
+        let Listener { by, told } = self.first.listen(speech, language)?;
+        let told = match self.health.admit() {
+            // It may be long before it shows anything, and others need not wait for that.
+            Admission::Admitted(_) => {
+                let mut verdict = self.health.insist();
+                told.inspect(move |told| match told {
+                    Overheard::Piece(_) | Overheard::CaughtUp { surely: true, .. } => verdict.succeeded(),
+                    Overheard::Interim(_) | Overheard::CaughtUp { surely: false, .. } => {}
+                    Overheard::Failed(_) => verdict.failed(None),
+                })
+                .boxed()
+            }
+            Admission::Cooling { .. } | Admission::Busy => {
+                stream::iter([Overheard::Failed(Arc::from(SHORTLY_BEFORE))]).boxed()
+            }
+        };
+        Some(Listener { by, told })
     }
 }

@@ -27,6 +27,8 @@ enum Act {
     Listens,
     /// The same, but answers no wish for what is left where nothing is, as the vendor's documentation has it.
     IsBrief,
+    /// Takes until the next wish to say what does not change any more.
+    IsLate,
     /// Says that something is wrong with the key.
     Objects,
     /// Closes with a code and a reason.
@@ -116,6 +118,8 @@ struct Stream {
     loud: bool,
     /// Whether something was said of that.
     told: bool,
+    /// Whether what is left was asked for.
+    asked: bool,
 }
 
 impl Stream {
@@ -187,7 +191,7 @@ async fn converse(
                 stream.bytes += bytes.len();
                 stream.loud |= bytes.iter().any(|byte| *byte != 0);
                 let tells = interim && stream.loud && !std::mem::replace(&mut stream.told, stream.loud);
-                if tells && matches!(act, Act::Listens | Act::IsBrief) {
+                if tells && matches!(act, Act::Listens | Act::IsBrief | Act::IsLate) {
                     vec![stream.result("what are", false, false)]
                 } else {
                     Vec::new()
@@ -200,7 +204,8 @@ async fn converse(
                     Act::Hangs => Vec::new(),
                     _ if !finalize && !over => Vec::new(),
                     Act::IsBrief if finalize && !stream.loud => Vec::new(),
-                    Act::Listens | Act::IsBrief => {
+                    Act::IsLate if !std::mem::replace(&mut stream.asked, true) => Vec::new(),
+                    Act::Listens | Act::IsBrief | Act::IsLate => {
                         let mut answers = stream.rest(finalize);
                         if over {
                             answers.push(Message::text(
@@ -423,6 +428,19 @@ async fn where_nothing_is_left_to_say_no_answer_is_needed() {
     speaker.pauses().await;
     tokio::time::pause();
     assert_eq!(speaker.surely_told().await, Overheard::CaughtUp { to: 16_000, surely: true });
+}
+
+#[tokio::test]
+async fn words_that_were_taken_as_they_were_do_not_come_twice() {
+    let server = Server::start(Act::IsLate).await;
+    let mut speaker = Speaker::before(&server.recognizer());
+    speaker.speaks(0, 8_000, 7).await;
+    speaker.pauses().await;
+    // Nothing better comes in time.
+    assert_eq!(speaker.settled().await, ("what are".to_owned(), 1, 8_000, 8_000));
+    // What was meant comes with the next pause; the same audio is in it.
+    speaker.pauses().await;
+    assert_eq!(speaker.settled().await, (String::new(), u64::MAX, 0, 8_000));
 }
 
 #[tokio::test]

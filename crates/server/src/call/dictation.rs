@@ -146,6 +146,8 @@ impl Dictation {
             return Connection::Impossible;
         };
         self.sessions += 1;
+        // It hears the open turn from its beginning, and turns before it are nothing to it.
+        self.pieces.clear();
         let by = Arc::clone(&listener.by);
         self.session = Some(Session {
             number: self.sessions,
@@ -250,9 +252,9 @@ impl Dictation {
                     session.complete = session.complete.max(to);
                 }
                 let by = Arc::clone(&session.by);
-                let (due, rest) = self.asked.drain(..).partition(|asked| sample(asked.span.to) <= to);
+                let is_due = |asked: &Asked| sample(asked.span.to) <= to;
+                let (due, rest): (Vec<Asked>, Vec<Asked>) = self.asked.drain(..).partition(is_due);
                 self.asked = rest;
-                let due: Vec<Asked> = due;
                 for Asked { span, since } in due {
                     if surely {
                         let heard = Heard::by(&by, self.words_in(span));

@@ -241,6 +241,23 @@ async fn a_session_that_breaks_loses_no_turn_and_another_follows() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_that_begins_in_the_middle_of_a_turn_hears_all_of_it_once() {
+    let recognizer = Stenographer::new([knows("I would"), Act::Breaks, knows("I would like a table")]);
+    let stand = stand(&recognizer);
+    let (call, mut client) = stand.call(json!({})).await;
+    // Two pauses within the turn, and longer speech behind them than nobody is dialled for.
+    for _ in 0..2 {
+        client.speak(&tone(SECOND)).await;
+        client.speak(&silence(Duration::from_millis(300))).await;
+    }
+    say(&mut client, 2 * SECOND).await;
+    assert_eq!(client.until_final("agent").await, "You said I would like a table.");
+    client.hang_up();
+    stand.ended(call).await;
+    assert_eq!(recognizer.asked(), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_recognizer_that_takes_nothing_is_not_waited_for_and_holds_little() {
     let recognizer = Stenographer::new([Act::IsStuck]);
     let stand = stand(&recognizer);

@@ -50,6 +50,7 @@ pub(super) fn listen(
         final_to: 0,
         heard_to: 0,
         interim: None,
+        told_to: 0,
         ready: VecDeque::new(),
     };
     stream::unfold(live, async |mut live| live.next().await.map(|event| (event, live))).boxed()
@@ -74,6 +75,8 @@ struct Live {
     heard_to: u64,
     /// What was said behind the last piece, and where, as far as that is known.
     interim: Option<Piece>,
+    /// Behind the last words on the user's clock that were told for good before the recognizer itself took them for that.
+    told_to: u64,
     ready: VecDeque<Overheard>,
 }
 
@@ -219,6 +222,7 @@ impl Live {
         if is_final {
             self.final_to = self.final_to.max(heard_to);
             self.interim = None;
+            let piece = piece.filter(|piece| piece.from.midpoint(piece.to) >= self.told_to);
             self.ready.extend(piece.map(Overheard::Piece));
             // One that was asked for earlier says nothing of what came since.
             if from_finalize && heard_to > self.settled_to {
@@ -254,7 +258,8 @@ impl Live {
     fn give_up_waiting(&mut self) {
         let Some(pause) = self.pauses.pop_front() else { return };
         let surely = self.heard_to + SILENCE >= pause.sent && self.heard_to > 0;
-        if surely && let Some(piece) = self.interim.take() {
+        if surely && let Some(piece) = self.interim.take_if(|piece| piece.from < pause.to) {
+            self.told_to = piece.to;
             self.ready.push_back(Overheard::Piece(piece));
         }
         self.settled_to = pause.sent;
