@@ -31,10 +31,6 @@ scenario ended the session, 1 failed, 2 wrong command line or no such file, 3 th
 not catch, 4 it wanted more time or memory than it may have.
 
 docs/scenarios.md says what is supported, and what is different from VoxEngine.")]
-#[cfg_attr(
-    not(feature = "scenario"),
-    expect(dead_code, reason = "a build without scenarios knows their options only")
-)]
 pub(crate) struct Args {
     /// The scenario; several files run one after the other in one context.
     #[arg(required = true, value_name = "FILE")]
