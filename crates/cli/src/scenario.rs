@@ -51,10 +51,6 @@ pub(crate) struct Args {
 /// The calls of the session.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Calls")]
-#[cfg_attr(
-    not(feature = "scenario"),
-    expect(dead_code, reason = "a build without scenarios knows their options only")
-)]
 struct Call {
     /// Who calls: a WAV file, or sound-card for microphone and speaker. Also who answers calls that go out.
     #[arg(long, value_name = "WAV", required_unless_present = "start")]
@@ -91,10 +87,6 @@ struct Call {
 /// What surrounds the scenario.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Surroundings")]
-#[cfg_attr(
-    not(feature = "scenario"),
-    expect(dead_code, reason = "a build without scenarios knows their options only")
-)]
 struct Surroundings {
     /// What VoxEngine.customData() gives, often JSON.
     #[arg(long, value_name = "TEXT", default_value = "")]
