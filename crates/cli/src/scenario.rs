@@ -31,10 +31,6 @@ scenario ended the session, 1 failed, 2 wrong command line or no such file, 3 th
 not catch, 4 it wanted more time or memory than it may have.
 
 docs/scenarios.md says what is supported, and what is different from VoxEngine.")]
-#[cfg_attr(
-    not(feature = "scenario"),
-    expect(dead_code, reason = "a build without scenarios knows their options only")
-)]
 pub(crate) struct Args {
     /// The scenario; several files run one after the other in one context.
     #[arg(required = true, value_name = "FILE")]
@@ -55,10 +51,6 @@ pub(crate) struct Args {
 /// The calls of the session.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Calls")]
-#[cfg_attr(
-    not(feature = "scenario"),
-    expect(dead_code, reason = "a build without scenarios knows their options only")
-)]
 struct Call {
     /// Who calls: a WAV file, or sound-card for microphone and speaker. Also who answers calls that go out.
     #[arg(long, value_name = "WAV", required_unless_present = "start")]
@@ -88,17 +80,13 @@ struct Call {
     #[arg(long = "press", value_name = "SECONDS=KEY")]
     presses: Vec<String>,
     /// Seconds of silence after which a WAV file that has been said hangs up.
-    #[arg(long, value_name = "SECONDS", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     linger: u64,
 }
 
 /// What surrounds the scenario.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Surroundings")]
-#[cfg_attr(
-    not(feature = "scenario"),
-    expect(dead_code, reason = "a build without scenarios knows their options only")
-)]
 struct Surroundings {
     /// What VoxEngine.customData() gives, often JSON.
     #[arg(long, value_name = "TEXT", default_value = "")]

@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
-use antiphon_audio::{Wav, signal};
+use antiphon_audio::Wav;
 use antiphon_server::api_key::ApiKey;
 use antiphon_server::app::{App, Running};
 use antiphon_server::config::{Config, ConfiguredKey, Secret};
@@ -270,7 +270,7 @@ async fn the_example_speaks_with_the_server_and_both_are_heard() {
         "--secret",
         "ULTRAVOX_API_KEY=THE_KEY",
         "--linger",
-        "5",
+        "3",
     ];
     let output = scenario(&args)
         .env("THE_KEY", &key)
@@ -280,12 +280,13 @@ async fn the_example_speaks_with_the_server_and_both_are_heard() {
         .unwrap();
     let out = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{out} {}", text(&output.stderr));
-    for event in ["HTTPResponse", "ConnectorInformation", "State", "Transcript"] {
+    // The caller speaks over the greeting, and interrupts the agent by being heard.
+    for event in ["HTTPResponse", "ConnectorInformation", "State", "Transcript", "PlaybackClearBuffer"] {
         assert!(out.contains(&format!("\"customEvent\":\"{event}\"")), "{event}: {out}");
     }
-    assert!(out.contains("\"role\":\"user\""), "the caller was heard: {out}");
     let recorded = Wav::read(File::open(&heard).unwrap()).unwrap();
-    assert!(signal::level(&recorded.samples) > -40.0, "{} dB", signal::level(&recorded.samples));
+    let loud = recorded.samples.iter().filter(|sample| sample.unsigned_abs() > 500).count();
+    assert!(loud > 800, "{loud} samples of the agent");
 
     // A key that is not the scenario's: this command's own, from the environment.
     let args = [

@@ -31,8 +31,7 @@ pub(crate) async fn bridge(
 ) -> Result<Vec<&'static str>, Box<dyn Error>> {
     let caller = WavUnit::new().play(question)?.record(answer)?.start();
     let body = json!({ "systemPrompt": "You answer the phone of a bakery.", "metadata": { "line": "1" } });
-    let body = body.as_object().cloned().unwrap_or_default();
-    let (bridge, mut events) = Bridge::create_call(client).body(body).connect().await?;
+    let (bridge, mut events) = Bridge::create_call(client).request(&body).connect().await?;
     // The caller's line is a telephone's: µ-law at 8000 Hz in both directions.
     caller.send_media_to(&bridge, SendMedia::tagged("caller").encoded(Encoding::Ulaw))?;
     bridge.send_media_to(&caller, SendMedia::tagged("agent").encoded(Encoding::Ulaw))?;

@@ -48,7 +48,7 @@
 //! # async fn call() -> Result<(), Box<dyn std::error::Error>> {
 //! let body = json!({ "systemPrompt": "You answer the phone of a bakery." });
 //! let (bridge, mut events) = Bridge::create_call(&Client::from_env()?)
-//!     .body(body.as_object().cloned().unwrap_or_default())
+//!     .request(&body)
 //!     .connect()
 //!     .await?;
 //! let caller = WavUnit::new().play("question.wav")?.record("answer.wav")?.start();

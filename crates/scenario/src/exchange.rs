@@ -33,6 +33,8 @@ pub use wav::WavParty;
 
 /// What happens and waits to be told. Whoever has more to tell waits, or leaves out what is of no use later.
 const NEWS: usize = 256;
+/// Remarks that wait to be told; further ones are left out.
+const REMARKS: usize = 1000;
 /// How long calls and clients may take to end when the session has.
 const FAREWELL: Duration = Duration::from_secs(6);
 
@@ -199,7 +201,9 @@ impl Exchange {
     }
 
     fn remark(&mut self, text: String) {
-        self.own.push_back(Notice::Remark { text });
+        if self.own.len() < REMARKS {
+            self.own.push_back(Notice::Remark { text });
+        }
     }
 
     /// Keeps what has happened in mind before it is told.

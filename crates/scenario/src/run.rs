@@ -76,8 +76,8 @@ pub async fn run(
                 None => std::future::pending().await,
             }
         };
+        // In no order, so that timers that are always due do not keep calls waiting.
         let notice = tokio::select! {
-            biased;
             () = &mut stop, if !stopping => {
                 stopping = true;
                 Notice::Stop

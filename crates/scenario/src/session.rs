@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use crate::command::{CallId, ClientId, Command, Incoming, Notice, Voice};
+use crate::command::{CallId, Command, Incoming, Notice, Voice};
 use crate::limits::Limits;
 use crate::outcome::{Cause, Outcome};
 use crate::script::{Desk, Fault, Script};
@@ -118,12 +118,15 @@ impl Session {
                 }
             }
             Notice::ClientRefused { client, why } => {
-                if self.state.borrow_mut().client_gone(&client).is_some() {
+                if self.state.borrow_mut().client_refused(&client) {
                     self.tell(&json!({"tell": "client_refused", "client": client, "why": why}));
                 }
             }
             Notice::ClientClosed { client, code, reason, was_clean } => {
-                self.client_closed(&client, code, &reason, was_clean);
+                let event = json!({
+                    "tell": "client_closed", "client": client, "code": code, "reason": reason, "was_clean": was_clean,
+                });
+                self.state.borrow_mut().client_closed(&client, event);
             }
             Notice::Answered { request, answer } => {
                 if self.state.borrow_mut().requests.answered(&request) {
@@ -140,7 +143,7 @@ impl Session {
 
     /// What is to be done next; nothing if all of it was given.
     pub fn poll(&mut self) -> Option<Command> {
-        self.state.borrow_mut().commands.pop_front()
+        self.state.borrow_mut().next_command()
     }
 
     /// When the session wants to be told of [`Notice::Timeout`], as a time since it began.
@@ -219,26 +222,11 @@ impl Session {
         self.tell(&json!({"tell": "call", "call": call, "name": name, "fields": fields}));
     }
 
-    fn client_closed(&mut self, client: &ClientId, code: u16, reason: &str, was_clean: bool) {
-        let Some(kept) = self.state.borrow_mut().client_gone(client) else { return };
-        if !self.state.borrow().is_running() {
-            return;
-        }
-        // Whoever has not listened by now will not.
-        for event in kept {
-            self.tell(&event);
-        }
-        self.tell(&json!({
-            "tell": "client_closed", "client": client, "code": code, "reason": reason, "was_clean": was_clean,
-        }));
-    }
-
-    /// Lets timers ring and deadlines pass.
+    /// Lets a timer ring and deadlines pass.
     fn ring(&mut self, now: Duration) {
-        let most = self.state.borrow().limits.timers;
-        for _ in 0..most {
-            let due = self.state.borrow_mut().timers.ring(now);
-            let Some(timer) = due else { break };
+        // One at a time, so that what each asks for is carried out before the next.
+        let due = self.state.borrow_mut().timers.ring(now);
+        if let Some(timer) = due {
             self.tell(&json!({"tell": "timer", "timer": timer}));
         }
         self.state.borrow_mut().pass_deadlines(now);
@@ -246,7 +234,7 @@ impl Session {
 
     /// Gives clients' events to those who listen, sends what may be sent, and ends the session if it is to end.
     fn settle(&mut self) {
-        while self.state.borrow().is_running() {
+        while self.state.borrow().may_tell_more() {
             let event = self.state.borrow_mut().next_client_event();
             let Some(event) = event else { break };
             self.tell(&event);

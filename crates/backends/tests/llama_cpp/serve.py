@@ -39,6 +39,10 @@ with tempfile.TemporaryDirectory() as directory:
     params.endpoint_slots = True
     params.endpoint_metrics = True
     params.ui = False
+    # Errors alone.
+    params.verbosity = 1
     server = xllamacpp.Server(params)
-    print(server.listening_address, flush=True)
-    sys.stdin.read()
+
+# It has read its files, which are gone now, however it ends.
+print(server.listening_address, flush=True)
+sys.stdin.read()

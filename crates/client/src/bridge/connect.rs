@@ -35,12 +35,16 @@ struct Creation {
     client: Client,
     path: Vec<String>,
     query: Vec<(String, String)>,
-    body: JsonObject,
+    /// Nothing if what was given is no object.
+    body: Option<JsonObject>,
 }
 
 /// Why there is no bridge.
 #[derive(Debug, thiserror::Error)]
 pub enum BridgeError {
+    /// The request is no object.
+    #[error("the request must be a JSON object, such as {{\"systemPrompt\": …}}")]
+    Body,
     /// The call was created, or was to be joined, and could not be.
     #[error("{error}")]
     Connect {
@@ -91,7 +95,7 @@ impl BridgeError {
         match self {
             Self::Connect { response, .. } => response.as_ref(),
             Self::NoJoinUrl { response } | Self::Refused { response } => Some(response),
-            Self::Medium | Self::Rate { .. } | Self::Rest(_) | Self::Tunnel => None,
+            Self::Body | Self::Medium | Self::Rate { .. } | Self::Rest(_) | Self::Tunnel => None,
         }
     }
 }
@@ -99,7 +103,7 @@ impl BridgeError {
 impl Builder {
     pub(super) fn creating(client: &Client, path: &[&str]) -> Self {
         let path = path.iter().map(|segment| (*segment).to_owned()).collect();
-        let (query, body) = (Vec::new(), JsonObject::new());
+        let (query, body) = (Vec::new(), Some(JsonObject::new()));
         Self::new(Source::Created(Box::new(Creation { client: client.clone(), path, query, body })))
     }
 
@@ -114,19 +118,23 @@ impl Builder {
 
     /// The body of the creation, as it is sent. If it names no medium, the call gets a WebSocket with this builder's
     /// [`rates`](Self::rates); if it names one, its rates count. Nothing if a call is joined.
-    pub fn body(mut self, value: JsonObject) -> Self {
-        if let Source::Created(creation) = &mut self.source {
-            creation.body = value;
-        }
-        self
+    pub fn body(self, body: JsonObject) -> Self {
+        self.with_body(Some(body))
     }
 
-    /// The same, from a request such as `StartCallRequest` or `StartAgentCallRequest`.
+    /// The same, from a request such as `StartCallRequest` or `StartAgentCallRequest`, or anything that serializes to an object.
     pub fn request(self, request: &impl serde::Serialize) -> Self {
         match serde_json::to_value(request) {
-            Ok(Value::Object(body)) => self.body(body),
-            Ok(_) | Err(_) => self,
+            Ok(Value::Object(body)) => self.with_body(Some(body)),
+            Ok(_) | Err(_) => self.with_body(None),
         }
+    }
+
+    fn with_body(mut self, body: Option<JsonObject>) -> Self {
+        if let Source::Created(creation) = &mut self.source {
+            creation.body = body;
+        }
+        self
     }
 
     /// Adds a parameter to the query of the creation.
@@ -169,7 +177,8 @@ impl Builder {
         let (join_url, response) = match self.source.clone() {
             Source::Joined { join_url } => (join_url, None),
             Source::Created(creation) => {
-                let Creation { client, path, query, mut body } = *creation;
+                let Creation { client, path, query, body } = *creation;
+                let mut body = body.ok_or(BridgeError::Body)?;
                 self.settle_medium(&mut body)?;
                 let path: Vec<&str> = path.iter().map(String::as_str).collect();
                 let body = serde_json::to_vec(&body).expect("a JSON object has string keys");

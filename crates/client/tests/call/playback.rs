@@ -1,7 +1,8 @@
-//! Ten minutes of a call heard through the playback buffer, with a network whose delays change all the time.
+//! Ten minutes of an agent's speech heard through the playback buffer, with a network whose delays change all the time.
 
 use std::time::Duration;
 
+use antiphon_api::realtime::ServerMessage;
 use antiphon_audio::SampleRate;
 use antiphon_client::playback::Playback;
 use antiphon_client::realtime::Event;
@@ -14,7 +15,7 @@ const FRAME_MS: u64 = 20;
 /// When the speaker begins, so that nothing ever arrives as it takes.
 const OFF_MS: u64 = 11;
 /// Utterances of 10 s with pauses of 2 s.
-const UTTERANCES: u64 = 50;
+const UTTERANCES: u64 = 60;
 const FRAMES: u64 = 500;
 const PERIOD_MS: u64 = 12_000;
 
@@ -117,7 +118,7 @@ async fn check(jitter_ms: u64, lead_frames: usize) -> u64 {
     let heard = listen(jitter_ms, lead_frames).await;
     let all = UTTERANCES * FRAMES * FRAME as u64;
     assert_eq!(heard.playback.played(), all);
-    assert_eq!(heard.playback.position(), Duration::from_secs(500));
+    assert_eq!(heard.playback.position(), Duration::from_secs(600));
     let in_order = heard
         .samples
         .chunks(FRAME)
@@ -151,4 +152,33 @@ async fn jitter_within_the_lead_is_not_heard() {
 #[tokio::test(start_paused = true)]
 async fn jitter_beyond_the_lead_is_heard_for_what_is_beyond() {
     assert!(check(150, 3).await > 0);
+}
+
+/// An agent that is ahead by 10 s each time and interrupted after 3 s: what was heard is known to the sample.
+#[tokio::test(start_paused = true)]
+async fn what_is_cleared_is_not_in_the_position() {
+    let (_sender, mut events, mut server) = call().await;
+    let mut playback = Playback::new(SampleRate::PHONE, Duration::ZERO);
+    let mut speaker =
+        interval_at(Instant::now() + Duration::from_millis(OFF_MS), Duration::from_millis(FRAME_MS));
+    let mut frame = [0; FRAME];
+    for interruption in 1..=UTTERANCES {
+        for _ in 0..FRAMES {
+            server.speak(&[interruption as i16; FRAME]).await;
+            let Some(Event::Audio(samples)) = events.next().await else { panic!("it is another event") };
+            playback.push(&samples);
+        }
+        for _ in 0..150 {
+            speaker.tick().await;
+            assert_eq!(playback.play(&mut frame), FRAME);
+            assert!(frame.iter().all(|sample| *sample == interruption as i16), "it is of another utterance");
+        }
+        server.say(r#"{"type":"playback_clear_buffer"}"#).await;
+        let event = events.next().await;
+        assert_eq!(event, Some(Event::Message(ServerMessage::PlaybackClearBuffer)));
+        assert_eq!(playback.clear(), 350 * FRAME);
+        assert_eq!(playback.position(), interruption as u32 * Duration::from_secs(3));
+        assert_eq!((playback.play(&mut frame), playback.underruns()), (0, 0));
+    }
+    assert_eq!(playback.cleared(), UTTERANCES * 350 * FRAME as u64);
 }

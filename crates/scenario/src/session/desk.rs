@@ -13,7 +13,7 @@ use crate::question::{Endpoint, Question};
 use crate::script::{Desk, Fault, Line};
 
 /// What one callback may ask for and write, in bytes.
-const DEED_BYTES: usize = 8 * 1024 * 1024;
+pub(super) const DEED_BYTES: usize = 8 * 1024 * 1024;
 /// Errors that are shown; further ones are only counted.
 const SHOWN_ERRORS: u32 = 100;
 impl State {
@@ -229,6 +229,7 @@ impl State {
     fn count_deed(&mut self, bytes: usize) -> Result<(), String> {
         self.deeds += 1;
         self.deed_bytes += bytes;
+        self.backlog += bytes;
         if self.deeds > self.limits.deeds || self.deed_bytes > DEED_BYTES {
             let most = self.limits.deeds;
             return Err(format!(

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
+use super::desk::DEED_BYTES;
 use super::requests::Requests;
 use super::timers::Timers;
 use crate::command::{CallId, ClientId, Command, Headers, Voice};
@@ -76,10 +77,19 @@ pub(super) enum CallState {
 #[derive(Debug, Default)]
 pub(super) struct Client {
     opened: bool,
+    /// Whether it is closed, which is the last of the events that are kept.
+    over: bool,
     /// Whether the host was asked to close it.
     leaving: bool,
     pub(super) listened: bool,
     kept: VecDeque<Json>,
+}
+
+impl Client {
+    /// Whether there is something that can be told.
+    fn has_news(&self) -> bool {
+        self.opened && self.listened && !self.kept.is_empty()
+    }
 }
 
 /// See the head of this file.
@@ -103,6 +113,8 @@ pub(super) struct State {
     /// What the running callback has asked for so far.
     pub(super) deeds: usize,
     pub(super) deed_bytes: usize,
+    /// Bytes that were asked for since the commands were last taken.
+    pub(super) backlog: usize,
     pub(super) hides_tones: bool,
 }
 
@@ -125,6 +137,7 @@ impl State {
             alone_since: Some(Duration::ZERO),
             deeds: 0,
             deed_bytes: 0,
+            backlog: 0,
             hides_tones: false,
         }
     }
@@ -217,15 +230,42 @@ impl State {
         !std::mem::replace(&mut client.opened, true) && self.phase == Phase::Running
     }
 
-    /// A client is over, with the events that were not told.
-    pub(super) fn client_gone(&mut self, client: &ClientId) -> Option<VecDeque<Json>> {
-        Some(self.clients.remove(client)?.kept)
+    /// A client could not be opened; false if nobody waits for it.
+    pub(super) fn client_refused(&mut self, client: &ClientId) -> bool {
+        self.clients.remove(client).is_some() && self.phase == Phase::Running
+    }
+
+    /// A client is over. Whoever has not listened by now will not, so that what was kept goes out before.
+    pub(super) fn client_closed(&mut self, client: &ClientId, event: Json) {
+        if let Some(client) = self.clients.get_mut(client) {
+            client.kept.push_back(event);
+            client.listened = true;
+            client.over = true;
+        }
     }
 
     /// The next event of a client that somebody listens to.
     pub(super) fn next_client_event(&mut self) -> Option<Json> {
-        let heard = self.clients.values_mut().filter(|client| client.opened && client.listened);
-        heard.filter_map(|client| client.kept.pop_front()).next()
+        let (id, client) = self.clients.iter_mut().find(|(_, client)| client.has_news())?;
+        let event = client.kept.pop_front();
+        if client.over && client.kept.is_empty() {
+            let id = id.clone();
+            self.clients.remove(&id);
+        }
+        event
+    }
+
+    /// Whether another event may be told before what was asked for is carried out.
+    pub(super) fn may_tell_more(&self) -> bool {
+        self.is_running() && self.commands.len() < self.limits.deeds && self.backlog < DEED_BYTES
+    }
+
+    pub(super) fn next_command(&mut self) -> Option<Command> {
+        let command = self.commands.pop_front();
+        if command.is_none() {
+            self.backlog = 0;
+        }
+        command
     }
 
     /// Sends the requests whose turn it is.
@@ -240,7 +280,11 @@ impl State {
             Phase::Running => {
                 let unanswered = self.calls.values().filter_map(|call| call.answer_by).min();
                 let alone = self.alone_since.map(|since| since + self.limits.without_calls);
-                [self.timers.next(), unanswered, alone, Some(self.limits.session)].into_iter().flatten().min()
+                let news = self.clients.values().any(Client::has_news).then_some(self.now);
+                [self.timers.next(), unanswered, alone, news, Some(self.limits.session)]
+                    .into_iter()
+                    .flatten()
+                    .min()
             }
             Phase::Draining { until, .. } => Some(self.timers.next().map_or(until, |next| next.min(until))),
             Phase::Ending { until, .. } => Some(until),

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use antiphon_scenario::{CallId, Cause, Command, File, Headers, Limits, Setup};
+use antiphon_scenario::{CallId, Cause, ClientId, Command, File, Headers, Limits, Notice, Session, Setup};
+use serde_json::json;
 
 use crate::stand::{Stand, caller, setup};
 
@@ -209,6 +210,35 @@ fn what_one_callback_asks_for_is_bounded() {
     let last = *stand.said().last().unwrap();
     assert!(last.starts_with("9999 one callback may ask for 10000 things"), "{last}");
     assert_eq!(stand.said().len(), 10_000);
+}
+
+#[test]
+fn what_many_events_ask_for_is_carried_out_in_between() {
+    let source = "require(Modules.Ultravox);
+        Ultravox.createWebSocketAPIClient({endpoint: 'CreateCall'}).then((client) => setTimeout(() => {
+            client.addEventListener(Ultravox.WebSocketAPIEvents.Debug, () => {
+                for (let n = 0; n < 500; n++) Logger.write('x'.repeat(15000));
+            });
+        }, 100));";
+    let mut session = Session::begin(setup(source));
+    let (client, now) = (ClientId::new(1), Duration::from_millis(100));
+    session.handle(now, Notice::ClientOpened { client: client.clone(), web_socket: String::new() });
+    for _ in 0..100 {
+        let name = "Ultravox.WebSocketAPI.Debug".to_owned();
+        session.handle(now, Notice::ClientEvent { client: client.clone(), name, fields: json!({}) });
+    }
+    let mut most = 0;
+    let mut lines = 0;
+    while lines < 50_000 {
+        let batch = std::iter::from_fn(|| session.poll())
+            .filter(|command| matches!(command, Command::Log { .. }))
+            .count();
+        lines += batch;
+        most = most.max(batch);
+        session.handle(session.deadline().unwrap().max(now * 2), Notice::Timeout);
+    }
+    assert_eq!(lines, 50_000);
+    assert!(most <= 1_500, "{most} lines of 15 kB at a time");
 }
 
 #[test]

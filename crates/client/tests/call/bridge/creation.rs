@@ -149,3 +149,17 @@ async fn a_medium_that_no_bridge_can_speak_is_refused_before_anything_is_created
         assert!(error.starts_with(complaint), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_request_is_an_object_and_a_typed_one_goes_out_as_such() {
+    use antiphon_api::rest::calls::StartCallRequest;
+
+    let client = Client::builder().url("http://127.0.0.1:1").key("k1").build().unwrap();
+    let error = Bridge::create_call(&client).request(&["no", "object"]).connect().await.unwrap_err();
+    assert_eq!(error.to_string(), "the request must be a JSON object, such as {\"systemPrompt\": …}");
+
+    let request = StartCallRequest { voice: Some("Mark".into()), ..StartCallRequest::default() };
+    let (asked, _bridge, _) = created(|client| Bridge::create_call(client).request(&request)).await;
+    assert_eq!(asked.body["voice"], "Mark");
+    assert_eq!(asked.body["medium"]["serverWebSocket"]["inputSampleRate"], 16_000);
+}

@@ -29,7 +29,7 @@ const PART: usize = 64;
 /// How long others may write between two of them, even those that look for the lock now and then only.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Vectors that share a row.
-const SHARED: usize = 256;
+const SHARED: usize = 32;
 
 impl PassageStore for Sqlite {
     fn find_document(
@@ -195,15 +195,19 @@ impl PassageStore for Sqlite {
             if let Some((model, vector)) = &wanted.meaning
                 && let Some(cosines) = by_meaning(&mut connection, corpus, model, vector).await?
             {
-                let words: HashMap<i64, f64> = scores.into_iter().collect();
-                let both = |(key, cosine): (&i64, &f64)| {
-                    (*key, relevance::combined(words.get(key).copied().unwrap_or(0.0), *cosine))
+                let mut words: HashMap<i64, f64> = scores.into_iter().collect();
+                let mut both = |(key, cosine): (i64, f64)| {
+                    (key, relevance::combined(words.remove(&key).unwrap_or(0.0), cosine))
                 };
-                let without = words.iter().filter(|(key, _)| !cosines.contains_key(*key));
-                let without = without.map(|(key, words)| (*key, relevance::combined(*words, 0.0)));
-                scores = cosines.iter().map(both).chain(without).filter(|(_, score)| *score > 0.0).collect();
-                scores.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-                scores.truncate(limit as usize);
+                scores = cosines.into_iter().map(&mut both).filter(|(_, score)| *score > 0.0).collect();
+                scores.extend(words.into_iter().map(|(key, words)| (key, relevance::combined(words, 0.0))));
+                let order = |a: &(i64, f64), b: &(i64, f64)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+                // The few that are wanted of thousands are picked before they are ordered.
+                if scores.len() > limit as usize {
+                    scores.select_nth_unstable_by(limit as usize, order);
+                    scores.truncate(limit as usize);
+                }
+                scores.sort_unstable_by(order);
             }
             let mut found = Vec::with_capacity(scores.len());
             for (key, score) in scores {
@@ -422,13 +426,13 @@ async fn by_meaning(
     corpus: CorpusId,
     model: &str,
     vector: &[f32],
-) -> Result<Option<HashMap<i64, f64>>, StorageError> {
+) -> Result<Option<Vec<(i64, f64)>>, StorageError> {
     let Some(sought) = relevance::Meaning::of(vector) else { return Ok(None) };
-    let mut cosines: HashMap<i64, f64> = HashMap::new();
+    let mut cosines: Vec<(i64, f64)> = Vec::new();
     let size = 8 + relevance::Meaning::size(vector.len());
     let rows = sqlx::query(
         "SELECT directions FROM corpus_vectors WHERE corpus_id = $1 AND model = $2 AND dimensions = $3 \
-         AND document_key NOT IN (SELECT key FROM corpus_documents WHERE corpus_id = $1 AND NOT visible)",
+         AND document_key NOT IN (SELECT key FROM corpus_documents WHERE corpus_id = $1 AND NOT visible) ORDER BY key",
     )
     .bind(corpus.to_string())
     .bind(model)
@@ -439,8 +443,12 @@ async fn by_meaning(
         for written in directions.chunks_exact(size) {
             let Some((key, direction)) = written.split_first_chunk::<8>() else { continue };
             let Some(cosine) = sought.cosine(direction) else { continue };
-            let best = cosines.entry(i64::from_le_bytes(*key)).or_insert(cosine);
-            *best = best.max(cosine);
+            let key = i64::from_le_bytes(*key);
+            // Several vectors of one passage lie one behind the other.
+            match cosines.last_mut().filter(|(last, _)| *last == key) {
+                Some((_, best)) => *best = best.max(cosine),
+                None => cosines.push((key, cosine)),
+            }
         }
         // A row is a fraction of a millisecond; others have their turn between two.
         tokio::task::yield_now().await;
