@@ -179,7 +179,7 @@ fn selected(canaries: &mut Canaries, whose: &str) -> Value {
 }
 
 /// The fields of a call that carries as many secrets as a call can.
-fn request(echo: &Echo, canaries: &mut Canaries, fields: Value) -> Value {
+fn request(echo: &Echo, canaries: &mut Canaries, fields: &Value) -> Value {
     let mut request = selected(canaries, "call");
     request["dataConnection"] = json!({
         "websocketUrl": echo.url("/data").replace("http", "ws"),
@@ -201,7 +201,7 @@ async fn no_key_is_told_to_anybody_but_whom_it_is_for() {
     set_up(&stand, &echo, &mut canaries).await;
 
     // A call by a voice and a model that fail and have others behind them, with speech that nobody can transcribe.
-    let fields = request(&echo, &mut canaries, json!({}));
+    let fields = request(&echo, &mut canaries, &json!({}));
     let mut calls = vec![stand.talk(fields, true).await];
     // One by each voice that has a key of the account.
     for (provider, voice) in [
@@ -213,20 +213,20 @@ async fn no_key_is_told_to_anybody_but_whom_it_is_for() {
     ] {
         calls.push(
             stand
-                .talk(request(&echo, &mut canaries, json!({"externalVoice": {provider: voice}})), false)
+                .talk(request(&echo, &mut canaries, &json!({"externalVoice": {provider: voice}})), false)
                 .await,
         );
     }
     let voice = generic(&echo, &mut canaries, "voice of the call");
-    calls.push(stand.talk(request(&echo, &mut canaries, json!({"externalVoice": voice})), false).await);
-    calls.push(stand.talk(request(&echo, &mut canaries, json!({"voice": "mine"})), false).await);
+    calls.push(stand.talk(request(&echo, &mut canaries, &json!({"externalVoice": voice})), false).await);
+    calls.push(stand.talk(request(&echo, &mut canaries, &json!({"voice": "mine"})), false).await);
     // Told only when the model has failed to sum the call up.
     for call in &calls {
         echo.has_seen("/back", call).await;
     }
 
     // What goes wrong in a request, with keys in it.
-    let mut wrong = request(&echo, &mut canaries, json!({"voice": 7}));
+    let mut wrong = request(&echo, &mut canaries, &json!({"voice": 7}));
     wrong["dataConnection"]["headers"]["Authorization"] = json!({"key": canaries.unused("misplaced")});
     assert_eq!(stand.post("/api/calls", wrong).await, 400);
     let bad = canaries.unused("unknown token");

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use antiphon_api::endpoint::Method;
@@ -43,7 +43,8 @@ impl Stand {
             std::fs::write(directory.join(file), canaries.of(file)).unwrap();
         }
         let variables = canaries.variables.iter();
-        let environment = variables.map(|name| (name.clone(), canaries.of(name).to_owned())).collect();
+        let environment: Vec<_> =
+            variables.map(|name| (name.clone(), canaries.of(name).to_owned())).collect();
         let mut command = antiphon(&directory, &environment);
         command.args(["serve", "--listen", "127.0.0.1:0"]).env("ANTIPHON_LOG", "trace");
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -217,7 +218,7 @@ impl Stand {
     }
 }
 
-fn antiphon(directory: &PathBuf, environment: &Vec<(String, String)>) -> Command {
+fn antiphon(directory: &Path, environment: &[(String, String)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_antiphon"));
     command
         .env_clear()

@@ -61,13 +61,11 @@ impl Driver {
     /// The user begins or ceases to speak.
     pub(super) fn follow_speech(&mut self, input: &Input) {
         let (Some(dictation), Some(ear)) = (&mut self.dictation, &self.ear) else { return };
-        match input {
-            Input::SpeechStarted { at, .. } => {
-                let turn = (!self.user_mid_turn).then(|| *at - self.setup.engine.turn_taking.pre_roll);
-                dictation.speech_started(turn);
-            }
-            Input::SpeechStopped { .. } => dictation.speech_stopped(ear),
-            _ => {}
+        if let Input::SpeechStarted { at, .. } = input {
+            let turn = (!self.user_mid_turn).then(|| *at - self.setup.engine.turn_taking.pre_roll);
+            dictation.speech_started(turn);
+        } else if let Input::SpeechStopped { .. } = input {
+            dictation.speech_stopped(ear);
         }
     }
 
