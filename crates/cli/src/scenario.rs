@@ -31,10 +31,6 @@ scenario ended the session, 1 failed, 2 wrong command line or no such file, 3 th
 not catch, 4 it wanted more time or memory than it may have.
 
 docs/scenarios.md says what is supported, and what is different from VoxEngine.")]
-#[cfg_attr(
-    not(feature = "scenario"),
-    expect(dead_code, reason = "a build without scenarios knows their options only")
-)]
 pub(crate) struct Args {
     /// The scenario; several files run one after the other in one context.
     #[arg(required = true, value_name = "FILE")]
@@ -55,10 +51,6 @@ pub(crate) struct Args {
 /// The calls of the session.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Calls")]
-#[cfg_attr(
-    not(feature = "scenario"),
-    expect(dead_code, reason = "a build without scenarios knows their options only")
-)]
 struct Call {
     /// Who calls: a WAV file, or sound-card for microphone and speaker. Also who answers calls that go out.
     #[arg(long, value_name = "WAV", required_unless_present = "start")]
@@ -95,10 +87,6 @@ struct Call {
 /// What surrounds the scenario.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Surroundings")]
-#[cfg_attr(
-    not(feature = "scenario"),
-    expect(dead_code, reason = "a build without scenarios knows their options only")
-)]
 struct Surroundings {
     /// What VoxEngine.customData() gives, often JSON.
     #[arg(long, value_name = "TEXT", default_value = "")]

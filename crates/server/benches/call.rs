@@ -9,6 +9,8 @@
 
 #[path = "call/frames.rs"]
 mod frames;
+#[path = "call/server.rs"]
+mod server;
 #[path = "call/sockets.rs"]
 mod sockets;
 #[path = "call/stage.rs"]

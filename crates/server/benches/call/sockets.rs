@@ -1,75 +1,23 @@
 //! What only real sockets show: their memory, and when audio really arrives.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Once;
 use std::time::{Duration, Instant};
 
-use antiphon_server::app::{App, Running};
-use antiphon_server::config::{Config, ConfiguredKey, Secret};
 use futures::StreamExt as _;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
-use uuid::Uuid;
 
+use crate::server::Server;
 use crate::stage::{self, PER_CHARACTER, SENTENCE, resident_bytes};
-
-const KEY: &str = "abcd1234.0123456789abcdef0123456789abcdef";
-
-/// A server of a measurement's own.
-struct Server {
-    running: Running,
-    directory: PathBuf,
-    client: reqwest::Client,
-}
-
-impl Server {
-    async fn start() -> Self {
-        let directory = std::env::temp_dir().join(format!("antiphon-bench-{}", Uuid::new_v4()));
-        std::fs::create_dir_all(&directory).unwrap();
-        let mut config = Config::default();
-        config.server.listen.set_port(0);
-        config.storage.path = directory.join("antiphon.db");
-        config.auth.api_keys = vec![ConfiguredKey {
-            name: "bench".to_owned(),
-            account: None,
-            key: Some(Secret::new(KEY)),
-            key_file: None,
-            sha256: None,
-        }];
-        static PROVIDER: Once = Once::new();
-        PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { running: App::start_with(config, stage::backends()).await.unwrap(), directory, client }
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.running.local_addr()
-    }
-
-    /// Creates a call and gives its id and join URL.
-    async fn create(&self, request: &Value) -> (String, String) {
-        let url = format!("http://{}/api/calls", self.address());
-        let response = self.client.post(url).header("X-API-Key", KEY).json(request).send().await.unwrap();
-        let call: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
-        let text = |field: &str| call[field].as_str().unwrap().to_owned();
-        (text("callId"), text("joinUrl"))
-    }
-
-    async fn stop(self) {
-        self.running.stop().await;
-        let _ = std::fs::remove_dir_all(self.directory);
-    }
-}
 
 /// Resident bytes of a joined call with its connection. The clients are bare sockets, which cost this process next to nothing.
 pub(crate) fn memory(count: usize) -> f64 {
     real_time().block_on(async {
-        let server = Server::start().await;
+        let server = Server::start(stage::backends()).await;
         let request =
             json!({"firstSpeakerSettings": {"user": {}}, "medium": {"serverWebSocket": {"inputSampleRate": 16_000}}});
         let mut clients = Vec::with_capacity(count * 2);
@@ -109,7 +57,7 @@ async fn upgraded(address: SocketAddr, url: &str) -> TcpStream {
 pub(crate) fn lead(client_buffer_ms: u32, speech: Duration) -> Duration {
     const RATE: u32 = 24_000;
     real_time().block_on(async {
-        let server = Server::start().await;
+        let server = Server::start(stage::backends()).await;
         let sentence = SENTENCE.len() as u128 * PER_CHARACTER.as_millis();
         let text = SENTENCE.repeat((speech.as_millis() / sentence).max(1) as usize);
         let request = json!({
