@@ -46,6 +46,7 @@ VoxEngine.addEventListener(AppEvents.CallAlerting, async ({ call }) => {
             WebSocketAPIEvents.State,
             WebSocketAPIEvents.Transcript,
             WebSocketAPIEvents.ClientToolInvocation,
+            WebSocketAPIEvents.DataConnectionToolInvocation,
             WebSocketAPIEvents.Debug,
             WebSocketAPIEvents.Unknown,
             WebSocketAPIEvents.WebSocketError,

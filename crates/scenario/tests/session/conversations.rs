@@ -42,6 +42,7 @@ fn a_call_that_comes_in_is_answered_by_an_agent_and_every_event_is_seen() {
         ("State", json!({"type": "state", "state": "speaking"})),
         ("Transcript", json!({"type": "transcript", "text": "Hello"})),
         ("ClientToolInvocation", json!({"type": "client_tool_invocation"})),
+        ("DataConnectionToolInvocation", json!({"type": "data_connection_tool_invocation"})),
         ("Debug", json!({"type": "debug"})),
         ("Unknown", json!({"type": "pong"})),
     ] {
@@ -60,6 +61,7 @@ fn a_call_that_comes_in_is_answered_by_an_agent_and_every_event_is_seen() {
             "State",
             "Transcript",
             "ClientToolInvocation",
+            "DataConnectionToolInvocation",
             "Debug",
             "Unknown",
             "PlaybackClearBuffer"
