@@ -18,6 +18,9 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use tokio::sync::mpsc;
 
+use crate::http::HttpFailure;
+use crate::language_model::Failure;
+
 /// A turn to transcribe.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -45,6 +48,18 @@ impl Heard {
     #[must_use]
     pub fn by(by: &Arc<str>, transcription: Transcription) -> Self {
         Self { transcription, by: Arc::clone(by), instead: None, retry_after: None }
+    }
+
+    /// What a model behind a connection made of a turn.
+    fn from_model(by: &Arc<str>, model: &str, words: Result<Arc<str>, HttpFailure>) -> Self {
+        match words {
+            Ok(words) => Self::by(by, Transcription::Words(words)),
+            Err(failure) => {
+                let Failure { reason, retry_after, .. } =
+                    failure.of(&format!("the transcription model \"{model}\""));
+                Self { retry_after, ..Self::by(by, Transcription::Failed(reason)) }
+            }
+        }
     }
 }
 

@@ -9,7 +9,6 @@ mod turn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use antiphon_engine::input::Transcription;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use reqwest::Url;
@@ -23,7 +22,6 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 
 use super::{Heard, Listener, Request, Speech, SpeechToText};
 use crate::http::{Endpoint, HttpFailure};
-use crate::language_model::Failure;
 use crate::text_to_speech::exchange::retry_after;
 
 /// Where the vendor has it.
@@ -158,15 +156,8 @@ impl SpeechToText for DeepgramTranscriber {
     fn transcribe(&self, request: Request) -> BoxFuture<'static, Heard> {
         let transcriber = self.clone();
         async move {
-            match transcriber.words(request).await {
-                Ok(words) => Heard::by(&transcriber.name, Transcription::Words(words)),
-                Err(failure) => {
-                    let what = format!("the transcription model \"{}\"", transcriber.settings.model);
-                    let Failure { reason, retry_after, .. } = failure.of(&what);
-                    let failed = Transcription::Failed(reason);
-                    Heard { retry_after, ..Heard::by(&transcriber.name, failed) }
-                }
-            }
+            let words = transcriber.words(request).await;
+            Heard::from_model(&transcriber.name, &transcriber.settings.model, words)
         }
         .boxed()
     }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_audio::SampleRate;
-use antiphon_engine::input::Transcription;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use reqwest::multipart::{Form, Part};
@@ -16,7 +15,6 @@ use tokio::time::Instant;
 use super::segment::Segment;
 use super::{Heard, Request, SpeechToText};
 use crate::http::{Endpoint, HttpFailure, next_part};
-use crate::language_model::Failure;
 use crate::wav;
 
 /// Bytes of an answer; more is no transcript of a turn.
@@ -122,15 +120,8 @@ impl SpeechToText for OpenAiTranscriber {
     fn transcribe(&self, request: Request) -> BoxFuture<'static, Heard> {
         let transcriber = self.clone();
         async move {
-            match transcriber.words(request).await {
-                Ok(words) => Heard::by(&transcriber.name, Transcription::Words(words)),
-                Err(failure) => {
-                    let what = format!("the transcription model \"{}\"", transcriber.settings.model);
-                    let Failure { reason, retry_after, .. } = failure.of(&what);
-                    let failed = Transcription::Failed(reason);
-                    Heard { retry_after, ..Heard::by(&transcriber.name, failed) }
-                }
-            }
+            let words = transcriber.words(request).await;
+            Heard::from_model(&transcriber.name, &transcriber.settings.model, words)
         }
         .boxed()
     }
