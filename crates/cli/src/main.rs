@@ -17,6 +17,7 @@ mod screen;
 mod serve;
 mod simulate;
 mod stop;
+mod svg;
 mod table;
 mod talk;
 

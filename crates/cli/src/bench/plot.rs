@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::figures::{Distribution, Step};
 use super::report::Subject;
+use crate::svg::{escape, line};
 
 const WIDTH: f64 = 760.0;
 const LEFT: f64 = 70.0;
@@ -145,15 +146,6 @@ fn nice_step(highest: f64) -> f64 {
 fn plain(number: f64) -> String {
     let text = format!("{number:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-fn line(svg: &mut String, text: std::fmt::Arguments<'_>) {
-    // Writing to a string cannot fail.
-    let _ = writeln!(svg, "{text}");
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The turns of a call as a drawing: a row a turn, its steps as stretches on one scale of time.
 
-use std::fmt::Write as _;
-
 use antiphon_server::call::waterfall::{Mark, Outcome, Waterfall};
+
+use crate::svg::{escape, line};
 
 const LEFT: f64 = 250.0;
 /// For what stands behind a bar: how long it took, and what went wrong.
@@ -210,25 +210,6 @@ fn length(turn: &Waterfall) -> f64 {
 fn nice_step(longest: f64) -> f64 {
     let steps = [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
     steps.into_iter().find(|step| longest / step <= 8.0).unwrap_or(longest / 8.0)
-}
-
-fn line(svg: &mut String, text: std::fmt::Arguments<'_>) {
-    svg.write_fmt(text).expect("a string takes everything");
-    svg.push('\n');
-}
-
-fn escape(text: &str) -> String {
-    text.chars().fold(String::new(), |mut escaped, char| {
-        match char {
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '&' => escaped.push_str("&amp;"),
-            '"' => escaped.push_str("&quot;"),
-            char if char.is_control() => escaped.push(' '),
-            char => escaped.push(char),
-        }
-        escaped
-    })
 }
 
 #[cfg(test)]
