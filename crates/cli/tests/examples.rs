@@ -21,38 +21,22 @@ mod text_chat;
 #[path = "../../client/examples/tool.rs"]
 mod tool;
 
+#[path = "support/app.rs"]
+mod app;
+
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use antiphon_audio::{Wav, signal};
 use antiphon_client::rest::Client;
 use antiphon_client::transcript::Transcripts;
-use antiphon_server::api_key::ApiKey;
-use antiphon_server::app::{App, Running};
-use antiphon_server::config::{Config, ConfiguredKey, Secret};
+use antiphon_server::app::Running;
 
 /// The real server with everything offline, and a client of it.
 async fn server(name: &str) -> (Running, Client) {
-    let database = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("examples_{name}.db"));
-    for end in ["", "-wal", "-shm"] {
-        let _ = std::fs::remove_file(format!("{}{end}", database.display()));
-    }
-    let key = ApiKey::generate().unwrap();
-    let mut config = Config::default();
-    config.server.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    config.storage.path = database;
-    config.outbound.allow_private = true;
-    config.auth.api_keys = vec![ConfiguredKey {
-        name: "test".into(),
-        account: None,
-        key: Some(Secret::new(key.expose())),
-        key_file: None,
-        sha256: None,
-    }];
-    let running = App::start(config).await.unwrap();
-    let url = format!("http://{}", running.local_addr());
-    (running, Client::builder().url(url).key(key.expose()).build().unwrap())
+    let name = format!("examples_{name}");
+    let (running, url, key) = app::start(&name, |config| config.outbound.allow_private = true).await;
+    (running, Client::builder().url(url).key(key).build().unwrap())
 }
 
 fn question() -> PathBuf {

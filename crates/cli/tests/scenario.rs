@@ -3,16 +3,16 @@
 #![cfg(feature = "scenario")]
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
+#[path = "support/app.rs"]
+mod app;
+
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
 use antiphon_audio::Wav;
-use antiphon_server::api_key::ApiKey;
-use antiphon_server::app::{App, Running};
-use antiphon_server::config::{Config, ConfiguredKey, Secret};
 use tokio::process::Command;
 
 /// `antiphon scenario` with nothing in its environment but what is given.
@@ -234,30 +234,9 @@ async fn requests_reach_private_addresses_only_where_that_is_allowed() {
     }
 }
 
-async fn app(name: &str) -> (Running, String, String) {
-    let database = path(&format!("{name}.db"));
-    for end in ["", "-wal", "-shm"] {
-        let _ = std::fs::remove_file(format!("{}{end}", database.display()));
-    }
-    let key = ApiKey::generate().unwrap();
-    let mut config = Config::default();
-    config.server.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    config.storage.path = database;
-    config.auth.api_keys = vec![ConfiguredKey {
-        name: "test".into(),
-        account: None,
-        key: Some(Secret::new(key.expose())),
-        key_file: None,
-        sha256: None,
-    }];
-    let running = App::start(config).await.unwrap();
-    let url = format!("http://{}", running.local_addr());
-    (running, url, key.expose().to_owned())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_speaks_with_the_server_and_both_are_heard() {
-    let (server, url, key) = app("scenario").await;
+    let (server, url, key) = app::start("scenario", |_| {}).await;
     let heard = path("scenario_heard.wav");
     let args = [
         &example("incoming.js"),

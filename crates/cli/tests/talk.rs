@@ -2,15 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
+#[path = "support/app.rs"]
+mod app;
+
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
 use antiphon_audio::{Channels, SampleRate, Wav, WavWriter, signal};
-use antiphon_server::api_key::ApiKey;
-use antiphon_server::app::{App, Running};
-use antiphon_server::config::{Config, ConfiguredKey, Secret};
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
@@ -257,31 +256,9 @@ async fn programs_get_every_message_as_json() {
     assert_eq!(seen.last().unwrap()["normal"], true);
 }
 
-/// The real server, with everything offline.
-async fn app(name: &str) -> (Running, String, String) {
-    let database = path(&format!("{name}.db"));
-    for end in ["", "-wal", "-shm"] {
-        let _ = std::fs::remove_file(format!("{}{end}", database.display()));
-    }
-    let key = ApiKey::generate().unwrap();
-    let mut config = Config::default();
-    config.server.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    config.storage.path = database;
-    config.auth.api_keys = vec![ConfiguredKey {
-        name: "test".into(),
-        account: None,
-        key: Some(Secret::new(key.expose())),
-        key_file: None,
-        sha256: None,
-    }];
-    let running = App::start(config).await.unwrap();
-    let url = format!("http://{}", running.local_addr());
-    (running, url, key.expose().to_owned())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_written_conversation_with_the_real_server() {
-    let (server, url, key) = app("written").await;
+    let (server, url, key) = app::start("written", |_| {}).await;
     let tool = "lookupOrder=echo Two rolls are ready.";
     let mut client = talk(&["--url", &url, "--text", "--tool", tool, "--may-hang-up"])
         .env("ANTIPHON_API_KEY", key)
@@ -318,7 +295,7 @@ async fn a_written_conversation_with_the_real_server() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_spoken_question_is_answered_aloud_at_every_telephone_and_studio_rate() {
-    let (server, url, key) = app("spoken").await;
+    let (server, url, key) = app::start("spoken", |_| {}).await;
     let question = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/hours.wav");
     let calls = [8_000, 16_000, 24_000, 48_000].map(|rate| {
         let (url, key, question) = (url.clone(), key.clone(), question.clone());
