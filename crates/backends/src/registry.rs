@@ -351,6 +351,23 @@ fn smart_turn(_: &SmartTurnConfig) -> Result<Arc<dyn TurnDetector>, BackendError
     Err(BackendError::new("turn_detection.type", problem))
 }
 
+/// What is at `base_url`, to which a connection may take so long.
+fn connecting_within(
+    field: &str,
+    connect_ms: u64,
+    base: &str,
+    key: Option<ApiKey>,
+) -> Result<Endpoint, BackendError> {
+    Endpoint::connecting_within(Duration::from_millis(connect_ms), base, key)
+        .map_err(|error| BackendError::new(format!("{field}.base_url"), error.to_string()))
+}
+
+/// A key is missing where nobody is served without one.
+fn no_key_for_the_vendor(field: &str) -> BackendError {
+    let problem = "there is none, and the vendor wants one; name the variable that holds it, or api_key_file";
+    BackendError::new(format!("{field}.api_key_env"), problem)
+}
+
 fn endpoint(
     field: &str,
     base: &str,

@@ -7,9 +7,8 @@ use std::time::Duration;
 use super::config::{
     AnthropicModelConfig, AudioHistoryConfig, ModelConfig, OpenAiModelConfig, ScriptedModelConfig, Spending,
 };
-use super::{BackendError, api_key};
+use super::{BackendError, api_key, connecting_within, no_key_for_the_vendor};
 use crate::health::Health;
-use crate::http::Endpoint;
 use crate::language_model::anthropic::{self, AnthropicModel};
 use crate::language_model::fallback::{Fallbacks, Link, Settings};
 use crate::language_model::openai::{self, AudioHistory, OpenAiModel};
@@ -156,12 +155,9 @@ fn anthropic_model(field: &str, config: &AnthropicModelConfig) -> Result<Anthrop
     }
     let key = api_key(field, api_key_env.as_deref(), api_key_file.as_deref())?;
     if key.is_none() && base_url == anthropic::BASE_URL {
-        let problem =
-            "there is none, and the vendor wants one; name the variable that holds it, or api_key_file";
-        return Err(BackendError::new(format!("{field}.api_key_env"), problem));
+        return Err(no_key_for_the_vendor(field));
     }
-    let endpoint = Endpoint::connecting_within(Duration::from_millis(*connect_ms), base_url, key)
-        .map_err(|error| BackendError::new(format!("{field}.base_url"), error.to_string()))?;
+    let endpoint = connecting_within(field, *connect_ms, base_url, key)?;
     let settings = anthropic::Settings {
         model: model.as_str().into(),
         max_tokens: *max_tokens,
@@ -207,8 +203,7 @@ fn openai_model(field: &str, config: &OpenAiModelConfig) -> Result<OpenAiModel, 
     };
     let key = api_key(field, api_key_env.as_deref(), api_key_file.as_deref())?;
     let warm_up = warm_up.allowed(key.is_some());
-    let endpoint = Endpoint::connecting_within(Duration::from_millis(*connect_ms), base_url, key)
-        .map_err(|error| BackendError::new(format!("{field}.base_url"), error.to_string()))?;
+    let endpoint = connecting_within(field, *connect_ms, base_url, key)?;
     let settings = openai::Settings {
         model: model.as_str().into(),
         audio: history.filter(|_| *audio),

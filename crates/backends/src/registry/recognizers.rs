@@ -7,9 +7,8 @@ use super::config::{
     DeepgramTranscriptionConfig, OpenAiTranscriptionConfig, PocketSphinxConfig, TranscriptionConfig,
     WhisperConfig,
 };
-use super::{BackendError, api_key, endpoint};
+use super::{BackendError, api_key, connecting_within, endpoint, no_key_for_the_vendor};
 use crate::health::Health;
-use crate::http::Endpoint;
 use crate::speech_to_text::SpeechToText;
 use crate::speech_to_text::deepgram::{self, DeepgramTranscriber};
 use crate::speech_to_text::fallback::Fallback;
@@ -159,19 +158,15 @@ fn deepgram(field: &str, config: &DeepgramTranscriptionConfig) -> Result<Deepgra
         None => base_url.clone(),
     };
     if key.is_none() && base == deepgram::BASE_URL {
-        let problem =
-            "there is none, and the vendor wants one; name the variable that holds it, or api_key_file";
-        return Err(BackendError::new(format!("{field}.api_key_env"), problem));
+        return Err(no_key_for_the_vendor(field));
     }
-    let connect = Duration::from_millis(*connect_ms);
-    let endpoint = Endpoint::connecting_within(connect, &base, key)
-        .map_err(|error| BackendError::new(format!("{field}.base_url"), error.to_string()))?;
+    let endpoint = connecting_within(field, *connect_ms, &base, key)?;
     let settings = deepgram::Settings {
         model: model.as_str().into(),
         language: language.as_deref().map(Arc::from),
         live: *live,
         extra: extra.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
-        connect,
+        connect: Duration::from_millis(*connect_ms),
         timeout: Duration::from_millis(*timeout_ms),
     };
     Ok(DeepgramTranscriber::new(endpoint, settings))
