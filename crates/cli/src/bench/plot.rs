@@ -62,9 +62,9 @@ pub(super) fn draw(subject: &Subject, steps: &[Step]) -> String {
 
 fn panel(svg: &mut String, top: f64, title: &str, figures: &[(&str, Figure)], steps: &[Step], most: f64) {
     let all = figures.iter().flat_map(|(_, figure)| steps.iter().filter_map(figure));
-    let step = nice_step(all.fold(0.0, f64::max));
-    let highest = figures.iter().flat_map(|(_, figure)| steps.iter().filter_map(figure)).fold(step, f64::max);
-    let highest = (highest / step).ceil() * step;
+    let largest = all.fold(0.0, f64::max);
+    let step = nice_step(largest);
+    let highest = (largest.max(step) / step).ceil() * step;
     let bottom = top + PANEL;
     let (x, y) = (
         |calls: f64| LEFT + calls / most * (WIDTH - LEFT - RIGHT),
