@@ -10,6 +10,7 @@ pub mod api_keys;
 pub mod batches;
 pub mod calls;
 pub mod catalog;
+pub mod cluster;
 pub mod corpora;
 pub mod deliveries;
 pub mod endings;
@@ -40,6 +41,7 @@ pub use catalog::{
     AgentDay, CallCatalog, CallFilter, CallKey, CallSort, CallSpan, EventChoice, EventPlace, HourOfCalls,
     SortPlace, Tombstone,
 };
+pub use cluster::{Addressee, Beat, ClusterStore, NodeId, Roll};
 pub use corpora::{
     CorpusPlace, CorpusStatistics, CorpusStore, Filling, StoredCorpus, StoredSource, StoredUpload,
 };
@@ -48,6 +50,7 @@ pub use deliveries::{
     EventNumber, Receiver, StoredDelivery,
 };
 pub use endings::{Ending, EndingStore, EndingTimes, Summary};
+pub use memory::{Line, SharedMemory};
 pub use passages::{Contents, DocumentPlace, Found, Passage, PassageStore, StoredDocument, Wanted};
 pub use telephony::{Provider, ProviderSettings, StoredRegistration, TelephonyStore};
 pub use throttles::{Keeping, StoredThrottle, ThrottleDeletion, ThrottleStore};
@@ -91,6 +94,8 @@ pub struct Storage {
     pub deliveries: Arc<dyn DeliveryStore>,
     /// Calls that ended and are not done with.
     pub endings: Arc<dyn EndingStore>,
+    /// The nodes that share the database, if it can be shared.
+    pub cluster: Option<Arc<dyn ClusterStore>>,
     database: Arc<dyn Database>,
 }
 
@@ -120,6 +125,7 @@ impl Storage {
             webhooks: database.clone(),
             deliveries: database.clone(),
             endings: database.clone(),
+            cluster: None,
             database,
         })
     }
@@ -127,7 +133,18 @@ impl Storage {
     /// Keeps everything in memory, and nothing beyond the life of the last clone.
     #[must_use]
     pub fn in_memory() -> Self {
-        let memory = Arc::new(memory::Memory::default());
+        Self::of_memory(Arc::new(memory::Memory::default()), None)
+    }
+
+    /// Another node of those that keep everything in this memory, and its line to it.
+    #[must_use]
+    pub fn in_shared_memory(shared: &SharedMemory) -> (Self, Line) {
+        let (memory, line) = shared.node();
+        let memory = Arc::new(memory);
+        (Self::of_memory(Arc::clone(&memory), Some(memory)), line)
+    }
+
+    fn of_memory(memory: Arc<memory::Memory>, cluster: Option<Arc<dyn ClusterStore>>) -> Self {
         Self {
             accounts: memory.clone(),
             keys: memory.clone(),
@@ -144,6 +161,7 @@ impl Storage {
             webhooks: memory.clone(),
             deliveries: memory.clone(),
             endings: memory.clone(),
+            cluster,
             database: memory,
         }
     }
