@@ -1,5 +1,7 @@
 //! The server as a whole: builds the parts once, serves, and stops gracefully.
 
+mod reload;
+
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -15,6 +17,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::account_limits::AccountLimits;
 use crate::api_key::{ApiKey, KeyHash};
 use crate::call::journal::{Journals, UserText};
 use crate::call::limits::CallLimits;
@@ -23,6 +26,7 @@ use crate::call::recording::Recordings;
 use crate::call::summary::Summarizer;
 use crate::call::voices::samples::Samples;
 use crate::config::{self, Config, KeyError, PublicUrl};
+use crate::current::Current;
 use crate::http::{ConfiguredKey, Documents, Http, RequestLimits, Shared, figures, router};
 use crate::jobs::Clock;
 use crate::jobs::batches::Scheduler;
@@ -51,14 +55,20 @@ pub struct Running {
     public_url: PublicUrl,
     api_key_made: Option<ApiKey>,
     http: Http,
-    drain_deadline: Duration,
+    /// What the server goes by.
+    config: Config,
+    limits: AccountLimits,
+    dispatcher: Dispatcher,
+    endings: Endings,
     traces: Option<Traces>,
     close: oneshot::Sender<()>,
     serving: JoinHandle<io::Result<()>>,
     /// Where figures are, if they are anywhere.
     figures: Option<(SocketAddr, JoinHandle<io::Result<()>>)>,
     /// What goes on beside everything else, and may stop at any time.
-    sweeping: [JoinHandle<()>; 3],
+    sweeping: [JoinHandle<()>; 2],
+    /// What forgets deliveries that are over.
+    forgetting: JoinHandle<()>,
     /// What creates the calls of batches.
     scheduling: (CancellationToken, JoinHandle<()>),
     /// What is done when calls have ended, in the order in which it stops.
@@ -66,7 +76,7 @@ pub struct Running {
     probing: JoinHandle<()>,
 }
 
-/// Why a server does not start. All are the operator's to mend.
+/// Why a server does not start, or does not take up another configuration. All are the operator's to mend.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A backend cannot be made.
@@ -135,6 +145,7 @@ impl App {
     /// The same with backends of the caller's own in the place of the configured ones.
     pub async fn start_with(config: Config, backends: Backends) -> Result<Running, StartError> {
         let embeddings = config.build_embeddings()?;
+        let in_force = config.clone();
         let Config {
             server,
             auth,
@@ -149,7 +160,6 @@ impl App {
             telemetry,
             webhooks,
             summaries,
-            models,
             ..
         } = config;
         let keeping = vec![
@@ -192,11 +202,8 @@ impl App {
         let storage = Storage::open_sqlite(&storage.path).await?;
         let now = now();
         let default_account = storage.accounts.default_account(AccountId::random(), now).await?;
-        let mut own_limits = HashMap::new();
-        for account in &auth.accounts {
-            let id = storage.accounts.ensure_account(&account.name, AccountId::random(), now).await?;
-            own_limits.insert(id, limits.with(account.limits));
-        }
+        let own_limits = own_limits(&storage, &auth, limits, now).await?;
+        let limits = AccountLimits::new(limits, own_limits);
         let configured_keys = configured_keys(&storage, auth, hashes).await?;
         let api_key_made = match configured_keys.is_empty() && !storage.keys.any_valid(now).await? {
             true => Some(first_key(&storage, default_account, now).await?),
@@ -204,7 +211,6 @@ impl App {
         };
 
         let public_url = server.public_url.clone().unwrap_or_else(|| PublicUrl::listening_on(local_addr));
-        let drain_deadline = server.drain_deadline;
         let files = Files {
             journals,
             recordings: Some(recordings.clone()),
@@ -225,7 +231,7 @@ impl App {
             storage.clone(),
             retrieval.clone(),
         )
-        .limited(CallLimits::new(limits, own_limits.clone()));
+        .limited(CallLimits::new(limits.clone()));
         running_calls.recover().await?;
         let probing = tokio::spawn(probes::find_out(known, backends.subjects.clone()));
         let loading = Loading::new(storage.clone(), retrieval.clone(), outbound.clone(), corpora.clone());
@@ -241,26 +247,19 @@ impl App {
         let no_batches = CancellationToken::new();
         let scheduling = (no_batches.clone(), tokio::spawn(scheduler.run(no_batches)));
         let dispatcher = Dispatcher::new(storage.clone(), courier, public_url.clone(), Arc::clone(&clock));
-        let rules = summaries.clone();
-        let summarizer = Arc::new(Summarizer::new(
-            backends.clone(),
-            storage.clone(),
-            summaries.model.as_deref(),
-            move |model| rules.sums_up(model, &models),
-        ));
+        let summarizer = summarizer(&in_force, backends, &storage);
         let endings = Endings::new(running_calls.clone(), storage.clone(), summarizer, summaries, clock);
         let sweeping = [
             tokio::spawn(retention::run(running_calls.clone(), storage.clone(), keeping)),
-            tokio::spawn(dispatcher.clone().keep_log(webhooks.keep_log)),
             tokio::spawn(loading.run()),
         ];
+        let forgetting = tokio::spawn(dispatcher.clone().keep_log(webhooks.keep_log));
         let (no_endings, no_webhooks) = (CancellationToken::new(), CancellationToken::new());
         let aftermath = [
-            (no_endings.clone(), tokio::spawn(endings.run(no_endings))),
-            (no_webhooks.clone(), tokio::spawn(dispatcher.run(no_webhooks))),
+            (no_endings.clone(), tokio::spawn(endings.clone().run(no_endings))),
+            (no_webhooks.clone(), tokio::spawn(dispatcher.clone().run(no_webhooks))),
         ];
         let http = Http::new(Shared {
-            backends,
             retrieval,
             corpora,
             calls: running_calls.clone(),
@@ -268,8 +267,8 @@ impl App {
             storage,
             recordings,
             samples,
-            configured_keys,
-            limits: RequestLimits::new(limits, own_limits),
+            configured_keys: Current::new(configured_keys),
+            limits: RequestLimits::new(limits.clone()),
             public_url: public_url.clone(),
             server,
             documents: Documents::default(),
@@ -298,12 +297,16 @@ impl App {
             public_url,
             api_key_made,
             http,
-            drain_deadline,
+            config: in_force,
+            limits,
+            dispatcher,
+            endings,
             traces,
             close,
             serving,
             figures,
             sweeping,
+            forgetting,
             scheduling,
             aftermath,
             probing,
@@ -337,12 +340,13 @@ impl Running {
     pub async fn stop(self) {
         let Self {
             http,
-            drain_deadline,
+            config,
             traces,
             close,
             mut serving,
             figures,
             sweeping,
+            forgetting,
             scheduling,
             aftermath,
             probing,
@@ -354,7 +358,9 @@ impl Running {
         for sweeping in sweeping {
             sweeping.abort();
         }
+        forgetting.abort();
         probing.abort();
+        let drain_deadline = config.server.drain_deadline;
         let (calls, deadline_s) = (http.calls.count(), drain_deadline.as_secs());
         tracing::info!(
             calls,
@@ -396,6 +402,29 @@ fn journals(journal: &config::Journal, storage: &config::Storage) -> Option<Jour
             config::UserTextChoice::Omit => UserText::Omit,
         },
     })
+}
+
+/// Makes the accounts that the configuration names, and works out which of them have limits of their own.
+async fn own_limits(
+    storage: &Storage,
+    auth: &config::Auth,
+    usual: config::Limits,
+    now: Timestamp,
+) -> Result<HashMap<AccountId, config::Limits>, StorageError> {
+    let mut own = HashMap::new();
+    for account in &auth.accounts {
+        let id = storage.accounts.ensure_account(&account.name, AccountId::random(), now).await?;
+        own.insert(id, usual.with(account.limits));
+    }
+    Ok(own)
+}
+
+/// Who sums calls up.
+fn summarizer(config: &Config, backends: Arc<Backends>, storage: &Storage) -> Arc<Summarizer> {
+    let (rules, models) = (config.summaries.clone(), config.models.clone());
+    let model = config.summaries.model.as_deref();
+    let sums_up = move |model: &str| rules.sums_up(model, &models);
+    Arc::new(Summarizer::new(backends, storage.clone(), model, sums_up))
 }
 
 /// The hashes of the configuration's keys, in its order.
