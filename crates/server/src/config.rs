@@ -6,6 +6,7 @@
 
 mod auth;
 mod calls;
+mod connections;
 mod document;
 mod journal;
 mod limits;
@@ -39,6 +40,7 @@ use serde::{Deserialize, Serialize};
 
 pub use auth::{Auth, ConfiguredAccount, ConfiguredKey, KeyError, account_name_problem};
 pub use calls::{Calls, DefaultMedium};
+pub use connections::Connections;
 pub use journal::{Journal, UserTextChoice};
 pub use limits::{Limits, OwnLimits};
 pub use log::{Log, LogFormat};
@@ -80,6 +82,8 @@ pub struct Config {
     pub recordings: Recordings,
     /// What calls get and may not exceed.
     pub calls: Calls,
+    /// How many connections there may be, and how slow.
+    pub connections: Connections,
     /// What accounts may not exceed.
     pub limits: Limits,
     /// What calls leave to be replayed and explained from.
@@ -253,6 +257,7 @@ impl Config {
         self.storage.validate(&mut checks);
         self.recordings.validate(&mut checks);
         self.calls.validate(&mut checks);
+        self.connections.validate(&mut checks);
         self.limits.validate(&mut checks);
         self.journal.validate(&mut checks);
         self.outbound.validate(&mut checks);

@@ -7,6 +7,7 @@ pub mod api_key;
 pub mod app;
 pub mod call;
 pub mod config;
+mod connections;
 pub mod doctor;
 mod http;
 pub mod jobs;
