@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use antiphon_api::Timestamp;
 use antiphon_backends::registry::{BackendError, Backends};
-use axum::serve::ListenerExt as _;
+use axum::Router;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +26,7 @@ use crate::call::recording::Recordings;
 use crate::call::summary::Summarizer;
 use crate::call::voices::samples::Samples;
 use crate::config::{self, Config, KeyError, PublicUrl};
+use crate::connections::Connections;
 use crate::current::Current;
 use crate::http::{ConfiguredKey, Documents, Http, RequestLimits, Shared, figures, router};
 use crate::jobs::Clock;
@@ -61,8 +62,8 @@ pub struct Running {
     dispatcher: Dispatcher,
     endings: Endings,
     traces: Option<Traces>,
-    close: oneshot::Sender<()>,
-    serving: JoinHandle<io::Result<()>>,
+    connections: Connections,
+    router: Router,
     /// Where figures are, if they are anywhere.
     figures: Option<(SocketAddr, JoinHandle<io::Result<()>>)>,
     /// What goes on beside everything else, and may stop at any time.
@@ -152,6 +153,7 @@ impl App {
             storage,
             recordings,
             calls,
+            connections,
             limits,
             retrieval,
             turn_taking,
@@ -274,18 +276,9 @@ impl App {
             documents: Documents::default(),
             ready: AtomicBool::new(true),
         });
-        // Audio comes in small pieces, and each should leave at once.
-        let listener = listener.tap_io(|connection| {
-            if let Err(error) = connection.set_nodelay(true) {
-                tracing::debug!(%error, "a connection keeps Nagle's algorithm");
-            }
-        });
-        let (close, closed) = oneshot::channel();
-        let serve = axum::serve(listener, router(http.clone())).with_graceful_shutdown(async {
-            // Dropped without a word means the same.
-            let _ = closed.await;
-        });
-        let serving = tokio::spawn(async { serve.await });
+        let router = router(http.clone(), connections.body_timeout);
+        let connections = Connections::new(connections, room_for(connections.maximum), metrics.clone());
+        tokio::spawn(connections.clone().accept(listener, router.clone()));
         let figures = listener_of_figures.map(|(listener, address)| {
             tracing::info!(%address, "figures are at http://{address}/metrics");
             let serve = axum::serve(listener, figures(metrics));
@@ -302,8 +295,8 @@ impl App {
             dispatcher,
             endings,
             traces,
-            close,
-            serving,
+            connections,
+            router,
             figures,
             sweeping,
             forgetting,
@@ -335,6 +328,12 @@ impl Running {
         self.api_key_made.as_ref()
     }
 
+    /// Serves a stream that came in another way than by the address: over a tunnel, a Unix socket, a pipe. False when there is no
+    /// room for it.
+    pub async fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> bool {
+        self.connections.serve_stream(stream, self.router.clone()).await.is_some()
+    }
+
     /// Stops: first says that it is not ready and takes no new calls, lets those there are go on until the configured deadline at the
     /// latest, ends what is left of them, then finishes the requests in progress and closes the database.
     pub async fn stop(self) {
@@ -342,8 +341,7 @@ impl Running {
             http,
             config,
             traces,
-            close,
-            mut serving,
+            connections,
             figures,
             sweeping,
             forgetting,
@@ -371,7 +369,8 @@ impl Running {
         http.calls.shut_down(LAST_RECORDS).await;
         // It has ended meanwhile, or does so soon.
         let _ = scheduling.await;
-        let _ = close.send(());
+        // Nothing new comes from now on; who is being answered has until the end of what follows.
+        let closing = tokio::spawn(async move { connections.close().await });
         for (stop, job) in aftermath {
             stop.cancel();
             // It ends by itself, soon.
@@ -380,9 +379,8 @@ impl Running {
         if let Some(traces) = traces {
             traces.shut_down().await;
         }
-        if tokio::time::timeout(LAST_REQUESTS, &mut serving).await.is_err() {
+        if tokio::time::timeout(LAST_REQUESTS, closing).await.is_err() {
             tracing::warn!("some requests did not finish in time");
-            serving.abort();
         }
         if let Some((_, figures)) = figures {
             figures.abort();
@@ -390,6 +388,22 @@ impl Running {
         http.storage.close().await;
         tracing::info!("stopped");
     }
+}
+
+/// How many connections this process has file descriptors for: a quarter of them is left to everything else.
+fn room_for(wanted: usize) -> usize {
+    let Some(files) = rustix::process::getrlimit(rustix::process::Resource::Nofile).current else {
+        return wanted;
+    };
+    let room = usize::try_from(files / 4 * 3).unwrap_or(usize::MAX).max(1);
+    if room < wanted {
+        tracing::warn!(
+            files,
+            "this process may open {files} files, so there can be {room} connections instead of {wanted}; raise its limit \
+             (LimitNOFILE of systemd, `ulimit -n`), or lower connections.maximum"
+        );
+    }
+    room
 }
 
 /// How calls keep journals, if they do.

@@ -6,6 +6,7 @@
 
 mod auth;
 mod calls;
+mod connections;
 mod difference;
 mod document;
 mod journal;
@@ -40,6 +41,7 @@ use serde::{Deserialize, Serialize};
 
 pub use auth::{Auth, ConfiguredAccount, ConfiguredKey, KeyError, account_name_problem};
 pub use calls::{Calls, DefaultMedium};
+pub use connections::Connections;
 pub use difference::Difference;
 pub use journal::{Journal, UserTextChoice};
 pub use limits::{Limits, OwnLimits};
@@ -82,6 +84,8 @@ pub struct Config {
     pub recordings: Recordings,
     /// What calls get and may not exceed.
     pub calls: Calls,
+    /// How many connections there may be, and how slow.
+    pub connections: Connections,
     /// What accounts may not exceed.
     pub limits: Limits,
     /// What calls leave to be replayed and explained from.
@@ -258,6 +262,7 @@ impl Config {
         self.storage.validate(&mut checks);
         self.recordings.validate(&mut checks);
         self.calls.validate(&mut checks);
+        self.connections.validate(&mut checks);
         self.limits.validate(&mut checks);
         self.journal.validate(&mut checks);
         self.outbound.validate(&mut checks);

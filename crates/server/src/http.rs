@@ -13,6 +13,8 @@ mod calls;
 mod corpora;
 mod corpus_uploads;
 mod deleted_calls;
+#[cfg(feature = "echo-route")]
+mod echo;
 mod error;
 mod health;
 mod join;
@@ -27,6 +29,7 @@ mod request;
 mod router;
 mod schema;
 mod sip;
+mod slow_bodies;
 mod telephony_configs;
 mod tools;
 mod trace;

@@ -8,6 +8,7 @@ pub mod api_key;
 pub mod app;
 pub mod call;
 pub mod config;
+mod connections;
 mod current;
 pub mod doctor;
 mod http;

@@ -63,15 +63,21 @@ impl Config {
         server.drain_deadline = new.server.drain_deadline;
         log.level = new.log.level;
         Self {
-            server,
+            auth: new.auth,
+            calls: new.calls,
+            limits: new.limits,
             log,
-            storage: self.storage,
-            recordings: self.recordings,
-            journal: self.journal,
-            outbound: self.outbound,
-            retrieval: self.retrieval,
-            telemetry: self.telemetry,
-            ..new
+            models: new.models,
+            server,
+            summaries: new.summaries,
+            transcription: new.transcription,
+            turn_detection: new.turn_detection,
+            turn_taking: new.turn_taking,
+            voice_activity: new.voice_activity,
+            voice_providers: new.voice_providers,
+            voices: new.voices,
+            webhooks: new.webhooks,
+            ..self
         }
     }
 }
