@@ -7,6 +7,8 @@
 mod auth;
 mod calls;
 mod cluster;
+mod connections;
+mod difference;
 mod document;
 mod journal;
 mod limits;
@@ -41,6 +43,8 @@ use serde::{Deserialize, Serialize};
 pub use auth::{Auth, ConfiguredAccount, ConfiguredKey, KeyError, account_name_problem};
 pub use calls::{Calls, DefaultMedium};
 pub use cluster::Cluster;
+pub use connections::Connections;
+pub use difference::Difference;
 pub use journal::{Journal, UserTextChoice};
 pub use limits::{Limits, OwnLimits};
 pub use log::{Log, LogFormat};
@@ -84,6 +88,8 @@ pub struct Config {
     pub calls: Calls,
     /// How nodes find out which of them are there.
     pub cluster: Cluster,
+    /// How many connections there may be, and how slow.
+    pub connections: Connections,
     /// What accounts may not exceed.
     pub limits: Limits,
     /// What calls leave to be replayed and explained from.
@@ -221,7 +227,16 @@ impl Config {
     /// Makes the backends that the configuration names, and reads their keys and scripts. Inside a tokio runtime, the offline
     /// recognizer begins to load. An error says which field is at fault.
     pub fn build_backends(&self) -> Result<Backends, BackendError> {
-        let config = BackendsConfig {
+        Backends::build(&self.backends()).map_err(in_its_section)
+    }
+
+    /// The same in the place of those that `before` made; see [`Backends::rebuild`].
+    pub fn rebuild_backends(&self, old: &Backends, before: &Self) -> Result<Backends, BackendError> {
+        old.rebuild(&self.backends(), &before.backends()).map_err(in_its_section)
+    }
+
+    fn backends(&self) -> BackendsConfig {
+        BackendsConfig {
             default_model: self.calls.default_model.clone(),
             default_voice: self.calls.default_voice.clone(),
             models: self.models.clone(),
@@ -230,13 +245,7 @@ impl Config {
             transcription: self.transcription.clone(),
             voice_activity: self.voice_activity,
             turn_detection: self.turn_detection.clone(),
-        };
-        Backends::build(&config).map_err(|error| match error.field.as_str() {
-            "default_model" | "default_voice" => {
-                BackendError { field: format!("calls.{}", error.field), ..error }
-            }
-            _ => error,
-        })
+        }
     }
 
     /// Makes what makes vectors of texts, if the configuration names one, and reads its key.
@@ -258,6 +267,7 @@ impl Config {
         self.recordings.validate(&mut checks);
         self.calls.validate(&mut checks);
         self.cluster.validate(&mut checks);
+        self.connections.validate(&mut checks);
         self.limits.validate(&mut checks);
         self.journal.validate(&mut checks);
         self.outbound.validate(&mut checks);
@@ -285,6 +295,16 @@ impl Loaded {
     /// Where the value of `field` (as `section.field`) came from.
     pub fn source(&self, field: &str) -> Source {
         source_of(&self.sources, field)
+    }
+}
+
+/// An error of the backends, whose field is one of `[calls]` here.
+fn in_its_section(error: BackendError) -> BackendError {
+    match error.field.as_str() {
+        "default_model" | "default_voice" => {
+            BackendError { field: format!("calls.{}", error.field), ..error }
+        }
+        _ => error,
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use antiphon_api::rest::calls::StartCallRequest;
+use antiphon_server::account_limits::AccountLimits;
 use antiphon_server::call::limits::{CallLimits, TooManyCalls};
 use antiphon_server::call::{Calls, CreateError, CreateOptions};
 use antiphon_server::config::{self, Limits};
@@ -125,7 +126,7 @@ async fn what_an_account_may_have_at_a_time_it_may_have_on_all_nodes_together() 
         let (storage, _) = Storage::in_shared_memory(&shared);
         let (settings, turns) = (config::Calls::default(), config::TurnTaking::default());
         Calls::new(settings, turns, Arc::new(backends()), storage)
-            .limited(CallLimits::new(limits, Default::default()))
+            .limited(CallLimits::new(AccountLimits::new(limits, Default::default())))
     });
     let account = AccountId(Uuid::from_u128(1));
     let create = async |node: usize| {

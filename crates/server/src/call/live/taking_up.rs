@@ -210,7 +210,7 @@ impl Calls {
         &self,
         call: &StoredCall,
     ) -> Result<Result<Setup, SetupError>, StorageError> {
-        let own_voice = self.0.means.own_voice(&self.0.storage, call.account, &call.request).await?;
+        let own_voice = self.means().own_voice(&self.0.storage, call.account, &call.request).await?;
         let prepared = self.prepare(&call.request, call.greeting_prompt, own_voice);
         Ok(prepared.map(|setup| Setup { remarks: Vec::new(), ..setup }))
     }
