@@ -25,7 +25,7 @@ use crate::call::live::{Calls, Files};
 use crate::call::recording::Recordings;
 use crate::call::summary::Summarizer;
 use crate::call::voices::samples::Samples;
-use crate::config::{self, Config, KeyError, PublicUrl};
+use crate::config::{self, Config, Identity, KeyError, PublicUrl, TlsError};
 use crate::connections::Connections;
 use crate::current::Current;
 use crate::http::{ConfiguredKey, Documents, Http, RequestLimits, Shared, figures, router};
@@ -43,6 +43,7 @@ use crate::retrieval::Retrieval;
 use crate::storage::{AccountId, DEFAULT_ACCOUNT, MakeKeyError, NewKey, OpenError, Storage, StorageError};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::{Traces, TracesError};
+use crate::tls::Tls;
 
 /// How long calls that had to end may take to say so and to write it down: a little more than they wait for the user's last words.
 const LAST_RECORDS: Duration = Duration::from_secs(5);
@@ -67,6 +68,7 @@ pub struct Running {
     endings: Endings,
     traces: Option<Traces>,
     connections: Connections,
+    tls: Option<Tls>,
     router: Router,
     /// Where figures are, if they are anywhere.
     figures: Option<(SocketAddr, JoinHandle<io::Result<()>>)>,
@@ -137,6 +139,9 @@ pub enum StartError {
     /// Spans cannot be sent as configured.
     #[error(transparent)]
     Traces(#[from] TracesError),
+    /// The certificate or its key cannot be used.
+    #[error("server.tls.{field}: {0}", field = .0.field())]
+    Tls(#[from] TlsError),
     /// The database can be opened and fails.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -187,6 +192,7 @@ impl App {
         ];
         let journals = journals(&journal, &storage);
         let recordings = Recordings::new(recordings.directory(&storage), recordings.rate());
+        let tls = server.tls.as_ref().map(identity).transpose()?.map(Tls::new);
         let hashes = hashes(&auth)?;
         let samples = Samples::new(storage.voice_samples());
         samples.forget_uploads();
@@ -219,7 +225,10 @@ impl App {
             false => None,
         };
 
-        let public_url = server.public_url.clone().unwrap_or_else(|| PublicUrl::listening_on(local_addr));
+        let public_url = server
+            .public_url
+            .clone()
+            .unwrap_or_else(|| PublicUrl::listening_on(local_addr, server.tls.is_some()));
         let files = Files {
             journals,
             recordings: Some(recordings.clone()),
@@ -314,7 +323,8 @@ impl App {
             ready: AtomicBool::new(true),
         });
         let router = router(http.clone(), connections.body_timeout);
-        let connections = Connections::new(connections, room_for(connections.maximum), metrics.clone());
+        let connections = Connections::new(connections, room_for(connections.maximum), metrics.clone())
+            .encrypted(tls.clone());
         tokio::spawn(connections.clone().accept(listener, router.clone()));
         let figures = listener_of_figures.map(|(listener, address)| {
             tracing::info!(%address, "figures are at http://{address}/metrics");
@@ -333,6 +343,7 @@ impl App {
             endings,
             traces,
             connections,
+            tls,
             router,
             figures,
             sweeping,
@@ -509,6 +520,15 @@ async fn own_limits(
         own.insert(id, usual.with(account.limits));
     }
     Ok(own)
+}
+
+/// Reads the certificate and its key, and says what clients will object to.
+fn identity(files: &config::Tls) -> Result<Identity, TlsError> {
+    let identity = files.identity()?;
+    if let Some(doubt) = identity.doubt(now()) {
+        tracing::warn!("server.tls.certificate: {doubt}");
+    }
+    Ok(identity)
 }
 
 /// Who sums calls up.

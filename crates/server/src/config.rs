@@ -24,6 +24,7 @@ mod server;
 mod storage;
 mod summaries;
 mod telemetry;
+mod tls;
 mod turn_taking;
 mod webhooks;
 
@@ -58,6 +59,7 @@ pub use server::Server;
 pub use storage::Storage;
 pub use summaries::{Summaries, Summarizing};
 pub use telemetry::Telemetry;
+pub use tls::{Identity, Tls, TlsError};
 pub use turn_taking::{Speculation, TurnTaking};
 pub use webhooks::Webhooks;
 

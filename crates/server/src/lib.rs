@@ -25,5 +25,6 @@ pub mod storage;
 pub mod telemetry;
 mod telephony;
 mod templates;
+mod tls;
 mod tools;
 pub mod transport;

@@ -4,7 +4,7 @@
 use antiphon_backends::registry::Backends;
 use tokio::task::spawn_blocking;
 
-use super::{Running, StartError, configured_keys, hashes, now, own_limits, summarizer};
+use super::{Running, StartError, configured_keys, hashes, identity, now, own_limits, summarizer};
 use crate::config::{Config, Difference};
 use crate::http::ConfiguredKey;
 use crate::probes::{self, Book};
@@ -17,6 +17,7 @@ impl Running {
     pub async fn reload(&mut self, new: Config) -> Result<Difference, StartError> {
         let mut difference = self.config.difference(&new);
         let backends = self.backends_for(&new).await?;
+        let identity = new.server.tls.as_ref().filter(|_| self.tls.is_some()).map(identity).transpose()?;
         let hashes = hashes(&new.auth)?;
         let own_limits = own_limits(&self.http.storage, &new.auth, new.limits, now()).await?;
         let keys = configured_keys(&self.http.storage, new.auth.clone(), hashes).await?;
@@ -25,6 +26,11 @@ impl Running {
         if !same(&self.http.configured_keys.get(), &keys) {
             // Perhaps in a file whose name is the same.
             note(&mut difference.taken_up, "auth.api_keys");
+        }
+        if let Some((tls, identity)) = self.tls.as_ref().zip(identity)
+            && tls.replace(identity)
+        {
+            note(&mut difference.taken_up, "server.tls");
         }
         self.config = self.config.clone().taking_up(new);
         let config = &self.config;

@@ -6,13 +6,14 @@ use std::fmt::Debug;
 use super::Config;
 
 /// The sections and fields that a running server takes up; everything else waits for a restart.
-const TAKEN_UP: [&str; 14] = [
+const TAKEN_UP: [&str; 15] = [
     "auth",
     "calls",
     "limits",
     "log.level",
     "models",
     "server.drain_deadline",
+    "server.tls",
     "summaries",
     "transcription",
     "turn_detection",
@@ -52,7 +53,11 @@ impl Config {
         }
         differing.sort();
         differing.dedup();
-        let (taken_up, needs_restart) = differing.into_iter().partition(|field| is_taken_up(field));
+        // Whether the server speaks TLS at all is settled when it begins to listen.
+        let tls_stays = self.server.tls.is_some() == new.server.tls.is_some();
+        let (taken_up, needs_restart) = differing
+            .into_iter()
+            .partition(|field| is_taken_up(field) && (tls_stays || !field.starts_with("server.tls")));
         Difference { taken_up, needs_restart }
     }
 
@@ -61,6 +66,12 @@ impl Config {
     pub(crate) fn taking_up(self, new: Self) -> Self {
         let Self { mut server, mut log, .. } = self.clone();
         server.drain_deadline = new.server.drain_deadline;
+        if server.tls.is_some() && new.server.tls.is_some() {
+            server.tls.clone_from(&new.server.tls);
+        }
+        if server.tls.is_some() && new.server.tls.is_some() {
+            server.tls.clone_from(&new.server.tls);
+        }
         log.level = new.log.level;
         Self {
             auth: new.auth,
