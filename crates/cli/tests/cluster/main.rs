@@ -63,7 +63,9 @@ async fn calls_go_on_whatever_becomes_of_a_node_or_of_the_database() {
     assert_eq!(ended["endReason"], "system_error", "{ended}");
     receiver.until("call.ended", &cut_off).await;
     let took = killed.elapsed();
-    println!("the end of a call of a killed node and its webhook came after {took:.1?} (bound: {LOST_WITHIN:?})");
+    println!(
+        "the end of a call of a killed node and its webhook came after {took:.1?} (bound: {LOST_WITHIN:?})"
+    );
     let events = c.get(&format!("/api/calls/{cut_off}/events")).await;
     assert!(events.to_string().contains("call.node_lost"), "{events}");
     for caller in [&mut caller, &mut late] {

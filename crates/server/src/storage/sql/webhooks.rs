@@ -1,9 +1,8 @@
-//! Webhooks in SQLite.
+//! Webhooks, in SQL.
 
 use antiphon_api::{AgentId, WebhookId};
 use futures::FutureExt;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, SqliteConnection};
+use sqlx::QueryBuilder;
 
 use super::super::{
     AccountId, EventNumber, Pending, Slice, StorageError, StoredWebhook, WebhookHealth, WebhookPlace,
@@ -11,14 +10,14 @@ use super::super::{
 };
 use super::calls::{slice, total};
 use super::owned::{Owned, push_page};
-use super::{BEGIN, Reading, Sqlite, to_json};
+use super::{Alone, Connection, Db, Reading, Row, Store, storable, to_json};
 
 const WEBHOOKS: Owned<StoredWebhook> = Owned::new("webhooks", "id", read);
 
-impl WebhookStore for Sqlite {
+impl WebhookStore for Store {
     fn insert_webhook<'a>(&'a self, webhook: &'a StoredWebhook, most: u32) -> Pending<'a, bool> {
         async move {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin_alone(Alone::Account(webhook.account)).await?;
             if WEBHOOKS.count(&mut *transaction, webhook.account).await? >= u64::from(most) {
                 return Ok(false);
             }
@@ -31,7 +30,7 @@ impl WebhookStore for Sqlite {
             .bind(webhook.account.to_string())
             .bind(webhook.agent.map(|agent| agent.to_string()))
             .bind(webhook.created.unix_micros())
-            .bind(&webhook.url)
+            .bind(storable(&webhook.url))
             .bind(to_json(&webhook.secrets))
             .bind(events(webhook))
             .bind(webhook.naive_timestamps)
@@ -86,7 +85,7 @@ impl WebhookStore for Sqlite {
             .bind(webhook.account.to_string())
             .bind(i64::from(webhook.version))
             .bind(webhook.agent.map(|agent| agent.to_string()))
-            .bind(&webhook.url)
+            .bind(storable(&webhook.url))
             .bind(to_json(&webhook.secrets))
             .bind(events(webhook))
             .bind(webhook.naive_timestamps)
@@ -103,7 +102,7 @@ impl WebhookStore for Sqlite {
 }
 
 pub(super) async fn find(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     id: WebhookId,
 ) -> Result<Option<StoredWebhook>, StorageError> {
     let row = sqlx::query("SELECT * FROM webhooks WHERE id = $1")
@@ -114,7 +113,7 @@ pub(super) async fn find(
 }
 
 pub(super) async fn keep_health(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     id: WebhookId,
     health: &WebhookHealth,
 ) -> Result<(), StorageError> {
@@ -131,7 +130,7 @@ pub(super) async fn keep_health(
     Ok(())
 }
 
-fn push_choice(query: &mut QueryBuilder<sqlx::Sqlite>, account: AccountId, agent: Option<AgentId>) {
+fn push_choice(query: &mut QueryBuilder<Db>, account: AccountId, agent: Option<AgentId>) {
     query.push(" WHERE account_id = ").push_bind(account.to_string());
     if let Some(agent) = agent {
         query.push(" AND agent_id = ").push_bind(agent.to_string());
@@ -143,7 +142,7 @@ fn events(webhook: &StoredWebhook) -> i64 {
     webhook.events.iter().fold(0, |sum, event| sum | EventNumber::from(*event).bit())
 }
 
-fn read(row: &SqliteRow) -> Result<StoredWebhook, StorageError> {
+fn read(row: &Row) -> Result<StoredWebhook, StorageError> {
     let row = Reading::new(row, "webhooks", "id")?;
     let agent = match row.plain::<Option<String>>("agent_id")? {
         None => None,

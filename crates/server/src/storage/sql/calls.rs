@@ -1,30 +1,31 @@
-//! Calls in SQLite.
+//! Calls, in SQL.
 
 use antiphon_api::rest::webhooks::WebhookEvent;
 use antiphon_api::{CallId, Timestamp};
 use antiphon_engine::output::EndReason;
 use futures::FutureExt;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::super::{
     AccountId, Admission, CallAgent, CallStore, Deletion, EventNumber, MessageChoice, MessagePlace, Pending,
     Severity, Slice, StorageError, StoredCall, StoredEvent, StoredMessage, StoredStage, Summary, Terms,
     Window,
 };
-use super::catalog::letters;
-use super::{BEGIN, Reading, Sqlite, batches, deliveries, endings, throttles, to_json};
+use super::{
+    Alone, CALL_NUMBER, Connection, Reading, Row, Store, batches, deliveries, endings, storable, texts,
+    throttles, to_json,
+};
 use crate::storage::Direction;
 use crate::storage::catalog::{Facts, micros};
 
 const FIND: &str = "SELECT * FROM calls WHERE id = $1";
 const UNFINISHED: &str = "SELECT * FROM calls WHERE ended_us IS NULL ORDER BY created_us, id";
 
-impl CallStore for Sqlite {
+impl CallStore for Store {
     fn insert<'a>(&'a self, call: &'a StoredCall) -> Pending<'a, ()> {
         async {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
-            insert(call, &mut transaction).await?;
+            let mut transaction = self.begin().await?;
+            insert(call, self.node(), &mut transaction).await?;
             transaction.commit().await?;
             self.outbox.send_replace(());
             Ok(())
@@ -34,7 +35,15 @@ impl CallStore for Sqlite {
 
     fn insert_on<'a>(&'a self, call: &'a StoredCall, terms: &'a Terms) -> Pending<'a, Admission> {
         async {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = match terms.most_at_a_time {
+                Some(_) => self.begin_alone(Alone::Account(call.account)).await?,
+                None => self.begin().await?,
+            };
+            if let Some(most) = terms.most_at_a_time
+                && unended(call.account, &mut transaction).await? >= i64::from(most)
+            {
+                return Ok(Admission::Crowded);
+            }
             if let Some(place) = terms.scheduled
                 && let Err(refused) = batches::claim(place, call, &mut transaction).await?
             {
@@ -45,7 +54,7 @@ impl CallStore for Sqlite {
             {
                 return Ok(refused);
             }
-            insert(call, &mut transaction).await?;
+            insert(call, self.node(), &mut transaction).await?;
             if let Some(place) = terms.scheduled {
                 batches::mark(place, call.id, &mut transaction).await?;
             }
@@ -75,14 +84,16 @@ impl CallStore for Sqlite {
         client_version: Option<&'a str>,
     ) -> Pending<'a, bool> {
         async move {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin().await?;
             let row = sqlx::query(
                 "UPDATE calls SET joined_us = $2, client_version = $3 \
-                 WHERE id = $1 AND joined_us IS NULL AND ended_us IS NULL RETURNING *",
+                 WHERE id = $1 AND joined_us IS NULL AND ended_us IS NULL AND node IS NOT DISTINCT FROM $4 \
+                 RETURNING *",
             )
             .bind(id.to_string())
             .bind(at.unix_micros())
-            .bind(client_version)
+            .bind(client_version.map(storable))
+            .bind(self.node())
             .fetch_optional(&mut *transaction)
             .await?;
             let Some(call) = row.as_ref().map(read).transpose()? else { return Ok(false) };
@@ -96,15 +107,16 @@ impl CallStore for Sqlite {
 
     fn mark_ended(&self, id: CallId, at: Timestamp, reason: EndReason) -> Pending<'_, bool> {
         async move {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin().await?;
             let row = sqlx::query(
                 "UPDATE calls SET ended_us = $2, end_reason = $3, \
                  duration_us = CASE WHEN joined_us < $2 THEN $2 - joined_us ELSE 0 END \
-                 WHERE id = $1 AND ended_us IS NULL RETURNING *",
+                 WHERE id = $1 AND ended_us IS NULL AND node IS NOT DISTINCT FROM $4 RETURNING *",
             )
             .bind(id.to_string())
             .bind(at.unix_micros())
             .bind(reason_word(reason))
+            .bind(self.node())
             .fetch_optional(&mut *transaction)
             .await?;
             let Some(call) = row.as_ref().map(read).transpose()? else { return Ok(false) };
@@ -121,7 +133,7 @@ impl CallStore for Sqlite {
 
     fn delete(&self, account: AccountId, id: CallId, at: Timestamp) -> Pending<'_, Deletion> {
         async move {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin_alone(Alone::Ending(id)).await?;
             let row = sqlx::query("SELECT * FROM calls WHERE id = $1 AND account_id = $2")
                 .bind(id.to_string())
                 .bind(account.to_string())
@@ -159,7 +171,7 @@ impl CallStore for Sqlite {
                 .bind(id.to_string())
                 .execute(&mut *transaction)
                 .await?;
-            keep_text(&mut transaction, -number, &facts.words).await?;
+            texts::keep(&mut transaction, account, -number, &facts).await?;
             transaction.commit().await?;
             self.outbox.send_replace(());
             Ok(Deletion::Deleted)
@@ -205,35 +217,50 @@ impl CallStore for Sqlite {
     }
 }
 
-/// Keeps a new call and that it is to be told, in whatever transaction the connection is.
-async fn insert(call: &StoredCall, connection: &mut SqliteConnection) -> Result<(), StorageError> {
+/// How many calls of an account have not ended.
+async fn unended(account: AccountId, connection: &mut Connection) -> Result<i64, StorageError> {
+    let row = sqlx::query("SELECT COUNT(*) AS total FROM calls WHERE account_id = $1 AND ended_us IS NULL")
+        .bind(account.to_string())
+        .fetch_one(connection)
+        .await?;
+    Ok(row.try_get("total")?)
+}
+
+/// Keeps a new call of a node, and that it is to be told, in whatever transaction the connection is.
+async fn insert(
+    call: &StoredCall,
+    node: Option<String>,
+    connection: &mut Connection,
+) -> Result<(), StorageError> {
     let agent = call.agent.as_ref();
     let facts = Facts::of(call);
-    let row = sqlx::query(
+    let sql = format!(
         "INSERT INTO calls (id, account_id, created_us, joined_us, ended_us, end_reason, client_version, \
          greeting_prompt, recording_enabled, request, agent_id, agent_name, agent_revision_id, duration_us, \
-         voice, number) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
-         (SELECT number * 1099511627776 + calls_made + 1 FROM accounts WHERE id = $2)) RETURNING number",
-    )
-    .bind(call.id.to_string())
-    .bind(call.account.to_string())
-    .bind(call.created.unix_micros())
-    .bind(call.joined.map(Timestamp::unix_micros))
-    .bind(call.ended.map(|(at, _)| at.unix_micros()))
-    .bind(call.ended.map(|(_, reason)| reason_word(reason)))
-    .bind(call.client_version.as_deref())
-    .bind(call.greeting_prompt)
-    .bind(call.request.recording_enabled == Some(true))
-    .bind(to_json(&call.request))
-    .bind(agent.map(|agent| agent.id.to_string()))
-    .bind(agent.map(|agent| agent.name.as_str()))
-    .bind(agent.map(|agent| agent.revision.to_string()))
-    .bind(facts.duration_us)
-    .bind(facts.voice)
-    .fetch_one(&mut *connection)
-    .await?;
-    keep_text(connection, row.try_get("number")?, &facts.words).await?;
+         voice, node, number) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
+         (SELECT {CALL_NUMBER} FROM accounts WHERE id = $2)) RETURNING number"
+    );
+    let row = sqlx::query(AssertSqlSafe(sql))
+        .bind(call.id.to_string())
+        .bind(call.account.to_string())
+        .bind(call.created.unix_micros())
+        .bind(call.joined.map(Timestamp::unix_micros))
+        .bind(call.ended.map(|(at, _)| at.unix_micros()))
+        .bind(call.ended.map(|(_, reason)| reason_word(reason)))
+        .bind(call.client_version.as_deref().map(storable))
+        .bind(call.greeting_prompt)
+        .bind(call.request.recording_enabled == Some(true))
+        .bind(to_json(&call.request))
+        .bind(agent.map(|agent| agent.id.to_string()))
+        .bind(agent.map(|agent| storable(&agent.name)))
+        .bind(agent.map(|agent| agent.revision.to_string()))
+        .bind(facts.duration_us)
+        .bind(facts.voice.map(storable))
+        .bind(node)
+        .fetch_one(&mut *connection)
+        .await?;
+    texts::keep(connection, call.account, row.try_get("number")?, &facts).await?;
     if let Some(agent) = agent {
         sqlx::query("UPDATE agents SET calls = calls + 1 WHERE id = $1")
             .bind(agent.id.to_string())
@@ -243,22 +270,7 @@ async fn insert(call: &StoredCall, connection: &mut SqliteConnection) -> Result<
     deliveries::enqueue(connection, call, WebhookEvent::Started, call.created).await
 }
 
-/// Keeps what the call with this number is searched by.
-async fn keep_text(connection: &mut SqliteConnection, number: i64, words: &str) -> Result<(), StorageError> {
-    sqlx::query("INSERT INTO call_texts (number, words) VALUES ($1, $2)")
-        .bind(number)
-        .bind(words)
-        .execute(&mut *connection)
-        .await?;
-    sqlx::query("INSERT INTO call_letters (rowid, letters) VALUES ($1, $2)")
-        .bind(number)
-        .bind(letters(words))
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-pub(super) fn read(row: &SqliteRow) -> Result<StoredCall, StorageError> {
+pub(super) fn read(row: &Row) -> Result<StoredCall, StorageError> {
     let row = Reading::new(row, "calls", "id")?;
     let agent = match row.plain::<Option<String>>("agent_id")? {
         None => None,
@@ -325,9 +337,9 @@ fn reason_of(word: &str) -> Option<EndReason> {
 
 /// The rows of a window, of which one more was asked for than is wanted, in the list's order.
 pub(super) fn slice<T, K>(
-    rows: &[SqliteRow],
+    rows: &[Row],
     window: &Window<K>,
-    read: impl Fn(&SqliteRow) -> Result<T, StorageError>,
+    read: impl Fn(&Row) -> Result<T, StorageError>,
 ) -> Result<Slice<T>, StorageError> {
     let limit = usize::try_from(window.limit).unwrap_or(usize::MAX);
     let mut items = rows.iter().take(limit).map(read).collect::<Result<Vec<T>, _>>()?;
@@ -338,7 +350,7 @@ pub(super) fn slice<T, K>(
     Ok(Slice { items, more: rows.len() > limit })
 }
 
-pub(super) fn total(row: &SqliteRow) -> Result<u64, StorageError> {
+pub(super) fn total(row: &Row) -> Result<u64, StorageError> {
     let total: i64 = row.try_get("total")?;
     Ok(total.unsigned_abs())
 }

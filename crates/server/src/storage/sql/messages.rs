@@ -1,13 +1,12 @@
-//! What was said and what happened in calls, in SQLite.
+//! What was said and what happened in calls, in SQL.
 
 use antiphon_api::CallId;
-use sqlx::sqlite::SqliteRow;
 
 use super::super::{
     Direction, MessageChoice, MessagePlace, Severity, Slice, StorageError, StoredEvent, StoredMessage, Window,
 };
 use super::calls::{slice, total};
-use super::{BEGIN, Reading, Sqlite, to_json};
+use super::{Alone, Reading, Row, Store, storable, to_json};
 
 /// `$2` says whether what was said in the call is wanted; otherwise the messages of the stages from `$3` to `$4`.
 macro_rules! chosen {
@@ -34,13 +33,13 @@ fn bounds(choice: MessageChoice) -> (bool, i64, i64) {
     }
 }
 
-impl Sqlite {
+impl Store {
     pub(super) async fn append_call_messages(
         &self,
         call: CallId,
         messages: &[StoredMessage],
     ) -> Result<(), StorageError> {
-        let mut transaction = self.pool.begin_with(BEGIN).await?;
+        let mut transaction = self.begin_alone(Alone::Record(call)).await?;
         for message in messages {
             sqlx::query(
                 "INSERT INTO messages (call_id, position, stage_id, stage_number, stage_index, initial, body) \
@@ -57,7 +56,7 @@ impl Sqlite {
             if let Some(tool) = message.failed_tool() {
                 sqlx::query("UPDATE call_tools SET errors = errors + 1 WHERE call_id = $1 AND name = $2")
                     .bind(call.to_string())
-                    .bind(tool)
+                    .bind(storable(tool))
                     .execute(&mut *transaction)
                     .await?;
             }
@@ -121,7 +120,7 @@ impl Sqlite {
         call: CallId,
         events: &[StoredEvent],
     ) -> Result<(), StorageError> {
-        let mut transaction = self.pool.begin_with(BEGIN).await?;
+        let mut transaction = self.begin_alone(Alone::Record(call)).await?;
         for event in events {
             sqlx::query(
                 "INSERT INTO call_events (call_id, position, stage_id, at_us, severity, type, text, extras) \
@@ -132,8 +131,8 @@ impl Sqlite {
             .bind(event.stage.map(|stage| stage.to_string()))
             .bind(event.at.unix_micros())
             .bind(severity_word(event.severity))
-            .bind(&event.kind)
-            .bind(&event.text)
+            .bind(storable(&event.kind))
+            .bind(storable(&event.text))
             .bind(event.extras.as_ref().map(to_json))
             .execute(&mut *transaction)
             .await?;
@@ -163,7 +162,7 @@ impl Sqlite {
     }
 }
 
-fn read_message(row: &SqliteRow) -> Result<(MessagePlace, StoredMessage), StorageError> {
+fn read_message(row: &Row) -> Result<(MessagePlace, StoredMessage), StorageError> {
     let row = Reading::new(row, "messages", "call_id")?;
     let message = StoredMessage {
         stage: row.text("stage_id")?,
@@ -175,7 +174,7 @@ fn read_message(row: &SqliteRow) -> Result<(MessagePlace, StoredMessage), Storag
     Ok((MessagePlace(row.plain("position")?), message))
 }
 
-pub(super) fn read_event(row: &SqliteRow) -> Result<StoredEvent, StorageError> {
+pub(super) fn read_event(row: &Row) -> Result<StoredEvent, StorageError> {
     let row = Reading::new(row, "call_events", "call_id")?;
     let stage: Option<String> = row.plain("stage_id")?;
     let extras: Option<String> = row.plain("extras")?;

@@ -1,23 +1,22 @@
-//! Voices in SQLite.
+//! Voices, in SQL.
 
 use antiphon_api::VoiceId;
 use antiphon_backends::text_to_speech::SampleFormat;
 use futures::FutureExt;
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::Row as _;
 
 use super::super::{
     AccountId, MostVoices, Pending, StorageError, StoredVoice, VoiceKeeping, VoiceSource, VoiceStore,
 };
 use super::owned::{Order, Owned};
-use super::{BEGIN, Reading, Sqlite, to_json};
+use super::{Alone, Connection, Reading, Row, Store, storable, to_json};
 
 const VOICES: Owned<StoredVoice> = Owned::new("voices", "id", read);
 
-impl VoiceStore for Sqlite {
+impl VoiceStore for Store {
     fn insert_voice<'a>(&'a self, voice: &'a StoredVoice, most: MostVoices) -> Pending<'a, VoiceKeeping> {
         async move {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin_alone(Alone::Account(voice.account)).await?;
             if is_taken(&mut transaction, voice).await? {
                 return Ok(VoiceKeeping::NameTaken);
             }
@@ -38,9 +37,9 @@ impl VoiceStore for Sqlite {
             )
             .bind(voice.id.to_string())
             .bind(voice.account.to_string())
-            .bind(&voice.name)
-            .bind(&voice.description)
-            .bind(&voice.language)
+            .bind(storable(&voice.name))
+            .bind(voice.description.as_deref().map(storable))
+            .bind(voice.language.as_deref().map(storable))
             .bind(voice.created.unix_micros())
             .bind(definition)
             .bind(sample)
@@ -66,7 +65,7 @@ impl VoiceStore for Sqlite {
 
     fn update_voice<'a>(&'a self, voice: &'a StoredVoice) -> Pending<'a, VoiceKeeping> {
         async move {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin_alone(Alone::Account(voice.account)).await?;
             if is_taken(&mut transaction, voice).await? {
                 return Ok(VoiceKeeping::NameTaken);
             }
@@ -78,9 +77,9 @@ impl VoiceStore for Sqlite {
             .bind(voice.id.to_string())
             .bind(voice.account.to_string())
             .bind(i64::from(voice.changes))
-            .bind(&voice.name)
-            .bind(&voice.description)
-            .bind(&voice.language)
+            .bind(storable(&voice.name))
+            .bind(voice.description.as_deref().map(storable))
+            .bind(voice.language.as_deref().map(storable))
             .bind(definition)
             .bind(sample)
             .execute(&mut *transaction)
@@ -100,7 +99,7 @@ impl VoiceStore for Sqlite {
 }
 
 /// Whether another voice of the account has this one's name.
-async fn is_taken(connection: &mut SqliteConnection, voice: &StoredVoice) -> Result<bool, StorageError> {
+async fn is_taken(connection: &mut Connection, voice: &StoredVoice) -> Result<bool, StorageError> {
     VOICES.is_taken(connection, voice.account, &voice.name, voice.id).await
 }
 
@@ -113,7 +112,7 @@ fn columns(source: &VoiceSource) -> (Option<String>, Option<&'static str>) {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<StoredVoice, StorageError> {
+fn read(row: &Row) -> Result<StoredVoice, StorageError> {
     let row = Reading::new(row, "voices", "id")?;
     let sample: Option<String> = row.plain("sample")?;
     let source = match sample.as_deref() {

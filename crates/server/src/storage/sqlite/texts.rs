@@ -2,9 +2,11 @@
 //!
 //! `MATCH` is SQLite's own.
 
-use super::super::super::AccountId;
-use super::super::super::catalog::{CallFilter, fact};
-use super::{Owner, Query};
+use super::super::catalog::{CallFilter, Facts, fact};
+use super::super::{AccountId, StorageError};
+use super::Connection;
+use super::catalog::Query;
+use super::choice::Owner;
 
 /// Letters in a row that the index of words knows.
 const GRAM: usize = 3;
@@ -105,6 +107,26 @@ impl Text {
     }
 }
 
+/// Keeps what the call with this number is found by; its metadata are kept by the table of calls.
+pub(super) async fn keep(
+    connection: &mut Connection,
+    _: AccountId,
+    number: i64,
+    facts: &Facts<'_>,
+) -> Result<(), StorageError> {
+    sqlx::query("INSERT INTO call_texts (number, words) VALUES ($1, $2)")
+        .bind(number)
+        .bind(&facts.words)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("INSERT INTO call_letters (rowid, letters) VALUES ($1, $2)")
+        .bind(number)
+        .bind(letters(&facts.words))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// Whether the index of words knows this one.
 fn is_indexed(word: &str) -> bool {
     word.chars().count() >= GRAM && !word.contains('\0')
@@ -120,7 +142,7 @@ fn sought(word: &str) -> String {
 }
 
 /// What the index of letters is given of a text in lower case: every letter and every two in a row, once.
-pub(in crate::storage::sqlite) fn letters(text: &str) -> String {
+fn letters(text: &str) -> String {
     let letters: Vec<char> = text.chars().collect();
     let pairs = letters.windows(2).map(pair);
     let mut marks: Vec<String> = letters.iter().copied().map(one).chain(pairs).collect();

@@ -1,12 +1,11 @@
-//! Stages of calls, in SQLite.
+//! Stages of calls, in SQL.
 
 use antiphon_api::CallId;
-use sqlx::sqlite::SqliteRow;
 
 use super::super::{StorageError, StoredStage};
-use super::{Reading, Sqlite, to_json};
+use super::{Reading, Row, Store, to_json};
 
-impl Sqlite {
+impl Store {
     pub(super) async fn insert_call_stage(
         &self,
         call: CallId,
@@ -39,7 +38,7 @@ impl Sqlite {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<StoredStage, StorageError> {
+fn read(row: &Row) -> Result<StoredStage, StorageError> {
     let row = Reading::new(row, "stages", "call_id")?;
     Ok(StoredStage {
         id: row.text("id")?,

@@ -1,14 +1,14 @@
-//! Endings in SQLite.
+//! Endings, in SQL.
 
 use antiphon_api::{CallId, Timestamp};
 use futures::FutureExt;
-use sqlx::{Row, SqliteConnection};
+use sqlx::Row as _;
 
 use super::super::endings::Phase;
 use super::super::{AccountId, Ending, EndingStore, EndingTimes, Pending, StorageError, Summary};
-use super::{BEGIN, Reading, Sqlite, deliveries};
+use super::{Alone, Connection, Notice, Reading, Store, deliveries, storable, tell_nodes};
 
-impl EndingStore for Sqlite {
+impl EndingStore for Store {
     fn endings(&self, now: Timestamp, limit: u32) -> Pending<'_, Vec<Ending>> {
         async move {
             let rows = sqlx::query(
@@ -52,7 +52,7 @@ impl EndingStore for Sqlite {
         async move {
             sqlx::query("UPDATE endings SET attempts = $2, due_us = $3 WHERE call_id = $1 AND phase <= $4")
                 .bind(call.to_string())
-                .bind(attempts)
+                .bind(i64::from(attempts))
                 .bind(due.unix_micros())
                 .bind(Phase::Late.number())
                 .execute(&self.pool)
@@ -64,35 +64,24 @@ impl EndingStore for Sqlite {
 
     fn release_endings(&self, ended_by: Timestamp, now: Timestamp, limit: u32) -> Pending<'_, u32> {
         async move {
-            // Mostly there is none, and looking takes no lock.
-            let first = sqlx::query("SELECT 1 FROM endings WHERE phase = $1 AND ended_us <= $2 LIMIT 1")
-                .bind(Phase::Held.number())
-                .bind(ended_by.unix_micros())
-                .fetch_optional(&self.pool)
-                .await?;
-            if first.is_none() {
-                return Ok(0);
-            }
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
             let rows = sqlx::query(
-                "UPDATE endings SET phase = $3 WHERE call_id IN (SELECT call_id FROM endings \
-                 WHERE phase = $1 AND ended_us <= $2 ORDER BY ended_us LIMIT $4) RETURNING call_id",
+                "SELECT call_id FROM endings WHERE phase = $1 AND ended_us <= $2 ORDER BY ended_us LIMIT $3",
             )
             .bind(Phase::Held.number())
             .bind(ended_by.unix_micros())
-            .bind(Phase::Late.number())
             .bind(i64::from(limit))
-            .fetch_all(&mut *transaction)
+            .fetch_all(&self.pool)
             .await?;
+            // One after the other: each waits for its own receivers alone.
+            let mut released = 0;
             for row in &rows {
                 let call = Reading::new(row, "endings", "call_id")?.text("call_id")?;
-                deliveries::release(&mut transaction, call, now).await?;
+                released += u32::from(self.release_ending(call, now).await?);
             }
-            transaction.commit().await?;
-            if !rows.is_empty() {
+            if released > 0 {
                 self.outbox.send_replace(());
             }
-            Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))
+            Ok(released)
         }
         .boxed()
     }
@@ -104,7 +93,7 @@ impl EndingStore for Sqlite {
         now: Timestamp,
     ) -> Pending<'a, ()> {
         async move {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin_alone(Alone::Ending(call)).await?;
             let row = sqlx::query("SELECT auto_delete FROM endings WHERE call_id = $1 AND phase <= $2")
                 .bind(call.to_string())
                 .bind(Phase::Late.number())
@@ -114,8 +103,8 @@ impl EndingStore for Sqlite {
             if let Some(summary) = summary {
                 sqlx::query("UPDATE calls SET short_summary = $2, summary = $3 WHERE id = $1")
                     .bind(call.to_string())
-                    .bind(&summary.short)
-                    .bind(&summary.long)
+                    .bind(storable(&summary.short))
+                    .bind(storable(&summary.long))
                     .execute(&mut *transaction)
                     .await?;
             }
@@ -157,9 +146,28 @@ impl EndingStore for Sqlite {
     }
 }
 
+impl Store {
+    /// Has a call's end be told without waiting for its summary any longer; `false` if it does not wait.
+    async fn release_ending(&self, call: CallId, now: Timestamp) -> Result<bool, StorageError> {
+        let mut transaction = self.begin_alone(Alone::Ending(call)).await?;
+        let released = sqlx::query("UPDATE endings SET phase = $3 WHERE call_id = $1 AND phase = $2")
+            .bind(call.to_string())
+            .bind(Phase::Held.number())
+            .bind(Phase::Late.number())
+            .execute(&mut *transaction)
+            .await?;
+        if released.rows_affected() == 0 {
+            return Ok(false);
+        }
+        deliveries::release(&mut transaction, call, now).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+}
+
 /// Keeps that a call ended and is not done with.
 pub(super) async fn insert(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     call: CallId,
     ended: Timestamp,
     auto_delete: bool,
@@ -169,7 +177,7 @@ pub(super) async fn insert(
         .bind(ended.unix_micros())
         .bind(Phase::Held.number())
         .bind(auto_delete)
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
-    Ok(())
+    tell_nodes(connection, Notice::Outbox).await
 }

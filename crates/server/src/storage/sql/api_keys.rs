@@ -1,31 +1,30 @@
-//! API keys in SQLite.
+//! API keys, in SQL.
 
 use antiphon_api::Timestamp;
 use futures::FutureExt;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row};
+use sqlx::{QueryBuilder, Row as _};
 
 use super::super::{
     AccountId, Farewell, KeyPlace, KeyStore, Parting, Pending, Slice, StorageError, StoredKey, Window,
 };
 use super::calls::{slice, total};
 use super::owned::{Owned, push_page};
-use super::{BEGIN, Reading, Sqlite};
+use super::{Alone, Reading, Row, Store, storable};
 use crate::api_key::KeyHash;
 
 const KEYS: Owned<StoredKey> = Owned::new("api_keys", "prefix", read);
 
-impl KeyStore for Sqlite {
+impl KeyStore for Store {
     fn insert<'a>(&'a self, key: &'a StoredKey) -> Pending<'a, bool> {
         async {
             let result = sqlx::query(
                 "INSERT INTO api_keys (prefix, account_id, name, creator, hash, created_us, expiry_us, revoked_us) \
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (prefix) DO NOTHING",
             )
-            .bind(&key.prefix)
+            .bind(storable(&key.prefix))
             .bind(key.account.to_string())
-            .bind(&key.name)
-            .bind(key.creator.as_deref())
+            .bind(storable(&key.name))
+            .bind(key.creator.as_deref().map(storable))
             .bind(key.hash.as_bytes())
             .bind(key.created.unix_micros())
             .bind(key.expires.map(Timestamp::unix_micros))
@@ -40,7 +39,7 @@ impl KeyStore for Sqlite {
     fn find<'a>(&'a self, prefix: &'a str) -> Pending<'a, Option<StoredKey>> {
         async move {
             let row = sqlx::query("SELECT * FROM api_keys WHERE prefix = $1")
-                .bind(prefix)
+                .bind(storable(prefix))
                 .fetch_optional(&self.pool)
                 .await?;
             row.as_ref().map(read).transpose()
@@ -86,7 +85,7 @@ impl KeyStore for Sqlite {
         may_be_last: bool,
     ) -> Pending<'a, Parting> {
         async move {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin_alone(Alone::Account(account)).await?;
             let key = KEYS.find(&mut *transaction, account, prefix).await?;
             let Some(key) = key else { return Ok(Parting::Unknown) };
             if key.is_valid(at) && !may_be_last {
@@ -95,7 +94,7 @@ impl KeyStore for Sqlite {
                      AND revoked_us IS NULL AND (expiry_us IS NULL OR expiry_us > $3)",
                 )
                 .bind(account.to_string())
-                .bind(prefix)
+                .bind(storable(prefix))
                 .bind(at.unix_micros())
                 .fetch_one(&mut *transaction)
                 .await?;
@@ -106,13 +105,13 @@ impl KeyStore for Sqlite {
             match farewell {
                 Farewell::Deleted => {
                     sqlx::query("DELETE FROM api_keys WHERE prefix = $1")
-                        .bind(prefix)
+                        .bind(storable(prefix))
                         .execute(&mut *transaction)
                         .await?
                 }
                 Farewell::Revoked => {
                     sqlx::query("UPDATE api_keys SET revoked_us = COALESCE(revoked_us, $2) WHERE prefix = $1")
-                        .bind(prefix)
+                        .bind(storable(prefix))
                         .bind(at.unix_micros())
                         .execute(&mut *transaction)
                         .await?
@@ -125,7 +124,7 @@ impl KeyStore for Sqlite {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<StoredKey, StorageError> {
+fn read(row: &Row) -> Result<StoredKey, StorageError> {
     let row = Reading::new(row, "api_keys", "prefix")?;
     let hash: Vec<u8> = row.plain("hash")?;
     Ok(StoredKey {

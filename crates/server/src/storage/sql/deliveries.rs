@@ -1,13 +1,13 @@
-//! Deliveries in SQLite.
+//! Deliveries, in SQL.
 //!
 //! Invariant: of the waiting deliveries of a receiver and a call only the first may have a time at which it is due, and
-//! `delivery_queues` has the earliest of these times for each receiver. `advance` and `refresh` keep it.
+//! `delivery_queues` has the earliest of these times for each receiver. `advance` and `refresh` keep it, in transactions that are
+//! alone with the receiver; whatever settles what is done after a call's end is alone with that before.
 
 use antiphon_api::rest::webhooks::{DeliveryAttempt, WebhookEvent};
 use antiphon_api::{CallId, Timestamp, WebhookId};
 use futures::FutureExt;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, SqliteConnection};
+use sqlx::{QueryBuilder, Row as _};
 use tokio::sync::watch;
 
 use super::super::deliveries::LOGGED;
@@ -17,9 +17,9 @@ use super::super::{
     DueDelivery, EventNumber, Pending, Receiver, Slice, StorageError, StoredCall, StoredDelivery, Window,
 };
 use super::calls::{slice, total};
-use super::{BEGIN, Reading, Sqlite, to_json, webhooks};
+use super::{Alone, Connection, Notice, Reading, Row, Store, alone, tell_nodes, to_json, webhooks};
 
-impl DeliveryStore for Sqlite {
+impl DeliveryStore for Store {
     fn outbox(&self) -> watch::Receiver<()> {
         self.outbox.subscribe()
     }
@@ -81,7 +81,8 @@ impl DeliveryStore for Sqlite {
         now: Timestamp,
     ) -> Pending<'a, ()> {
         async move {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin_alone(Alone::Ending(key.call)).await?;
+            alone(&mut transaction, Alone::Receiver(&key.receiver)).await?;
             let Some(mut attempts) = waiting(&mut transaction, key).await? else { return Ok(()) };
             attempts.push(attempt.clone());
             let (state, due) = match outcome {
@@ -127,7 +128,8 @@ impl DeliveryStore for Sqlite {
 
     fn cancel_delivery<'a>(&'a self, key: &'a DeliveryKey, now: Timestamp) -> Pending<'a, ()> {
         async move {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin_alone(Alone::Ending(key.call)).await?;
+            alone(&mut transaction, Alone::Receiver(&key.receiver)).await?;
             if waiting(&mut transaction, key).await?.is_none() {
                 return Ok(());
             }
@@ -210,7 +212,7 @@ impl DeliveryStore for Sqlite {
 
 /// Keeps what happened to a call for everybody who wants to know.
 pub(super) async fn enqueue(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     call: &StoredCall,
     event: WebhookEvent,
     at: Timestamp,
@@ -230,7 +232,9 @@ pub(super) async fn enqueue(
         receivers.push(Receiver::Webhook(row.text("id")?));
     }
     receivers.extend(call.callback(event).and_then(|callback| Receiver::of_callback(call.account, callback)));
+    receivers.sort_unstable();
     for receiver in receivers {
+        alone(connection, Alone::Receiver(&receiver)).await?;
         sqlx::query(
             "INSERT INTO deliveries (receiver, call_id, number, created_us, state, attempts) \
              VALUES ($1, $2, $3, $4, 'waiting', '[]') ON CONFLICT DO NOTHING",
@@ -248,7 +252,7 @@ pub(super) async fn enqueue(
 
 /// Lets the first waiting delivery of a receiver and a call be attempted, unless it is held back.
 async fn advance(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     receiver: &Receiver,
     call: CallId,
     now: Timestamp,
@@ -280,7 +284,7 @@ async fn advance(
 
 /// Brings the queue of a receiver up to date, and with it whether its last attempt failed, if there was one.
 async fn refresh(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     receiver: &Receiver,
     failing: Option<bool>,
 ) -> Result<(), StorageError> {
@@ -299,22 +303,18 @@ async fn refresh(
     };
     sqlx::query(
         "INSERT INTO delivery_queues (receiver, due_us, failing) VALUES ($1, $2, COALESCE($3, FALSE)) \
-         ON CONFLICT (receiver) DO UPDATE SET due_us = $2, failing = COALESCE($3, failing)",
+         ON CONFLICT (receiver) DO UPDATE SET due_us = $2, failing = COALESCE($3, delivery_queues.failing)",
     )
     .bind(receiver.to_string())
     .bind(due)
     .bind(failing)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    Ok(())
+    tell_nodes(connection, Notice::Outbox).await
 }
 
 /// What follows from the end of a delivery: the next one may be attempted, the log stays bounded, the call may be deletable.
-async fn finish(
-    connection: &mut SqliteConnection,
-    key: &DeliveryKey,
-    now: Timestamp,
-) -> Result<(), StorageError> {
+async fn finish(connection: &mut Connection, key: &DeliveryKey, now: Timestamp) -> Result<(), StorageError> {
     let receiver = key.receiver.to_string();
     match &key.receiver {
         // Nobody can read what became of a callback.
@@ -342,26 +342,29 @@ async fn finish(
 }
 
 /// Lets a call be deleted that waits for its deliveries alone, once they are over.
-pub(super) async fn settle(connection: &mut SqliteConnection, call: CallId) -> Result<(), StorageError> {
-    sqlx::query(
+pub(super) async fn settle(connection: &mut Connection, call: CallId) -> Result<(), StorageError> {
+    let settled = sqlx::query(
         "UPDATE endings SET phase = $3 WHERE call_id = $1 AND phase = $2 \
          AND NOT EXISTS (SELECT 1 FROM deliveries WHERE call_id = $1 AND state = 'waiting')",
     )
     .bind(call.to_string())
     .bind(Phase::Delivering.number())
     .bind(Phase::Deletable.number())
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    if settled.rows_affected() > 0 {
+        tell_nodes(connection, Notice::Outbox).await?;
+    }
     Ok(())
 }
 
 /// Lets what waited for the release of a call's ending be attempted.
 pub(super) async fn release(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     call: CallId,
     now: Timestamp,
 ) -> Result<(), StorageError> {
-    for receiver in receivers(connection, call).await? {
+    for receiver in alone_with_receivers(connection, call).await? {
         advance(connection, &receiver, call, now).await?;
     }
     Ok(())
@@ -369,11 +372,11 @@ pub(super) async fn release(
 
 /// Cancels what waits of a call that is deleted.
 pub(super) async fn forget(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     call: CallId,
     now: Timestamp,
 ) -> Result<(), StorageError> {
-    let receivers = receivers(connection, call).await?;
+    let receivers = alone_with_receivers(connection, call).await?;
     sqlx::query("DELETE FROM deliveries WHERE call_id = $1 AND receiver LIKE 'callback:%'")
         .bind(call.to_string())
         .execute(&mut *connection)
@@ -392,19 +395,28 @@ pub(super) async fn forget(
     Ok(())
 }
 
-/// Whom something of a call waits for.
-async fn receivers(connection: &mut SqliteConnection, call: CallId) -> Result<Vec<Receiver>, StorageError> {
+/// Whom something of a call waits for; the transaction is alone with all of them from here on.
+async fn alone_with_receivers(
+    connection: &mut Connection,
+    call: CallId,
+) -> Result<Vec<Receiver>, StorageError> {
     let rows =
         sqlx::query("SELECT DISTINCT receiver FROM deliveries WHERE call_id = $1 AND state = 'waiting'")
             .bind(call.to_string())
-            .fetch_all(connection)
+            .fetch_all(&mut *connection)
             .await?;
-    rows.iter().map(|row| Reading::new(row, "deliveries", "receiver")?.text("receiver")).collect()
+    let read = |row| Reading::new(row, "deliveries", "receiver")?.text("receiver");
+    let mut receivers = rows.iter().map(read).collect::<Result<Vec<Receiver>, StorageError>>()?;
+    receivers.sort_unstable();
+    for receiver in &receivers {
+        alone(connection, Alone::Receiver(receiver)).await?;
+    }
+    Ok(receivers)
 }
 
 /// The attempts at a delivery, if it waits.
 async fn waiting(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     key: &DeliveryKey,
 ) -> Result<Option<Vec<DeliveryAttempt>>, StorageError> {
     let row = sqlx::query(
@@ -423,7 +435,7 @@ fn event(row: &Reading<'_>) -> Result<EventNumber, StorageError> {
     EventNumber::from_number(row.count("number")?).ok_or_else(|| row.wrong("number", &"it is no event"))
 }
 
-fn read(row: &SqliteRow) -> Result<StoredDelivery, StorageError> {
+fn read(row: &Row) -> Result<StoredDelivery, StorageError> {
     let row = Reading::new(row, "deliveries", "receiver")?;
     let word: String = row.plain("state")?;
     Ok(StoredDelivery {

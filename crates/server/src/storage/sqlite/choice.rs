@@ -7,15 +7,18 @@
 use antiphon_api::AgentId;
 use sqlx::Row as _;
 
-use super::super::super::catalog::{CallFilter, MANY, micros};
-use super::super::super::{AccountId, StorageError};
-use super::super::Sqlite;
-use super::super::calls::total;
+use super::super::catalog::{CallFilter, MANY, micros};
+use super::super::{AccountId, StorageError};
+use super::Sqlite;
+use super::calls::total;
+use super::catalog::{DAY_US, Query};
 use super::texts::Text;
-use super::{DAY_US, Query};
 
 /// The numbers of one account's calls begin at a multiple of this.
 const NUMBERS: i64 = 1 << 40;
+
+/// Calls of a long time.
+const LONG: i64 = 30_000;
 
 /// Whose calls are meant, and how they lie.
 #[derive(Debug, Clone, Copy)]
@@ -102,6 +105,31 @@ impl<'f> Choice<'f> {
             choice.way = Way::Many(text);
         }
         Ok(choice)
+    }
+
+    /// Whether more fit than are counted.
+    pub(super) fn is_many(&self) -> bool {
+        matches!(self.way, Way::Many(_))
+    }
+
+    /// Whether so many calls were created in the time that a filter speaks of that it is better to go through all in the order in which
+    /// they are summed up than to bring them into it.
+    pub(super) async fn is_long(
+        database: &Sqlite,
+        owner: Owner,
+        filter: &CallFilter,
+    ) -> Result<bool, StorageError> {
+        let CallFilter { created_from, created_to, .. } = filter;
+        let time =
+            CallFilter { created_from: *created_from, created_to: *created_to, ..CallFilter::default() };
+        if time == CallFilter::default() {
+            return Ok(true);
+        }
+        let choice = Choice::find(database, owner, &time).await?;
+        let mut query = Query::new("SELECT COUNT(*) AS total FROM (SELECT 1");
+        choice.push(&mut query);
+        query.push(" LIMIT ").push_bind(LONG).push(") AS counted");
+        Ok(total(&query.build().fetch_one(&database.pool).await?)? == LONG.unsigned_abs())
     }
 
     /// Whether the filter asks for anything but texts.

@@ -1,23 +1,23 @@
-//! Accounts in SQLite.
+//! Accounts, in SQL.
 
 use std::collections::BTreeMap;
 
 use antiphon_api::{Secret, Timestamp};
 use futures::FutureExt;
-use sqlx::sqlite::SqliteRow;
 
 use super::super::{AccountId, AccountStore, Pending, StorageError, StoredAccount};
-use super::{BEGIN, Reading, Sqlite};
+use super::{Reading, Row, Store, storable};
 
-const INSERT: &str =
-    "INSERT INTO accounts (id, name, created_us) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING";
+/// The number of an account is not given away to one that is there already.
+const INSERT: &str = "INSERT INTO accounts (id, name, created_us) \
+     SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT 1 FROM accounts WHERE name = $2) ON CONFLICT (name) DO NOTHING";
 
-impl AccountStore for Sqlite {
+impl AccountStore for Store {
     fn insert_account<'a>(&'a self, account: &'a StoredAccount) -> Pending<'a, bool> {
         async {
             let inserted = sqlx::query(INSERT)
                 .bind(account.id.to_string())
-                .bind(&account.name)
+                .bind(storable(&account.name))
                 .bind(account.created.unix_micros())
                 .execute(&self.pool)
                 .await?;
@@ -29,7 +29,7 @@ impl AccountStore for Sqlite {
     fn account_named<'a>(&'a self, name: &'a str) -> Pending<'a, Option<StoredAccount>> {
         async move {
             let row = sqlx::query("SELECT * FROM accounts WHERE name = $1")
-                .bind(name)
+                .bind(storable(name))
                 .fetch_optional(&self.pool)
                 .await?;
             row.as_ref().map(read).transpose()
@@ -49,11 +49,11 @@ impl AccountStore for Sqlite {
         async move {
             sqlx::query(INSERT)
                 .bind(id.to_string())
-                .bind(name)
+                .bind(storable(name))
                 .bind(now.unix_micros())
                 .execute(&self.pool)
                 .await?;
-            let row = sqlx::query("SELECT * FROM accounts WHERE name = $1").bind(name);
+            let row = sqlx::query("SELECT * FROM accounts WHERE name = $1").bind(storable(name));
             Ok(read(&row.fetch_one(&self.pool).await?)?.id)
         }
         .boxed()
@@ -91,7 +91,7 @@ impl AccountStore for Sqlite {
         changes: &'a BTreeMap<String, Option<Secret>>,
     ) -> Pending<'a, ()> {
         async move {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin().await?;
             for (provider, secret) in changes {
                 match secret {
                     Some(secret) => {
@@ -100,15 +100,15 @@ impl AccountStore for Sqlite {
                              ON CONFLICT (account_id, provider) DO UPDATE SET secret = excluded.secret",
                         )
                         .bind(account.to_string())
-                        .bind(provider)
-                        .bind(secret.expose())
+                        .bind(storable(provider))
+                        .bind(storable(secret.expose()))
                         .execute(&mut *transaction)
                         .await?
                     }
                     None => {
                         sqlx::query("DELETE FROM provider_keys WHERE account_id = $1 AND provider = $2")
                             .bind(account.to_string())
-                            .bind(provider)
+                            .bind(storable(provider))
                             .execute(&mut *transaction)
                             .await?
                     }
@@ -120,7 +120,7 @@ impl AccountStore for Sqlite {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<StoredAccount, StorageError> {
+fn read(row: &Row) -> Result<StoredAccount, StorageError> {
     let row = Reading::new(row, "accounts", "id")?;
     Ok(StoredAccount {
         id: AccountId(row.text("id")?),

@@ -1,19 +1,18 @@
-//! SIP and accounts at telephony providers, in SQLite.
+//! SIP and accounts at telephony providers, in SQL.
 
 use antiphon_api::SipRegistrationId;
 use antiphon_api::rest::sip::SipSettings;
 use futures::FutureExt;
-use sqlx::sqlite::SqliteRow;
 
 use super::super::{
     AccountId, Pending, Provider, ProviderSettings, StorageError, StoredRegistration, TelephonyStore,
 };
 use super::owned::{Order, Owned};
-use super::{BEGIN, Reading, Sqlite, to_json};
+use super::{Alone, Reading, Row, Store, to_json};
 
 const REGISTRATIONS: Owned<(StoredRegistration, u64)> = Owned::new("sip_registrations", "id", registration);
 
-impl TelephonyStore for Sqlite {
+impl TelephonyStore for Store {
     fn sip_settings(&self, account: AccountId) -> Pending<'_, Option<(SipSettings, u64)>> {
         async move {
             let row = sqlx::query("SELECT * FROM sip_settings WHERE account_id = $1")
@@ -60,7 +59,7 @@ impl TelephonyStore for Sqlite {
         most: u32,
     ) -> Pending<'a, bool> {
         async move {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin_alone(Alone::Account(registration.account)).await?;
             if REGISTRATIONS.count(&mut *transaction, registration.account).await? >= u64::from(most) {
                 return Ok(false);
             }
@@ -209,7 +208,7 @@ fn document(settings: &ProviderSettings) -> String {
     }
 }
 
-fn registration(row: &SqliteRow) -> Result<(StoredRegistration, u64), StorageError> {
+fn registration(row: &Row) -> Result<(StoredRegistration, u64), StorageError> {
     let row = Reading::new(row, "sip_registrations", "id")?;
     let registration = StoredRegistration {
         id: row.text("id")?,

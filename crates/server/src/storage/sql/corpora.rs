@@ -1,9 +1,8 @@
-//! Corpora, sources and uploads in SQLite.
+//! Corpora, sources and uploads, in SQL.
 
 use antiphon_api::{CorpusDocumentId, CorpusId, CorpusSourceId, Timestamp};
 use futures::FutureExt;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, QueryBuilder, Row as _};
+use sqlx::{QueryBuilder, Row as _};
 
 use super::super::{
     AccountId, CorpusPlace, CorpusStatistics, CorpusStore, Filling, Pending, Slice, StorageError,
@@ -11,27 +10,24 @@ use super::super::{
 };
 use super::calls::{slice, total};
 use super::owned::push_page;
-use super::{BEGIN, Reading, Sqlite, to_json};
+use super::{Alone, Db, Reading, Row, Store, alone, indexes, storable, to_json};
 
 /// Corpora with what is in them.
 const CORPORA: &str = "SELECT corpora.*, \
      (SELECT COUNT(*) FROM corpus_sources s WHERE s.corpus_id = corpora.id) AS sources, \
      (SELECT COUNT(*) FROM corpus_sources s WHERE s.corpus_id = corpora.id AND s.loading) AS loading, \
-     (SELECT COALESCE(SUM(s.documents), 0) FROM corpus_sources s WHERE s.corpus_id = corpora.id) AS documents, \
-     (SELECT COALESCE(SUM(s.passages), 0) FROM corpus_sources s WHERE s.corpus_id = corpora.id) AS passages, \
-     (SELECT COALESCE(SUM(s.vectors), 0) FROM corpus_sources s WHERE s.corpus_id = corpora.id) AS vectors \
+     (SELECT CAST(COALESCE(SUM(s.documents), 0) AS BIGINT) FROM corpus_sources s WHERE s.corpus_id = corpora.id) \
+     AS documents, \
+     (SELECT CAST(COALESCE(SUM(s.passages), 0) AS BIGINT) FROM corpus_sources s WHERE s.corpus_id = corpora.id) \
+     AS passages, \
+     (SELECT CAST(COALESCE(SUM(s.vectors), 0) AS BIGINT) FROM corpus_sources s WHERE s.corpus_id = corpora.id) \
+     AS vectors \
      FROM corpora ";
 
-/// The index of the corpus with this key. Its words are those of `relevance::words`, separated by blanks: the tokenizer has nothing to
-/// do with them.
-pub(super) fn index(key: i64) -> String {
-    format!("corpus_index_{key}")
-}
-
-impl CorpusStore for Sqlite {
+impl CorpusStore for Store {
     fn insert_corpus<'a>(&'a self, corpus: &'a StoredCorpus, most: u32) -> Pending<'a, bool> {
         async move {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin_alone(Alone::Account(corpus.account)).await?;
             let inserted = sqlx::query(
                 "INSERT INTO corpora (id, account_id, name, description, created_us) \
                  SELECT $1, $2, $3, $4, $5 WHERE (SELECT COUNT(*) FROM corpora WHERE account_id = $2) < $6 \
@@ -39,20 +35,14 @@ impl CorpusStore for Sqlite {
             )
             .bind(corpus.id.to_string())
             .bind(corpus.account.to_string())
-            .bind(&corpus.name)
-            .bind(&corpus.description)
+            .bind(storable(&corpus.name))
+            .bind(storable(&corpus.description))
             .bind(corpus.created.unix_micros())
-            .bind(most)
+            .bind(i64::from(most))
             .fetch_optional(&mut *transaction)
             .await?;
             let Some(row) = inserted else { return Ok(false) };
-            let key = row.try_get("key")?;
-            let index = index(key);
-            let tables = format!(
-                "CREATE VIRTUAL TABLE {index} USING fts5(words, content='', contentless_delete=1, tokenize='ascii'); \
-                 CREATE VIRTUAL TABLE {index}_words USING fts5vocab({index}, 'row')"
-            );
-            sqlx::raw_sql(AssertSqlSafe(tables)).execute(&mut *transaction).await?;
+            indexes::make(&mut transaction, row.try_get("key")?).await?;
             transaction.commit().await?;
             Ok(true)
         }
@@ -95,8 +85,8 @@ impl CorpusStore for Sqlite {
             )
             .bind(corpus.id.to_string())
             .bind(corpus.account.to_string())
-            .bind(&corpus.name)
-            .bind(&corpus.description)
+            .bind(storable(&corpus.name))
+            .bind(storable(&corpus.description))
             .execute(&self.pool)
             .await?;
             Ok(updated.rows_affected() == 1)
@@ -106,7 +96,7 @@ impl CorpusStore for Sqlite {
 
     fn delete_corpus(&self, account: AccountId, id: CorpusId) -> Pending<'_, bool> {
         async move {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin_alone(Alone::Corpus(id)).await?;
             // All else goes with it.
             let deleted = sqlx::query("DELETE FROM corpora WHERE id = $1 AND account_id = $2 RETURNING key")
                 .bind(id.to_string())
@@ -114,9 +104,7 @@ impl CorpusStore for Sqlite {
                 .fetch_optional(&mut *transaction)
                 .await?;
             let Some(row) = deleted else { return Ok(false) };
-            let index = index(row.try_get("key")?);
-            let tables = format!("DROP TABLE {index}_words; DROP TABLE {index}");
-            sqlx::raw_sql(AssertSqlSafe(tables)).execute(&mut *transaction).await?;
+            indexes::remove(&mut transaction, row.try_get("key")?).await?;
             transaction.commit().await?;
             Ok(true)
         }
@@ -125,6 +113,7 @@ impl CorpusStore for Sqlite {
 
     fn insert_source<'a>(&'a self, source: &'a StoredSource, most: u32) -> Pending<'a, bool> {
         async move {
+            let mut transaction = self.begin_alone(Alone::Corpus(source.corpus)).await?;
             let inserted = sqlx::query(
                 "INSERT INTO corpus_sources (id, corpus_id, name, description, created_us, spec, crawls, revision, loading, \
                  documents, passages, vectors) SELECT $1, $2, $3, $4, $5, $6, $8, 0, TRUE, 0, 0, 0 \
@@ -133,14 +122,15 @@ impl CorpusStore for Sqlite {
             )
             .bind(source.id.to_string())
             .bind(source.corpus.to_string())
-            .bind(&source.name)
-            .bind(&source.description)
+            .bind(storable(&source.name))
+            .bind(storable(&source.description))
             .bind(source.created.unix_micros())
             .bind(to_json(&source.spec))
-            .bind(most)
+            .bind(i64::from(most))
             .bind(source.crawls())
-            .execute(&self.pool)
+            .execute(&mut *transaction)
             .await?;
+            transaction.commit().await?;
             Ok(inserted.rows_affected() == 1)
         }
         .boxed()
@@ -182,9 +172,9 @@ impl CorpusStore for Sqlite {
             )
             .bind(source.id.to_string())
             .bind(source.corpus.to_string())
-            .bind(source.revision)
-            .bind(&source.name)
-            .bind(&source.description)
+            .bind(i64::from(source.revision))
+            .bind(storable(&source.name))
+            .bind(storable(&source.description))
             .bind(to_json(&source.spec))
             .bind(source.crawls())
             .execute(&self.pool)
@@ -196,20 +186,14 @@ impl CorpusStore for Sqlite {
 
     fn delete_source(&self, corpus: CorpusId, id: CorpusSourceId) -> Pending<'_, bool> {
         async move {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin_alone(Alone::Corpus(corpus)).await?;
             let found = sqlx::query(
                 "SELECT corpora.key FROM corpus_sources JOIN corpora ON corpora.id = corpus_id \
                  WHERE corpus_sources.id = $1 AND corpora.id = $2",
             );
             let found = found.bind(id.to_string()).bind(corpus.to_string());
             let Some(row) = found.fetch_optional(&mut *transaction).await? else { return Ok(false) };
-            // The index is no table that a row of another one could take along.
-            let index = index(row.try_get("key")?);
-            let words = format!(
-                "DELETE FROM {index} WHERE rowid IN (SELECT corpus_passages.key FROM corpus_passages \
-                 JOIN corpus_documents ON corpus_documents.key = document_key WHERE source_id = $1)"
-            );
-            sqlx::query(AssertSqlSafe(words)).bind(id.to_string()).execute(&mut *transaction).await?;
+            indexes::forget_source(&mut transaction, row.try_get("key")?, id).await?;
             sqlx::query("DELETE FROM corpus_sources WHERE id = $1")
                 .bind(id.to_string())
                 .execute(&mut *transaction)
@@ -225,14 +209,21 @@ impl CorpusStore for Sqlite {
             let query = sqlx::query(
                 "SELECT * FROM corpus_sources WHERE loading AND crawls = $1 ORDER BY created_us, id LIMIT $2",
             );
-            query.bind(crawls).bind(limit).fetch_all(&self.pool).await?.iter().map(read_source).collect()
+            query
+                .bind(crawls)
+                .bind(i64::from(limit))
+                .fetch_all(&self.pool)
+                .await?
+                .iter()
+                .map(read_source)
+                .collect()
         }
         .boxed()
     }
 
     fn insert_upload<'a>(&'a self, upload: &'a StoredUpload, now: Timestamp, most: u32) -> Pending<'a, bool> {
         async move {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin_alone(Alone::Corpus(upload.corpus)).await?;
             sqlx::query(
                 "DELETE FROM corpus_uploads WHERE corpus_id = $1 AND expires_us <= $2 AND size IS NULL",
             )
@@ -247,12 +238,12 @@ impl CorpusStore for Sqlite {
             )
             .bind(upload.id.to_string())
             .bind(upload.corpus.to_string())
-            .bind(&upload.mime_type)
-            .bind(&upload.file_name)
+            .bind(storable(&upload.mime_type))
+            .bind(storable(&upload.file_name))
             .bind(upload.created.unix_micros())
             .bind(upload.expires.unix_micros())
             .bind(hexadecimal(&upload.token_hash))
-            .bind(most)
+            .bind(i64::from(most))
             .execute(&mut *transaction)
             .await?;
             transaction.commit().await?;
@@ -281,9 +272,17 @@ impl CorpusStore for Sqlite {
 
     fn fill_upload(&self, id: CorpusDocumentId, content: Vec<u8>, most: u64) -> Pending<'_, Filling> {
         async move {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin().await?;
+            let owner = sqlx::query(
+                "SELECT corpus_uploads.id AS id, account_id FROM corpus_uploads JOIN corpora ON corpora.id = corpus_id \
+                 WHERE corpus_uploads.id = $1",
+            );
+            let owner = owner.bind(id.to_string()).fetch_optional(&mut *transaction).await?;
+            let Some(owner) = owner else { return Ok(Filling::Unknown) };
+            let account = AccountId(Reading::new(&owner, "corpora", "id")?.text("account_id")?);
+            alone(&mut transaction, Alone::Account(account)).await?;
             let row = sqlx::query(
-                "SELECT (SELECT COALESCE(SUM(size), 0) FROM corpus_uploads u JOIN corpora o ON o.id = u.corpus_id \
+                "SELECT (SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM corpus_uploads u JOIN corpora o ON o.id = u.corpus_id \
                  WHERE o.account_id = corpora.account_id AND u.id <> $1) AS others \
                  FROM corpus_uploads JOIN corpora ON corpora.id = corpus_id WHERE corpus_uploads.id = $1",
             )
@@ -330,12 +329,12 @@ impl CorpusStore for Sqlite {
 }
 
 /// Newest first.
-fn push_window(query: &mut QueryBuilder<sqlx::Sqlite>, window: &Window<CorpusPlace>) {
+fn push_window(query: &mut QueryBuilder<Db>, window: &Window<CorpusPlace>) {
     let after = window.after.as_ref().map(|after| (after.created, after.id.as_hyphenated().to_string()));
     push_page(query, "id", window.direction, after, window.limit);
 }
 
-fn read_corpus(row: &SqliteRow) -> Result<StoredCorpus, StorageError> {
+fn read_corpus(row: &Row) -> Result<StoredCorpus, StorageError> {
     let row = Reading::new(row, "corpora", "id")?;
     Ok(StoredCorpus {
         id: row.text("id")?,
@@ -354,7 +353,7 @@ fn read_corpus(row: &SqliteRow) -> Result<StoredCorpus, StorageError> {
     })
 }
 
-fn read_source(row: &SqliteRow) -> Result<StoredSource, StorageError> {
+fn read_source(row: &Row) -> Result<StoredSource, StorageError> {
     let row = Reading::new(row, "corpus_sources", "id")?;
     Ok(StoredSource {
         id: row.text("id")?,
@@ -370,7 +369,7 @@ fn read_source(row: &SqliteRow) -> Result<StoredSource, StorageError> {
     })
 }
 
-fn read_upload(row: &SqliteRow) -> Result<StoredUpload, StorageError> {
+fn read_upload(row: &Row) -> Result<StoredUpload, StorageError> {
     let row = Reading::new(row, "corpus_uploads", "id")?;
     let hash: String = row.plain("token_hash")?;
     let digits = |at: usize| hash.get(2 * at..2 * at + 2).and_then(|two| u8::from_str_radix(two, 16).ok());

@@ -1,10 +1,9 @@
-//! Batches in SQLite.
+//! Batches, in SQL.
 
 use antiphon_api::rest::scheduled_batches::{ScheduledCallRequest, ScheduledCallStatus};
 use antiphon_api::{AgentId, BatchId, CallId, Timestamp};
 use futures::FutureExt;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, SqliteConnection};
+use sqlx::{QueryBuilder, Row as _};
 use tokio::sync::watch;
 
 use super::super::{
@@ -13,12 +12,12 @@ use super::super::{
 };
 use super::calls::{read as read_call, slice, total};
 use super::owned::push_page;
-use super::{BEGIN, Reading, Sqlite, to_json};
+use super::{Alone, Connection, Db, Notice, Reading, Row, Store, alone, storable, tell_nodes, to_json};
 
 /// Calls that are inserted by one statement.
 const ROWS: usize = 500;
 
-impl BatchStore for Sqlite {
+impl BatchStore for Store {
     fn insert_batch<'a>(
         &'a self,
         batch: &'a StoredBatch,
@@ -28,7 +27,7 @@ impl BatchStore for Sqlite {
         async move {
             // Before the write lock is taken: writing so much down takes its time.
             let requests: Vec<String> = calls.iter().map(to_json).collect();
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin_alone(Alone::Account(batch.account)).await?;
             let row = sqlx::query("SELECT COUNT(*) AS total FROM batches WHERE account_id = $1")
                 .bind(batch.account.to_string())
                 .fetch_one(&mut *transaction)
@@ -48,6 +47,7 @@ impl BatchStore for Sqlite {
                 });
                 query.build().execute(&mut *transaction).await?;
             }
+            tell_nodes(&mut transaction, Notice::Schedule).await?;
             transaction.commit().await?;
             self.schedule.send_replace(());
             Ok(true)
@@ -105,6 +105,8 @@ impl BatchStore for Sqlite {
 
     fn update_batch<'a>(&'a self, batch: &'a StoredBatch) -> Pending<'a, bool> {
         async move {
+            // A throttle is deleted only where no batch that goes on has it.
+            let mut transaction = self.begin_alone(Alone::Account(batch.account)).await?;
             let updated = sqlx::query(
                 "UPDATE batches SET settings = $4, throttle_id = $5, window_end_us = $6, paused = $7, \
                  next_us = $8, failures = 0, version = version + 1 \
@@ -118,8 +120,10 @@ impl BatchStore for Sqlite {
             .bind(batch.settings.window_end.map(Timestamp::unix_micros))
             .bind(batch.settings.paused)
             .bind(batch.next_us())
-            .execute(&self.pool)
+            .execute(&mut *transaction)
             .await?;
+            tell_nodes(&mut transaction, Notice::Schedule).await?;
+            transaction.commit().await?;
             self.schedule.send_replace(());
             Ok(updated.rows_affected() == 1)
         }
@@ -128,14 +132,16 @@ impl BatchStore for Sqlite {
 
     fn delete_batch(&self, account: AccountId, agent: AgentId, id: BatchId) -> Pending<'_, bool> {
         async move {
+            let mut transaction = self.begin_alone(Alone::Batch(id)).await?;
             // Its calls that were not created go with it.
             let deleted =
                 sqlx::query("DELETE FROM batches WHERE id = $1 AND account_id = $2 AND agent_id = $3")
                     .bind(id.to_string())
                     .bind(account.to_string())
                     .bind(agent.to_string())
-                    .execute(&self.pool)
+                    .execute(&mut *transaction)
                     .await?;
+            transaction.commit().await?;
             Ok(deleted.rows_affected() == 1)
         }
         .boxed()
@@ -179,9 +185,8 @@ impl BatchStore for Sqlite {
             let mut query = QueryBuilder::new("SELECT * FROM calls WHERE batch_id = ");
             query.push_bind(batch.to_string());
             push_window(&mut query, "batch_position", &window);
-            let read = |row: &SqliteRow| {
-                Ok((Reading::new(row, "calls", "id")?.count("batch_position")?, read_call(row)?))
-            };
+            let read =
+                |row: &Row| Ok((Reading::new(row, "calls", "id")?.count("batch_position")?, read_call(row)?));
             slice(&query.build().fetch_all(&self.pool).await?, &window, read)
         }
         .boxed()
@@ -259,7 +264,7 @@ impl BatchStore for Sqlite {
             }
             query.push(" LIMIT ").push_bind(i64::from(limit));
             let rows = query.build().fetch_all(&self.pool).await?;
-            let untold = |row: &SqliteRow| {
+            let untold = |row: &Row| {
                 let row = Reading::new(row, "scheduled_calls", "batch_id")?;
                 let place = ScheduledPlace { batch: row.text("batch_id")?, position: row.count("position")? };
                 Ok((place, row.text("call_id")?))
@@ -280,7 +285,7 @@ impl BatchStore for Sqlite {
                 Settled::Success => (ScheduledCallStatus::Success, None),
                 Settled::Error(why) => (ScheduledCallStatus::Error, Some(why.as_str())),
             };
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin_alone(Alone::Batch(place.batch)).await?;
             let updated = sqlx::query(
                 "UPDATE scheduled_calls SET status = $3, error = $4 \
                  WHERE batch_id = $1 AND position = $2 AND status IN ('FUTURE', 'PENDING')",
@@ -288,7 +293,7 @@ impl BatchStore for Sqlite {
             .bind(place.batch.to_string())
             .bind(i64::from(place.position))
             .bind(status.as_str())
-            .bind(error)
+            .bind(error.map(storable))
             .execute(&mut *transaction)
             .await?;
             if updated.rows_affected() == 1 {
@@ -305,7 +310,7 @@ impl BatchStore for Sqlite {
 
     fn expire_batch(&self, batch: BatchId, at: Timestamp) -> Pending<'_, ()> {
         async move {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin_alone(Alone::Batch(batch)).await?;
             sqlx::query("UPDATE scheduled_calls SET status = $2 WHERE batch_id = $1 AND status = $3")
                 .bind(batch.to_string())
                 .bind(ScheduledCallStatus::Expired.as_str())
@@ -346,11 +351,7 @@ impl BatchStore for Sqlite {
     }
 }
 
-async fn insert(
-    batch: &StoredBatch,
-    calls: usize,
-    connection: &mut SqliteConnection,
-) -> Result<(), StorageError> {
+async fn insert(batch: &StoredBatch, calls: usize, connection: &mut Connection) -> Result<(), StorageError> {
     sqlx::query(
         "INSERT INTO batches (id, account_id, agent_id, created_us, settings, throttle_id, window_end_us, paused, \
          total, completed, ended_us, failures, next_us, version) \
@@ -372,12 +373,29 @@ async fn insert(
     Ok(())
 }
 
+/// Has a transaction be alone with the batches of an agent.
+pub(super) async fn alone_with_all_of(
+    agent: AgentId,
+    connection: &mut Connection,
+) -> Result<(), StorageError> {
+    let rows = sqlx::query("SELECT id FROM batches WHERE agent_id = $1 ORDER BY id")
+        .bind(agent.to_string())
+        .fetch_all(&mut *connection)
+        .await?;
+    for row in &rows {
+        let id = Reading::new(row, "batches", "id")?.text("id")?;
+        alone(connection, Alone::Batch(id)).await?;
+    }
+    Ok(())
+}
+
 /// Whether a call's turn in its batch may come, and has not; then it is noted that it is created. The connection is in a transaction.
 pub(super) async fn claim(
     place: ScheduledPlace,
     call: &StoredCall,
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
 ) -> Result<Result<(), Admission>, StorageError> {
+    alone(connection, Alone::Batch(place.batch)).await?;
     let row = sqlx::query("SELECT * FROM batches WHERE id = $1")
         .bind(place.batch.to_string())
         .fetch_optional(&mut *connection)
@@ -404,7 +422,7 @@ pub(super) async fn claim(
 pub(super) async fn mark(
     place: ScheduledPlace,
     call: CallId,
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
 ) -> Result<(), StorageError> {
     sqlx::query("UPDATE calls SET batch_id = $2, batch_position = $3 WHERE id = $1")
         .bind(call.to_string())
@@ -415,11 +433,7 @@ pub(super) async fn mark(
     Ok(())
 }
 
-async fn end_if_done(
-    batch: BatchId,
-    at: Timestamp,
-    connection: &mut SqliteConnection,
-) -> Result<(), StorageError> {
+async fn end_if_done(batch: BatchId, at: Timestamp, connection: &mut Connection) -> Result<(), StorageError> {
     sqlx::query(
         "UPDATE batches SET ended_us = $2, next_us = NULL WHERE id = $1 AND ended_us IS NULL AND NOT EXISTS \
          (SELECT 1 FROM scheduled_calls WHERE batch_id = $1 AND status = 'FUTURE') AND NOT EXISTS \
@@ -432,7 +446,7 @@ async fn end_if_done(
     Ok(())
 }
 
-fn push_window(query: &mut QueryBuilder<sqlx::Sqlite>, key: &'static str, window: &Window<u32>) {
+fn push_window(query: &mut QueryBuilder<Db>, key: &'static str, window: &Window<u32>) {
     let (sign, way) = match window.direction {
         Direction::Forward => (" > ", ""),
         Direction::Backward => (" < ", " DESC"),
@@ -444,7 +458,7 @@ fn push_window(query: &mut QueryBuilder<sqlx::Sqlite>, key: &'static str, window
     query.push(" LIMIT ").push_bind(i64::from(window.limit) + 1);
 }
 
-fn read(row: &SqliteRow) -> Result<StoredBatch, StorageError> {
+fn read(row: &Row) -> Result<StoredBatch, StorageError> {
     let row = Reading::new(row, "batches", "id")?;
     let throttle = match row.plain::<Option<String>>("throttle_id")? {
         None => None,
@@ -465,7 +479,7 @@ fn read(row: &SqliteRow) -> Result<StoredBatch, StorageError> {
     })
 }
 
-fn read_scheduled(row: &SqliteRow) -> Result<StoredScheduledCall, StorageError> {
+fn read_scheduled(row: &Row) -> Result<StoredScheduledCall, StorageError> {
     let row = Reading::new(row, "scheduled_calls", "batch_id")?;
     let status: String = row.plain("status")?;
     let call = match row.plain::<Option<String>>("call_id")? {

@@ -6,10 +6,10 @@
 use antiphon_api::{CallId, Timestamp};
 use sqlx::Row as _;
 
-use super::super::super::catalog::{CallFilter, CallKey, CallSort, SortPlace};
-use super::super::super::{Direction, StorageError, Window};
-use super::super::Sqlite;
-use super::Query;
+use super::super::catalog::{CallFilter, CallKey, CallSort, SortPlace};
+use super::super::{Direction, StorageError, Window};
+use super::Sqlite;
+use super::catalog::Query;
 use super::choice::{Choice, Way};
 use super::texts::Text;
 

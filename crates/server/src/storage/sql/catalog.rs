@@ -1,17 +1,11 @@
-//! Calls as lists, in SQLite.
+//! Calls as lists, in SQL.
 //!
 //! Which calls are meant is `choice`'s to say, and how a page of them is found `page`'s; sums are read from where they are kept already,
-//! where the filter permits (`whole_hours`). Counts end at [`MANY`]. A column beside `MAX` that is of the same row is SQLite's own.
-
-mod choice;
-mod page;
-mod texts;
-mod whole_hours;
+//! where the filter permits (`whole_hours`). Counts end at [`MANY`].
 
 use antiphon_api::{AgentId, CallId, Timestamp, WireDuration};
 use futures::FutureExt;
 use serde::de::DeserializeOwned;
-use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _};
 
 use super::super::catalog::{
@@ -22,25 +16,20 @@ use super::super::{
     AccountId, CallPlace, Direction, Pending, Slice, StorageError, StoredCall, StoredEvent, Window,
 };
 use super::calls::{ended, read, slice, total};
+use super::choice::{Choice, Owner};
 use super::messages::read_event;
-use super::{Reading, Sqlite};
+use super::page::Page;
+use super::whole_hours::WholeHours;
+use super::{BY_END, Db, LATEST_AGENT_NAME, LATEST_NUMBER, PACKED, Reading, Row, Store, storable};
 
-use choice::{Choice, Owner, Way};
-use page::Page;
-use whole_hours::WholeHours;
-
-pub(super) use texts::letters;
-
-type Query = QueryBuilder<sqlx::Sqlite>;
+pub(super) type Query = QueryBuilder<Db>;
 
 /// Units of six seconds that a call is billed.
 const BILLED: &str = "COALESCE(SUM((duration_us + 5999999) / 6000000), 0) AS billed";
 const HOUR_US: &str = "3600000000";
-const DAY_US: &str = "86400000000";
-/// Calls of a long time.
-const LONG: i64 = 30_000;
+pub(super) const DAY_US: &str = "86400000000";
 
-impl CallCatalog for Sqlite {
+impl CallCatalog for Store {
     fn list<'a>(
         &'a self,
         account: AccountId,
@@ -61,8 +50,9 @@ impl CallCatalog for Sqlite {
     fn count<'a>(&'a self, account: AccountId, filter: &'a CallFilter) -> Pending<'a, Option<u64>> {
         async move {
             if *filter == CallFilter::default() {
-                let query =
-                    sqlx::query("SELECT COALESCE(SUM(calls), 0) AS total FROM accounts WHERE id = $1");
+                let query = sqlx::query(
+                    "SELECT CAST(COALESCE(SUM(calls), 0) AS BIGINT) AS total FROM accounts WHERE id = $1",
+                );
                 let row = query.bind(account.to_string()).fetch_one(&self.pool).await?;
                 return Ok(Some(total(&row)?));
             }
@@ -98,7 +88,7 @@ impl CallCatalog for Sqlite {
             }
             query.push(" ORDER BY position").push(order);
             query.push(" LIMIT ").push_bind(i64::from(window.limit) + 1);
-            let read = |row: &SqliteRow| {
+            let read = |row: &Row| {
                 let place = Reading::new(row, "call_events", "call_id")?.plain("position")?;
                 Ok((EventPlace(place), read_event(row)?))
             };
@@ -169,9 +159,9 @@ impl CallCatalog for Sqlite {
     fn by_hour<'a>(&'a self, account: AccountId, filter: &'a CallFilter) -> Pending<'a, Vec<HourOfCalls>> {
         async move {
             let mut query = if let Some(hours) = WholeHours::of(filter) {
-                let mut query = Query::new(
-                    "SELECT json_group_array(json_array(hour, total, joined, failed, duration, billed)) AS packed FROM (\
-                     SELECT hour, SUM(calls) AS total, SUM(joined) AS joined, SUM(failed) AS failed, \
+                let mut query = packing("hour, total, joined, failed, duration, billed");
+                query.push(
+                    "SELECT hour, SUM(calls) AS total, SUM(joined) AS joined, SUM(failed) AS failed, \
                      SUM(duration_us) AS duration, SUM(billed) AS billed FROM call_hours",
                 );
                 hours.push(&mut query, account);
@@ -179,12 +169,12 @@ impl CallCatalog for Sqlite {
             } else {
                 let owner = Owner::find(self, account).await?;
                 let choice = Choice::find(self, owner, filter).await?;
-                let mut query = Query::new(
-                    "SELECT json_group_array(json_array(hour, total, joined, failed, duration, billed)) AS packed FROM (\
-                     SELECT created_us / ",
-                );
-                query.push(HOUR_US).push(" AS hour, COUNT(*) AS total, COUNT(joined_us) AS joined, ");
-                query.push("COALESCE(SUM(failed), 0) AS failed, ");
+                let mut query = packing("hour, total, joined, failed, duration, billed");
+                query
+                    .push("SELECT created_us / ")
+                    .push(HOUR_US)
+                    .push(" AS hour, COUNT(*) AS total, COUNT(joined_us) AS joined, ");
+                query.push("COUNT(*) FILTER (WHERE failed) AS failed, ");
                 query.push("COALESCE(SUM(duration_us), 0) AS duration, ").push(BILLED);
                 choice.push_by(&mut query, "call_heads_by_hour");
                 for (bound, sign) in [(filter.created_from, " >= "), (filter.created_to, " <= ")] {
@@ -195,7 +185,7 @@ impl CallCatalog for Sqlite {
                 }
                 query
             };
-            query.push(" GROUP BY hour)");
+            query.push(" GROUP BY hour) AS sums");
             let mut hours: Vec<HourOfCalls> =
                 self.packed::<HourRow>(query).await?.into_iter().map(hour_of).collect();
             hours.sort_unstable_by_key(|hour| hour.hour);
@@ -211,24 +201,20 @@ impl CallCatalog for Sqlite {
     ) -> Pending<'a, Vec<AgentDay>> {
         async move {
             let query = if let Some(hours) = WholeHours::of(filter) {
-                let mut query = Query::new(
-                    "SELECT json_group_array(json_array(agent_id, agent_name, day, total, billed)) AS packed FROM (\
-                     SELECT agent_id, agent_name, MAX(hour), hour / 24 AS day, SUM(calls) AS total, \
-                     SUM(billed) AS billed FROM call_hours",
+                let mut query = packing("agent_id, agent_name, day, total, billed");
+                query.push("SELECT agent_id, ").push(LATEST_AGENT_NAME).push(
+                    " AS agent_name, hour / 24 AS day, SUM(calls) AS total, SUM(billed) AS billed FROM call_hours",
                 );
                 hours.push(&mut query, account);
-                query.push(" AND agent_id <> '' GROUP BY agent_id, day)");
+                query.push(" AND agent_id <> '' GROUP BY agent_id, day) AS sums");
                 query
             } else {
                 let owner = Owner::find(self, account).await?;
                 let choice = Choice::find(self, owner, filter).await?;
-                let mut query = Query::new(
-                    "SELECT json_group_array(json_array(agent_id, agent_name, day, total, billed)) AS packed FROM (\
-                     SELECT agent, call_heads.number AS number, \
-                     MAX(created_us), COUNT(*) AS total, created_us / ",
-                );
-                query.push(DAY_US).push(" AS day, ").push(BILLED);
-                match self.is_long(owner, filter).await? {
+                let mut query = packing("agent_id, agent_name, day, total, billed");
+                query.push("SELECT agent, ").push(LATEST_NUMBER);
+                query.push(" AS number, COUNT(*) AS total, created_us / ").push(DAY_US).push(" AS day, ").push(BILLED);
+                match Choice::is_long(self, owner, filter).await? {
                     true => choice.push_by(&mut query, "call_heads_by_agent_and_day"),
                     false => choice.push(&mut query),
                 }
@@ -260,21 +246,22 @@ impl CallCatalog for Sqlite {
         async move {
             let owner = Owner::find(self, account).await?;
             // What has ended by `from` was not created later than the longest call before it.
-            let mut query = Query::new(
-                "SELECT json_group_array(json_array(created_us, joined_us, ended_us)) AS packed FROM (\
-                 SELECT id, created_us, joined_us, ended_us FROM call_heads WHERE account = ",
-            );
+            let mut query = packing("created_us, joined_us, ended_us");
+            query.push("SELECT id, created_us, joined_us, ended_us FROM call_heads WHERE account = ");
             query.push_bind(owner.number).push(" AND created_us >= ");
             query.push_bind(from.unix_micros().saturating_sub(owner.longest_us));
             query.push(" AND created_us <= ").push_bind(to.unix_micros());
             query.push(" AND ended_us >= ").push_bind(from.unix_micros());
             // Of what has not ended there is little.
-            query.push(
-                " UNION ALL SELECT id, created_us, joined_us, ended_us FROM call_heads INDEXED BY call_heads_by_end \
-                 WHERE COALESCE(ended_us, 9223372036854775807) = 9223372036854775807 AND account = ",
-            );
+            query
+                .push(" UNION ALL SELECT id, created_us, joined_us, ended_us FROM call_heads")
+                .push(BY_END)
+                .push(" WHERE COALESCE(ended_us, 9223372036854775807) = 9223372036854775807 AND account = ");
             query.push_bind(owner.number).push(" AND created_us <= ").push_bind(to.unix_micros());
-            query.push(" ORDER BY created_us DESC, id DESC LIMIT ").push_bind(i64::from(limit)).push(")");
+            query
+                .push(" ORDER BY created_us DESC, id DESC LIMIT ")
+                .push_bind(i64::from(limit))
+                .push(") AS spans");
             let spans = self.packed::<(i64, Option<i64>, Option<i64>)>(query).await?;
             let moment = |micros| Timestamp::from_unix_micros(micros).map_err(|error| not_packed(&error));
             let span = |(created, joined, ended): (i64, Option<i64>, Option<i64>)| {
@@ -295,7 +282,7 @@ pub(super) fn bounded(count: u64) -> Result<Option<u64>, StorageError> {
     Ok((count <= MANY.into()).then_some(count))
 }
 
-impl Sqlite {
+impl Store {
     /// The rows of a query that makes one text of them: to hand over a row by itself costs several times what it costs to find it.
     async fn packed<T: DeserializeOwned>(&self, mut query: Query) -> Result<Vec<T>, StorageError> {
         let row = query.build().fetch_one(&self.pool).await?;
@@ -305,30 +292,22 @@ impl Sqlite {
     /// How many of an owner's calls fit a filter, as long as they are few.
     async fn count_chosen(&self, owner: Owner, filter: &CallFilter) -> Result<Option<u64>, StorageError> {
         let choice = Choice::find(self, owner, filter).await?;
-        if matches!(choice.way, Way::Many(_)) {
+        if choice.is_many() {
             return Ok(None);
         }
         let mut query = Query::new("SELECT COUNT(*) AS total FROM (SELECT 1");
         choice.push(&mut query);
-        query.push(" LIMIT ").push_bind(i64::from(MANY) + 1).push(")");
+        query.push(" LIMIT ").push_bind(i64::from(MANY) + 1).push(") AS counted");
         bounded(total(&query.build().fetch_one(&self.pool).await?)?)
     }
+}
 
-    /// Whether so many calls were created in the time that a filter speaks of that it is better to go through all in the order in which
-    /// they are summed up than to bring them into it.
-    async fn is_long(&self, owner: Owner, filter: &CallFilter) -> Result<bool, StorageError> {
-        let CallFilter { created_from, created_to, .. } = filter;
-        let time =
-            CallFilter { created_from: *created_from, created_to: *created_to, ..CallFilter::default() };
-        if time == CallFilter::default() {
-            return Ok(true);
-        }
-        let choice = Choice::find(self, owner, &time).await?;
-        let mut query = Query::new("SELECT COUNT(*) AS total FROM (SELECT 1");
-        choice.push(&mut query);
-        query.push(" LIMIT ").push_bind(LONG).push(")");
-        Ok(total(&query.build().fetch_one(&self.pool).await?)? == LONG.unsigned_abs())
-    }
+/// Begins a query that makes one text of these columns of what is selected next.
+fn packing(columns: &'static str) -> Query {
+    let (before, behind) = PACKED;
+    let mut query = Query::new("SELECT ");
+    query.push(before).push(columns).push(behind).push(" AS packed FROM (");
+    query
 }
 
 fn chosen_events(head: &'static str, call: CallId, choice: &EventChoice) -> Query {
@@ -339,12 +318,12 @@ fn chosen_events(head: &'static str, call: CallId, choice: &EventChoice) -> Quer
     );
     query.push_bind(choice.minimum as i64);
     if let Some(kind) = &choice.kind {
-        query.push(" AND type = ").push_bind(kind.clone());
+        query.push(" AND type = ").push_bind(String::from(storable(kind)));
     }
     query
 }
 
-fn read_tombstone(row: &SqliteRow) -> Result<Tombstone, StorageError> {
+fn read_tombstone(row: &Row) -> Result<Tombstone, StorageError> {
     let row = Reading::new(row, "tombstones", "call_id")?;
     let max_us: i64 = row.plain("max_duration_us")?;
     let max_duration = std::time::Duration::from_micros(max_us.unsigned_abs());

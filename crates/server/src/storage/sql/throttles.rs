@@ -1,10 +1,9 @@
-//! Throttles in SQLite, and what they count.
+//! Throttles and what they count, in SQL.
 
 use antiphon_api::rest::call_throttles::CallThrottleRule;
 use antiphon_api::{ThrottleId, Timestamp};
 use futures::FutureExt;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::Row as _;
 
 use super::super::throttles::{LONGEST_WINDOW, leaves, window_start};
 use super::super::{
@@ -12,14 +11,14 @@ use super::super::{
     ThrottleStore,
 };
 use super::owned::{Order, Owned};
-use super::{BEGIN, Reading, Sqlite, to_json};
+use super::{Alone, Connection, Reading, Row, Store, alone, storable, to_json};
 
 const THROTTLES: Owned<StoredThrottle> = Owned::new("call_throttles", "id", read);
 
-impl ThrottleStore for Sqlite {
+impl ThrottleStore for Store {
     fn insert_throttle<'a>(&'a self, throttle: &'a StoredThrottle, most: u32) -> Pending<'a, Keeping> {
         async move {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin_alone(Alone::Account(throttle.account)).await?;
             if name_is_taken(throttle, &mut transaction).await? {
                 return Ok(Keeping::NameTaken);
             }
@@ -32,7 +31,7 @@ impl ThrottleStore for Sqlite {
             )
             .bind(throttle.id.to_string())
             .bind(throttle.account.to_string())
-            .bind(&throttle.name)
+            .bind(storable(&throttle.name))
             .bind(throttle.created.unix_micros())
             .bind(to_json(&throttle.rules))
             .execute(&mut *transaction)
@@ -61,7 +60,7 @@ impl ThrottleStore for Sqlite {
 
     fn update_throttle<'a>(&'a self, throttle: &'a StoredThrottle) -> Pending<'a, Keeping> {
         async move {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin_alone(Alone::Account(throttle.account)).await?;
             if name_is_taken(throttle, &mut transaction).await? {
                 return Ok(Keeping::NameTaken);
             }
@@ -72,7 +71,7 @@ impl ThrottleStore for Sqlite {
             .bind(throttle.id.to_string())
             .bind(throttle.account.to_string())
             .bind(throttle.version.cast_signed())
-            .bind(&throttle.name)
+            .bind(storable(&throttle.name))
             .bind(to_json(&throttle.rules))
             .execute(&mut *transaction)
             .await?;
@@ -84,7 +83,7 @@ impl ThrottleStore for Sqlite {
 
     fn delete_throttle(&self, account: AccountId, id: ThrottleId) -> Pending<'_, ThrottleDeletion> {
         async move {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin_alone(Alone::Account(account)).await?;
             // What it has counted goes with it.
             let deleted = sqlx::query(
                 "DELETE FROM call_throttles WHERE id = $1 AND account_id = $2 AND NOT EXISTS \
@@ -106,13 +105,14 @@ impl ThrottleStore for Sqlite {
     }
 }
 
-/// Counts a call, if the throttle lets it pass; says why not if it does not. The connection is in a transaction that holds the write
-/// lock, so that of two calls at once only one takes the last place.
+/// Counts a call, if the throttle lets it pass; says why not if it does not. The connection is in a transaction, which is alone with the
+/// throttle from here on, so that of two calls at once only one takes the last place.
 pub(super) async fn count(
     id: ThrottleId,
     call: &StoredCall,
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
 ) -> Result<Result<(), Admission>, StorageError> {
+    alone(connection, Alone::Throttle(id)).await?;
     let row = sqlx::query("SELECT * FROM call_throttles WHERE id = $1")
         .bind(id.to_string())
         .fetch_optional(&mut *connection)
@@ -145,7 +145,7 @@ async fn full_until(
     id: ThrottleId,
     rule: &CallThrottleRule,
     now: Timestamp,
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
 ) -> Result<Option<i64>, StorageError> {
     // Of so many calls as there may be, the oldest: once it has left, there is room for one.
     let row = sqlx::query(
@@ -160,14 +160,11 @@ async fn full_until(
     Ok(row.map(|row| row.try_get("created_us")).transpose()?.map(|created| leaves(rule, created)))
 }
 
-async fn name_is_taken(
-    throttle: &StoredThrottle,
-    connection: &mut SqliteConnection,
-) -> Result<bool, StorageError> {
+async fn name_is_taken(throttle: &StoredThrottle, connection: &mut Connection) -> Result<bool, StorageError> {
     THROTTLES.is_taken(connection, throttle.account, &throttle.name, throttle.id).await
 }
 
-fn read(row: &SqliteRow) -> Result<StoredThrottle, StorageError> {
+fn read(row: &Row) -> Result<StoredThrottle, StorageError> {
     let row = Reading::new(row, "call_throttles", "id")?;
     Ok(StoredThrottle {
         id: row.text("id")?,

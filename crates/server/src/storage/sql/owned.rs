@@ -1,25 +1,25 @@
 //! What is alike for all rows that belong to an account: they are found, listed and deleted by it, so that none is another account's.
 
 use antiphon_api::Timestamp;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, QueryBuilder, SqliteExecutor};
+use sqlx::{AssertSqlSafe, Executor, QueryBuilder};
 
 use super::super::{AccountId, Direction, StorageError};
 use super::calls::total;
+use super::{Db, Row, storable};
 
 /// A table of such rows, which have an id, and how one is read.
 pub(super) struct Owned<T> {
     table: &'static str,
     /// The column of the id.
     id: &'static str,
-    read: fn(&SqliteRow) -> Result<T, StorageError>,
+    read: fn(&Row) -> Result<T, StorageError>,
 }
 
 impl<T> Owned<T> {
     pub(super) const fn new(
         table: &'static str,
         id: &'static str,
-        read: fn(&SqliteRow) -> Result<T, StorageError>,
+        read: fn(&Row) -> Result<T, StorageError>,
     ) -> Self {
         Self { table, id, read }
     }
@@ -27,7 +27,7 @@ impl<T> Owned<T> {
     /// The account's row with this id.
     pub(super) async fn find(
         &self,
-        executor: impl SqliteExecutor<'_>,
+        executor: impl Executor<'_, Database = Db>,
         account: AccountId,
         id: impl ToString,
     ) -> Result<Option<T>, StorageError> {
@@ -44,7 +44,7 @@ impl<T> Owned<T> {
     /// The account's row with this name, of which there is one at most.
     pub(super) async fn named(
         &self,
-        executor: impl SqliteExecutor<'_>,
+        executor: impl Executor<'_, Database = Db>,
         account: AccountId,
         name: &str,
     ) -> Result<Option<T>, StorageError> {
@@ -61,21 +61,24 @@ impl<T> Owned<T> {
     /// Whether a row of the account with another id has this name.
     pub(super) async fn is_taken(
         &self,
-        executor: impl SqliteExecutor<'_>,
+        executor: impl Executor<'_, Database = Db>,
         account: AccountId,
         name: &str,
         id: impl ToString,
     ) -> Result<bool, StorageError> {
         let Self { table, id: column, .. } = self;
         let sql = format!("SELECT 1 FROM {table} WHERE account_id = $1 AND name = $2 AND {column} <> $3");
-        let query = sqlx::query(AssertSqlSafe(sql)).bind(account.to_string()).bind(name).bind(id.to_string());
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(account.to_string())
+            .bind(storable(name))
+            .bind(id.to_string());
         Ok(query.fetch_optional(executor).await?.is_some())
     }
 
     /// All rows of the account, by their creation; those of one moment by their ids.
     pub(super) async fn all(
         &self,
-        executor: impl SqliteExecutor<'_>,
+        executor: impl Executor<'_, Database = Db>,
         account: AccountId,
         order: Order,
     ) -> Result<Vec<T>, StorageError> {
@@ -93,7 +96,7 @@ impl<T> Owned<T> {
     /// How many rows the account has.
     pub(super) async fn count(
         &self,
-        executor: impl SqliteExecutor<'_>,
+        executor: impl Executor<'_, Database = Db>,
         account: AccountId,
     ) -> Result<u64, StorageError> {
         let sql = format!("SELECT COUNT(*) AS total FROM {} WHERE account_id = $1", self.table);
@@ -103,7 +106,7 @@ impl<T> Owned<T> {
     /// Deletes the account's row with this id, and gives it as it was.
     pub(super) async fn delete(
         &self,
-        executor: impl SqliteExecutor<'_>,
+        executor: impl Executor<'_, Database = Db>,
         account: AccountId,
         id: impl ToString,
     ) -> Result<Option<T>, StorageError> {
@@ -114,12 +117,13 @@ impl<T> Owned<T> {
 
     async fn one(
         &self,
-        executor: impl SqliteExecutor<'_>,
+        executor: impl Executor<'_, Database = Db>,
         sql: String,
         account: AccountId,
         value: impl ToString,
     ) -> Result<Option<T>, StorageError> {
-        let query = sqlx::query(AssertSqlSafe(sql)).bind(account.to_string()).bind(value.to_string());
+        let query =
+            sqlx::query(AssertSqlSafe(sql)).bind(account.to_string()).bind(storable(&value.to_string()));
         query.fetch_optional(executor).await?.as_ref().map(self.read).transpose()
     }
 }
@@ -134,7 +138,7 @@ pub(super) enum Order {
 /// Adds to a query of rows that a page of them is asked for, newest first: those behind a place, of creation and id, and one more than
 /// `limit`, which tells whether there are more.
 pub(super) fn push_page(
-    query: &mut QueryBuilder<sqlx::Sqlite>,
+    query: &mut QueryBuilder<Db>,
     id: &'static str,
     direction: Direction,
     after: Option<(Timestamp, String)>,

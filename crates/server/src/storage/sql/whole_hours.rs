@@ -2,9 +2,9 @@
 
 use antiphon_api::{AgentId, Timestamp};
 
-use super::super::super::AccountId;
-use super::super::super::catalog::CallFilter;
-use super::Query;
+use super::super::AccountId;
+use super::super::catalog::CallFilter;
+use super::catalog::Query;
 
 const HOUR_US: i64 = 3_600_000_000;
 

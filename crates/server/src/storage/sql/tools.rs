@@ -1,9 +1,8 @@
-//! Tools in SQLite.
+//! Tools, in SQL.
 
 use antiphon_api::{CallId, Timestamp, ToolId};
 use futures::FutureExt;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use sqlx::Row as _;
 
 use super::super::{
     AccountId, CallPlace, Direction, Pending, Slice, StorageError, StoredCall, StoredTool, ToolStore,
@@ -12,7 +11,7 @@ use super::super::{
 use super::calls::{read as read_call, slice, total};
 use super::catalog::bounded;
 use super::owned::{Order, Owned};
-use super::{BEGIN, Reading, Sqlite, to_json};
+use super::{Alone, Reading, Row, Store, storable, to_json};
 use crate::storage::catalog::MANY;
 
 /// The calls of an account that had a tool, in the order of the tool's own index, each with how often it failed there. A tool is of
@@ -20,7 +19,8 @@ use crate::storage::catalog::MANY;
 macro_rules! history {
     ($after:literal, $way:literal) => {
         concat!(
-            "SELECT calls.*, history.errors FROM (SELECT call_id, created_us, SUM(errors) AS errors FROM call_tools ",
+            "SELECT calls.*, history.errors FROM (SELECT call_id, created_us, CAST(SUM(errors) AS BIGINT) AS errors ",
+            "FROM call_tools ",
             "WHERE tool_id = $2 AND (created_us, call_id) ",
             $after,
             " ($3, $4) GROUP BY created_us, call_id ORDER BY created_us ",
@@ -37,13 +37,13 @@ macro_rules! history {
 }
 
 const HISTORY_COUNT: &str = "SELECT COUNT(*) AS total FROM (SELECT 1 FROM call_tools JOIN calls ON calls.id = call_id \
-     AND calls.account_id = $1 WHERE tool_id = $2 GROUP BY call_tools.created_us, call_id LIMIT $3)";
+     AND calls.account_id = $1 WHERE tool_id = $2 GROUP BY call_tools.created_us, call_id LIMIT $3) AS history";
 const HISTORY_RISING: &str = history!(">", "ASC");
 const HISTORY_FALLING: &str = history!("<", "DESC");
 
 const TOOLS: Owned<StoredTool> = Owned::new("tools", "id", read);
 
-impl ToolStore for Sqlite {
+impl ToolStore for Store {
     fn insert_tools<'a>(
         &'a self,
         account: AccountId,
@@ -51,7 +51,7 @@ impl ToolStore for Sqlite {
         most: u32,
     ) -> Pending<'a, bool> {
         async move {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin_alone(Alone::Account(account)).await?;
             if TOOLS.count(&mut *transaction, account).await? + tools.len() as u64 > u64::from(most) {
                 return Ok(false);
             }
@@ -61,7 +61,7 @@ impl ToolStore for Sqlite {
                 )
                 .bind(tool.id.to_string())
                 .bind(account.to_string())
-                .bind(&tool.name)
+                .bind(storable(&tool.name))
                 .bind(tool.created.unix_micros())
                 .bind(to_json(&tool.definition))
                 .execute(&mut *transaction)
@@ -87,7 +87,7 @@ impl ToolStore for Sqlite {
                 "SELECT * FROM tools WHERE account_id = $1 AND name = $2 ORDER BY created_us, id LIMIT 2",
             )
             .bind(account.to_string())
-            .bind(name)
+            .bind(storable(name))
             .fetch_all(&self.pool)
             .await?;
             rows.iter().map(read).collect()
@@ -101,7 +101,7 @@ impl ToolStore for Sqlite {
                 sqlx::query("UPDATE tools SET name = $3, definition = $4 WHERE id = $1 AND account_id = $2")
                     .bind(tool.id.to_string())
                     .bind(tool.account.to_string())
-                    .bind(&tool.name)
+                    .bind(storable(&tool.name))
                     .bind(to_json(&tool.definition))
                     .execute(&self.pool)
                     .await?;
@@ -116,7 +116,7 @@ impl ToolStore for Sqlite {
 
     fn note_uses<'a>(&'a self, call: CallId, uses: &'a [ToolUse]) -> Pending<'a, ()> {
         async move {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin().await?;
             for used in uses {
                 sqlx::query(
                     "INSERT INTO call_tools (call_id, name, tool_id, errors, created_us) \
@@ -124,7 +124,7 @@ impl ToolStore for Sqlite {
                      ON CONFLICT (call_id, name) DO NOTHING",
                 )
                 .bind(call.to_string())
-                .bind(&used.name)
+                .bind(storable(&used.name))
                 .bind(used.tool.to_string())
                 .execute(&mut *transaction)
                 .await?;
@@ -195,7 +195,7 @@ impl ToolStore for Sqlite {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<StoredTool, StorageError> {
+fn read(row: &Row) -> Result<StoredTool, StorageError> {
     let row = Reading::new(row, "tools", "id")?;
     let created: Timestamp = row.time("created_us")?;
     Ok(StoredTool {

@@ -1,33 +1,33 @@
-//! Agents in SQLite.
+//! Agents, in SQL.
 
 use antiphon_api::{AgentId, AgentRevisionId};
 use futures::FutureExt;
-use sqlx::QueryBuilder;
-use sqlx::sqlite::SqliteRow;
+use sqlx::query::Query;
+use sqlx::{Database, QueryBuilder};
 
 use super::super::{
     AccountId, AgentOrder, AgentPlace, AgentStore, Direction, Pending, Slice, StorageError, StoredAgent,
     StoredRevision, Window,
 };
 use super::calls::{slice, total};
-use super::{BEGIN, Reading, Sqlite, escaped, to_json};
+use super::{Db, Reading, Row, Store, batches, escaped, storable, to_json};
 
 /// Agents with what they are now.
 const AGENTS: &str = "SELECT agents.*, agent_revisions.created_us AS revised_us, agent_revisions.template \
                       FROM agents JOIN agent_revisions ON agent_revisions.id = agents.revision_id ";
 
-impl AgentStore for Sqlite {
+impl AgentStore for Store {
     fn insert_agent<'a>(&'a self, agent: &'a StoredAgent) -> Pending<'a, ()> {
         async move {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin().await?;
             sqlx::query(
                 "INSERT INTO agents (id, account_id, name, folded_name, created_us, revision_id, calls) \
                  VALUES ($1, $2, $3, $4, $5, $6, 0)",
             )
             .bind(agent.id.to_string())
             .bind(agent.account.to_string())
-            .bind(&agent.name)
-            .bind(agent.name.to_lowercase())
+            .bind(storable(&agent.name))
+            .bind(storable(&agent.name.to_lowercase()))
             .bind(agent.created.unix_micros())
             .bind(agent.revision.id.to_string())
             .execute(&mut *transaction)
@@ -84,7 +84,7 @@ impl AgentStore for Sqlite {
                 query.push(if rising { "> (" } else { "< (" });
                 match order {
                     AgentOrder::ByName | AgentOrder::ByNameBackwards => {
-                        query.push_bind(after.name.to_lowercase());
+                        query.push_bind(storable(&after.name.to_lowercase()));
                     }
                     AgentOrder::NewestFirst | AgentOrder::OldestFirst => {
                         query.push_bind(after.created.unix_micros());
@@ -111,7 +111,7 @@ impl AgentStore for Sqlite {
 
     fn update_agent<'a>(&'a self, agent: &'a StoredAgent, before: AgentRevisionId) -> Pending<'a, bool> {
         async move {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin().await?;
             let updated = sqlx::query(
                 "UPDATE agents SET name = $4, folded_name = $5, revision_id = $6 \
                  WHERE id = $1 AND account_id = $2 AND revision_id = $3",
@@ -119,8 +119,8 @@ impl AgentStore for Sqlite {
             .bind(agent.id.to_string())
             .bind(agent.account.to_string())
             .bind(before.to_string())
-            .bind(&agent.name)
-            .bind(agent.name.to_lowercase())
+            .bind(storable(&agent.name))
+            .bind(storable(&agent.name.to_lowercase()))
             .bind(agent.revision.id.to_string())
             .execute(&mut *transaction)
             .await?;
@@ -136,21 +136,22 @@ impl AgentStore for Sqlite {
 
     fn delete_agent(&self, account: AccountId, id: AgentId) -> Pending<'_, bool> {
         async move {
-            // Its revisions go with it.
+            let mut transaction = self.begin().await?;
+            batches::alone_with_all_of(id, &mut transaction).await?;
+            // Its revisions and batches go with it.
             let deleted = sqlx::query("DELETE FROM agents WHERE id = $1 AND account_id = $2")
                 .bind(id.to_string())
                 .bind(account.to_string())
-                .execute(&self.pool)
+                .execute(&mut *transaction)
                 .await?;
+            transaction.commit().await?;
             Ok(deleted.rows_affected() == 1)
         }
         .boxed()
     }
 }
 
-fn insert_revision(
-    agent: &StoredAgent,
-) -> sqlx::query::Query<'static, sqlx::Sqlite, sqlx::sqlite::SqliteArguments> {
+fn insert_revision(agent: &StoredAgent) -> Query<'static, Db, <Db as Database>::Arguments> {
     sqlx::query("INSERT INTO agent_revisions (id, agent_id, created_us, template) VALUES ($1, $2, $3, $4)")
         .bind(agent.revision.id.to_string())
         .bind(agent.id.to_string())
@@ -158,15 +159,17 @@ fn insert_revision(
         .bind(to_json(&agent.revision.template))
 }
 
-fn push_choice(query: &mut QueryBuilder<sqlx::Sqlite>, account: AccountId, search: Option<&str>) {
+fn push_choice(query: &mut QueryBuilder<Db>, account: AccountId, search: Option<&str>) {
     query.push("WHERE account_id = ").push_bind(account.to_string());
     if let Some(search) = search {
-        query.push(" AND folded_name LIKE ").push_bind(format!("%{}%", escaped(&search.to_lowercase())));
+        query
+            .push(" AND folded_name LIKE ")
+            .push_bind(storable(&format!("%{}%", escaped(&search.to_lowercase()))));
         query.push(" ESCAPE '\\'");
     }
 }
 
-fn read(row: &SqliteRow) -> Result<StoredAgent, StorageError> {
+fn read(row: &Row) -> Result<StoredAgent, StorageError> {
     let row = Reading::new(row, "agents", "id")?;
     let calls: i64 = row.plain("calls")?;
     Ok(StoredAgent {
