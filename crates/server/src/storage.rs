@@ -10,6 +10,7 @@ pub mod api_keys;
 pub mod batches;
 pub mod calls;
 pub mod catalog;
+pub mod cluster;
 pub mod corpora;
 pub mod deliveries;
 pub mod endings;
@@ -48,6 +49,7 @@ pub use catalog::{
     AgentDay, CallCatalog, CallFilter, CallKey, CallSort, CallSpan, EventChoice, EventPlace, HourOfCalls,
     SortPlace, Tombstone,
 };
+pub use cluster::{Addressee, Beat, ClusterStore, NodeId, Roll};
 pub use corpora::{
     CorpusPlace, CorpusStatistics, CorpusStore, Filling, StoredCorpus, StoredSource, StoredUpload,
 };
@@ -56,6 +58,7 @@ pub use deliveries::{
     EventNumber, Receiver, StoredDelivery,
 };
 pub use endings::{Ending, EndingStore, EndingTimes, Summary};
+pub use memory::{Line, SharedMemory};
 pub use passages::{Contents, DocumentPlace, Found, Passage, PassageStore, StoredDocument, Wanted};
 pub use telephony::{Provider, ProviderSettings, StoredRegistration, TelephonyStore};
 pub use throttles::{Keeping, StoredThrottle, ThrottleDeletion, ThrottleStore};
@@ -99,6 +102,8 @@ pub struct Storage {
     pub deliveries: Arc<dyn DeliveryStore>,
     /// Calls that ended and are not done with.
     pub endings: Arc<dyn EndingStore>,
+    /// The nodes that share the database, if it can be shared.
+    pub cluster: Option<Arc<dyn ClusterStore>>,
     database: Arc<dyn Database>,
 }
 
@@ -131,6 +136,14 @@ impl Storage {
     #[must_use]
     pub fn in_memory() -> Self {
         Self::of(Arc::new(memory::Memory::default()))
+    }
+
+    /// Another node of those that keep everything in this memory, and its line to it.
+    #[must_use]
+    pub fn in_shared_memory(shared: &SharedMemory) -> (Self, Line) {
+        let (memory, line) = shared.node();
+        let memory = Arc::new(memory);
+        (Self { cluster: Some(memory.clone()), ..Self::of(memory) }, line)
     }
 
     fn of<D>(database: Arc<D>) -> Self
@@ -169,6 +182,7 @@ impl Storage {
             webhooks: database.clone(),
             deliveries: database.clone(),
             endings: database.clone(),
+            cluster: None,
             database,
         }
     }
