@@ -135,7 +135,7 @@ impl Storage {
     pub fn in_shared_memory(shared: &SharedMemory) -> (Self, Line) {
         let (memory, line) = shared.node();
         let memory = Arc::new(memory);
-        (Self { cluster: Some(Arc::clone(&memory) as _), ..Self::of(memory) }, line)
+        (Self { cluster: Some(memory.clone()), ..Self::of(memory) }, line)
     }
 
     fn of<D>(database: Arc<D>) -> Self
