@@ -27,9 +27,11 @@ use crate::http::{ConfiguredKey, Documents, Http, RequestLimits, Shared, figures
 use crate::jobs::Clock;
 use crate::jobs::batches::Scheduler;
 use crate::jobs::endings::Endings;
+use crate::jobs::hand_over::{HandOver, Place};
 use crate::jobs::loading::Loading;
-use crate::jobs::retention::{self, Keeping, Kind};
+use crate::jobs::retention::{self, Keeping, Kind, stored};
 use crate::jobs::webhooks::Dispatcher;
+use crate::objects::{self, Objects};
 use crate::outbound::Outbound;
 use crate::probes::{self, Book};
 use crate::retrieval::Retrieval;
@@ -39,6 +41,8 @@ use crate::telemetry::traces::{Traces, TracesError};
 
 /// How long calls that had to end may take to say so and to write it down: a little more than they wait for the user's last words.
 const LAST_RECORDS: Duration = Duration::from_secs(5);
+/// How long the files of the last calls may take on their way to object storage. What is not there then waits for the next start.
+const LAST_FILES: Duration = Duration::from_secs(20);
 /// How long requests in progress may take once all calls have ended.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
 
@@ -58,7 +62,9 @@ pub struct Running {
     /// Where figures are, if they are anywhere.
     figures: Option<(SocketAddr, JoinHandle<io::Result<()>>)>,
     /// What goes on beside everything else, and may stop at any time.
-    sweeping: [JoinHandle<()>; 3],
+    sweeping: Vec<JoinHandle<()>>,
+    /// What hands files to object storage, if there is one.
+    handing_over: Option<(CancellationToken, JoinHandle<()>)>,
     /// What creates the calls of batches.
     scheduling: (CancellationToken, JoinHandle<()>),
     /// What is done when calls have ended, in the order in which it stops.
@@ -111,6 +117,9 @@ pub enum StartError {
         /// What the account is called.
         account: String,
     },
+    /// Object storage cannot be used as configured.
+    #[error(transparent)]
+    Objects(#[from] objects::OpenError),
     /// There is no first key.
     #[error(transparent)]
     FirstKey(#[from] MakeKeyError),
@@ -140,6 +149,7 @@ impl App {
             auth,
             storage,
             recordings,
+            objects,
             calls,
             limits,
             retrieval,
@@ -166,10 +176,18 @@ impl App {
                 maximum_bytes: recordings.maximum_bytes,
             },
         ];
+        let metrics = Metrics::default();
+        let objects = Objects::open(&objects, metrics.clone())?;
+        let places = vec![
+            Place { kind: objects::Kind::Journal, directory: journal.directory(&storage) },
+            Place { kind: objects::Kind::Recording, directory: recordings.directory(&storage) },
+            Place { kind: objects::Kind::Sample, directory: storage.voice_samples() },
+        ];
         let journals = journals(&journal, &storage);
-        let recordings = Recordings::new(recordings.directory(&storage), recordings.rate());
+        let recordings =
+            Recordings::new(recordings.directory(&storage), recordings.rate()).with_objects(objects.clone());
         let hashes = hashes(&auth)?;
-        let samples = Samples::new(storage.voice_samples());
+        let samples = Samples::new(storage.voice_samples(), objects.clone());
         samples.forget_uploads();
         let traces = Traces::start(&telemetry)?;
         // Before anything is written: a key that is made is shown only by a server that starts.
@@ -186,8 +204,6 @@ impl App {
             }
             None => None,
         };
-        let metrics = Metrics::default();
-
         let known = Book::beside(&storage.path);
         let storage = Storage::open_sqlite(&storage.path).await?;
         let now = now();
@@ -210,6 +226,7 @@ impl App {
             recordings: Some(recordings.clone()),
             traces: traces.clone(),
             samples: Some(samples.clone()),
+            objects: objects.clone(),
             metrics: metrics.clone(),
         };
         let outbound = Outbound::new(&outbound);
@@ -249,11 +266,19 @@ impl App {
             move |model| rules.sums_up(model, &models),
         ));
         let endings = Endings::new(running_calls.clone(), storage.clone(), summarizer, summaries, clock);
-        let sweeping = [
-            tokio::spawn(retention::run(running_calls.clone(), storage.clone(), keeping)),
+        let mut sweeping = vec![
+            tokio::spawn(retention::run(running_calls.clone(), storage.clone(), keeping.clone())),
             tokio::spawn(dispatcher.clone().keep_log(webhooks.keep_log)),
             tokio::spawn(loading.run()),
         ];
+        let mut handing_over = None;
+        if let Some(objects) = objects {
+            sweeping.push(tokio::spawn(stored::run(objects.clone(), storage.clone(), keeping)));
+            let hand_over =
+                HandOver::new(objects, running_calls.clone(), storage.clone(), recordings.clone(), places);
+            let stop = CancellationToken::new();
+            handing_over = Some((stop.clone(), tokio::spawn(hand_over.run(stop))));
+        }
         let (no_endings, no_webhooks) = (CancellationToken::new(), CancellationToken::new());
         let aftermath = [
             (no_endings.clone(), tokio::spawn(endings.run(no_endings))),
@@ -304,6 +329,7 @@ impl App {
             serving,
             figures,
             sweeping,
+            handing_over,
             scheduling,
             aftermath,
             probing,
@@ -343,6 +369,7 @@ impl Running {
             mut serving,
             figures,
             sweeping,
+            handing_over,
             scheduling,
             aftermath,
             probing,
@@ -370,6 +397,13 @@ impl Running {
             stop.cancel();
             // It ends by itself, soon.
             let _ = job.await;
+        }
+        if let Some((stop, mut hand_over)) = handing_over {
+            stop.cancel();
+            if tokio::time::timeout(LAST_FILES, &mut hand_over).await.is_err() {
+                tracing::warn!("some files are not in object storage yet; the next start hands them over");
+                hand_over.abort();
+            }
         }
         if let Some(traces) = traces {
             traces.shut_down().await;

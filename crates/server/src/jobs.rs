@@ -3,6 +3,7 @@
 pub mod batches;
 mod clock;
 pub mod endings;
+pub mod hand_over;
 pub mod loading;
 pub mod retention;
 pub mod webhooks;

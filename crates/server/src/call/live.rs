@@ -38,6 +38,7 @@ use super::wire::{Meaning, Wire};
 use super::witness::Witness;
 use super::{callbacks, corpora, lasting_tools, record};
 use crate::config::{self, Calls as Settings, DefaultMedium, TurnTaking};
+use crate::objects::{Name, Objects, StoreError};
 use crate::outbound::Outbound;
 use crate::retrieval::Retrieval;
 use crate::storage::{
@@ -84,6 +85,8 @@ pub struct Files {
     pub traces: Option<Traces>,
     /// What cloned voices were cloned from, if there is a place for it.
     pub samples: Option<Samples>,
+    /// Where what calls have left goes, if it does not stay where they write it.
+    pub objects: Option<Objects>,
     /// What all calls are counted into.
     pub metrics: Metrics,
 }
@@ -175,6 +178,9 @@ pub enum DeleteError {
     /// Its recording cannot be removed: the operator looks at the directory.
     #[error("the recording cannot be removed: {0}")]
     Recording(io::Error),
+    /// What lies of it in object storage cannot be removed now: the caller tries again.
+    #[error("what lies of it in object storage cannot be removed: {0}")]
+    Objects(StoreError),
     /// The store failed: the caller tries again.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -470,6 +476,7 @@ impl Calls {
         if let Some(recordings) = &self.0.files.recordings {
             recordings.delete(call).await.map_err(DeleteError::Recording)?;
         }
+        self.delete_objects(call).await.map_err(DeleteError::Objects)?;
         let deletion = self.0.storage.calls.delete(account, call, at).await?;
         if deletion == Deletion::Deleted {
             self.forget(call).await;
@@ -477,8 +484,19 @@ impl Calls {
         Ok(deletion)
     }
 
+    /// Deletes what lies of a call in object storage, if there is one.
+    async fn delete_objects(&self, call: CallId) -> Result<(), StoreError> {
+        let Some(objects) = &self.0.files.objects else { return Ok(()) };
+        objects.delete(Name::recording(call)).await?;
+        objects.delete(Name::journal(call)).await
+    }
+
     /// Deletes the journal of a deleted call.
     async fn forget(&self, call: CallId) {
+        // What was on its way there while the call was deleted has arrived; what arrives later, its sender deletes.
+        if let Err(error) = self.delete_objects(call).await {
+            error!(%call, %error, "what lies in object storage of a deleted call could not be looked for; delete it by hand");
+        }
         let Some(journals) = &self.0.files.journals else { return };
         if let Err(error) = journals.delete(call).await {
             error!(%call, %error, "the journal of a deleted call could not be deleted; delete it by hand");
@@ -679,6 +697,9 @@ impl Calls {
                 record::end(id, &calls.0.storage, at, EndReason::SystemError).await;
             }
             calls.leaving().remove(&id);
+            if let Some(objects) = &calls.0.files.objects {
+                objects.ring();
+            }
         };
         self.0.tasks.spawn(running.instrument(span));
     }
