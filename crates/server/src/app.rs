@@ -1,5 +1,7 @@
 //! The server as a whole: builds the parts once, serves, and stops gracefully.
 
+mod reload;
+
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -9,12 +11,13 @@ use std::time::Duration;
 
 use antiphon_api::Timestamp;
 use antiphon_backends::registry::{BackendError, Backends};
-use axum::serve::ListenerExt as _;
+use axum::Router;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::account_limits::AccountLimits;
 use crate::api_key::{ApiKey, KeyHash};
 use crate::call::journal::{Journals, UserText};
 use crate::call::limits::CallLimits;
@@ -22,7 +25,9 @@ use crate::call::live::{Calls, Files};
 use crate::call::recording::Recordings;
 use crate::call::summary::Summarizer;
 use crate::call::voices::samples::Samples;
-use crate::config::{self, Config, KeyError, PublicUrl};
+use crate::config::{self, Config, Identity, KeyError, PublicUrl, TlsError};
+use crate::connections::Connections;
+use crate::current::Current;
 use crate::http::{ConfiguredKey, Documents, Http, RequestLimits, Shared, figures, router};
 use crate::jobs::Clock;
 use crate::jobs::batches::Scheduler;
@@ -38,6 +43,7 @@ use crate::retrieval::Retrieval;
 use crate::storage::{AccountId, DEFAULT_ACCOUNT, MakeKeyError, NewKey, OpenError, Storage, StorageError};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::{Traces, TracesError};
+use crate::tls::Tls;
 
 /// How long calls that had to end may take to say so and to write it down: a little more than they wait for the user's last words.
 const LAST_RECORDS: Duration = Duration::from_secs(5);
@@ -55,16 +61,23 @@ pub struct Running {
     public_url: PublicUrl,
     api_key_made: Option<ApiKey>,
     http: Http,
-    drain_deadline: Duration,
+    /// What the server goes by.
+    config: Config,
+    limits: AccountLimits,
+    dispatcher: Dispatcher,
+    endings: Endings,
     traces: Option<Traces>,
-    close: oneshot::Sender<()>,
-    serving: JoinHandle<io::Result<()>>,
+    connections: Connections,
+    tls: Option<Tls>,
+    router: Router,
     /// Where figures are, if they are anywhere.
     figures: Option<(SocketAddr, JoinHandle<io::Result<()>>)>,
     /// What goes on beside everything else, and may stop at any time.
     sweeping: Vec<JoinHandle<()>>,
     /// What hands files to object storage, if there is one.
     handing_over: Option<(CancellationToken, JoinHandle<()>)>,
+    /// What forgets deliveries that are over.
+    forgetting: JoinHandle<()>,
     /// What creates the calls of batches.
     scheduling: (CancellationToken, JoinHandle<()>),
     /// What is done when calls have ended, in the order in which it stops.
@@ -72,7 +85,7 @@ pub struct Running {
     probing: JoinHandle<()>,
 }
 
-/// Why a server does not start. All are the operator's to mend.
+/// Why a server does not start, or does not take up another configuration. All are the operator's to mend.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A backend cannot be made.
@@ -129,6 +142,9 @@ pub enum StartError {
     /// Spans cannot be sent as configured.
     #[error(transparent)]
     Traces(#[from] TracesError),
+    /// The certificate or its key cannot be used.
+    #[error("server.tls.{field}: {0}", field = .0.field())]
+    Tls(#[from] TlsError),
     /// The database can be opened and fails.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -144,6 +160,7 @@ impl App {
     /// The same with backends of the caller's own in the place of the configured ones.
     pub async fn start_with(config: Config, backends: Backends) -> Result<Running, StartError> {
         let embeddings = config.build_embeddings()?;
+        let in_force = config.clone();
         let Config {
             server,
             auth,
@@ -151,6 +168,7 @@ impl App {
             recordings,
             objects,
             calls,
+            connections,
             limits,
             retrieval,
             turn_taking,
@@ -159,7 +177,6 @@ impl App {
             telemetry,
             webhooks,
             summaries,
-            models,
             ..
         } = config;
         let keeping = vec![
@@ -186,6 +203,7 @@ impl App {
         let journals = journals(&journal, &storage);
         let recordings =
             Recordings::new(recordings.directory(&storage), recordings.rate()).with_objects(objects.clone());
+        let tls = server.tls.as_ref().map(identity).transpose()?.map(Tls::new);
         let hashes = hashes(&auth)?;
         let samples = Samples::new(storage.voice_samples(), objects.clone());
         samples.forget_uploads();
@@ -208,19 +226,18 @@ impl App {
         let storage = Storage::open_sqlite(&storage.path).await?;
         let now = now();
         let default_account = storage.accounts.default_account(AccountId::random(), now).await?;
-        let mut own_limits = HashMap::new();
-        for account in &auth.accounts {
-            let id = storage.accounts.ensure_account(&account.name, AccountId::random(), now).await?;
-            own_limits.insert(id, limits.with(account.limits));
-        }
+        let own_limits = own_limits(&storage, &auth, limits, now).await?;
+        let limits = AccountLimits::new(limits, own_limits);
         let configured_keys = configured_keys(&storage, auth, hashes).await?;
         let api_key_made = match configured_keys.is_empty() && !storage.keys.any_valid(now).await? {
             true => Some(first_key(&storage, default_account, now).await?),
             false => None,
         };
 
-        let public_url = server.public_url.clone().unwrap_or_else(|| PublicUrl::listening_on(local_addr));
-        let drain_deadline = server.drain_deadline;
+        let public_url = server
+            .public_url
+            .clone()
+            .unwrap_or_else(|| PublicUrl::listening_on(local_addr, server.tls.is_some()));
         let files = Files {
             journals,
             recordings: Some(recordings.clone()),
@@ -242,7 +259,7 @@ impl App {
             storage.clone(),
             retrieval.clone(),
         )
-        .limited(CallLimits::new(limits, own_limits.clone()));
+        .limited(CallLimits::new(limits.clone()));
         running_calls.recover().await?;
         let probing = tokio::spawn(probes::find_out(known, backends.subjects.clone()));
         let loading = Loading::new(storage.clone(), retrieval.clone(), outbound.clone(), corpora.clone());
@@ -258,17 +275,10 @@ impl App {
         let no_batches = CancellationToken::new();
         let scheduling = (no_batches.clone(), tokio::spawn(scheduler.run(no_batches)));
         let dispatcher = Dispatcher::new(storage.clone(), courier, public_url.clone(), Arc::clone(&clock));
-        let rules = summaries.clone();
-        let summarizer = Arc::new(Summarizer::new(
-            backends.clone(),
-            storage.clone(),
-            summaries.model.as_deref(),
-            move |model| rules.sums_up(model, &models),
-        ));
+        let summarizer = summarizer(&in_force, backends, &storage);
         let endings = Endings::new(running_calls.clone(), storage.clone(), summarizer, summaries, clock);
         let mut sweeping = vec![
             tokio::spawn(retention::run(running_calls.clone(), storage.clone(), keeping.clone())),
-            tokio::spawn(dispatcher.clone().keep_log(webhooks.keep_log)),
             tokio::spawn(loading.run()),
         ];
         let mut handing_over = None;
@@ -279,13 +289,13 @@ impl App {
             let stop = CancellationToken::new();
             handing_over = Some((stop.clone(), tokio::spawn(hand_over.run(stop))));
         }
+        let forgetting = tokio::spawn(dispatcher.clone().keep_log(webhooks.keep_log));
         let (no_endings, no_webhooks) = (CancellationToken::new(), CancellationToken::new());
         let aftermath = [
-            (no_endings.clone(), tokio::spawn(endings.run(no_endings))),
-            (no_webhooks.clone(), tokio::spawn(dispatcher.run(no_webhooks))),
+            (no_endings.clone(), tokio::spawn(endings.clone().run(no_endings))),
+            (no_webhooks.clone(), tokio::spawn(dispatcher.clone().run(no_webhooks))),
         ];
         let http = Http::new(Shared {
-            backends,
             retrieval,
             corpora,
             calls: running_calls.clone(),
@@ -293,25 +303,17 @@ impl App {
             storage,
             recordings,
             samples,
-            configured_keys,
-            limits: RequestLimits::new(limits, own_limits),
+            configured_keys: Current::new(configured_keys),
+            limits: RequestLimits::new(limits.clone()),
             public_url: public_url.clone(),
             server,
             documents: Documents::default(),
             ready: AtomicBool::new(true),
         });
-        // Audio comes in small pieces, and each should leave at once.
-        let listener = listener.tap_io(|connection| {
-            if let Err(error) = connection.set_nodelay(true) {
-                tracing::debug!(%error, "a connection keeps Nagle's algorithm");
-            }
-        });
-        let (close, closed) = oneshot::channel();
-        let serve = axum::serve(listener, router(http.clone())).with_graceful_shutdown(async {
-            // Dropped without a word means the same.
-            let _ = closed.await;
-        });
-        let serving = tokio::spawn(async { serve.await });
+        let router = router(http.clone(), connections.body_timeout);
+        let connections = Connections::new(connections, room_for(connections.maximum), metrics.clone())
+            .encrypted(tls.clone());
+        tokio::spawn(connections.clone().accept(listener, router.clone()));
         let figures = listener_of_figures.map(|(listener, address)| {
             tracing::info!(%address, "figures are at http://{address}/metrics");
             let serve = axum::serve(listener, figures(metrics));
@@ -323,13 +325,18 @@ impl App {
             public_url,
             api_key_made,
             http,
-            drain_deadline,
+            config: in_force,
+            limits,
+            dispatcher,
+            endings,
             traces,
-            close,
-            serving,
+            connections,
+            tls,
+            router,
             figures,
             sweeping,
             handing_over,
+            forgetting,
             scheduling,
             aftermath,
             probing,
@@ -358,18 +365,24 @@ impl Running {
         self.api_key_made.as_ref()
     }
 
+    /// Serves a stream that came in another way than by the address: over a tunnel, a Unix socket, a pipe. False when there is no
+    /// room for it.
+    pub async fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> bool {
+        self.connections.serve_stream(stream, self.router.clone()).await.is_some()
+    }
+
     /// Stops: first says that it is not ready and takes no new calls, lets those there are go on until the configured deadline at the
     /// latest, ends what is left of them, then finishes the requests in progress and closes the database.
     pub async fn stop(self) {
         let Self {
             http,
-            drain_deadline,
+            config,
             traces,
-            close,
-            mut serving,
+            connections,
             figures,
             sweeping,
             handing_over,
+            forgetting,
             scheduling,
             aftermath,
             probing,
@@ -381,7 +394,9 @@ impl Running {
         for sweeping in sweeping {
             sweeping.abort();
         }
+        forgetting.abort();
         probing.abort();
+        let drain_deadline = config.server.drain_deadline;
         let (calls, deadline_s) = (http.calls.count(), drain_deadline.as_secs());
         tracing::info!(
             calls,
@@ -392,7 +407,8 @@ impl Running {
         http.calls.shut_down(LAST_RECORDS).await;
         // It has ended meanwhile, or does so soon.
         let _ = scheduling.await;
-        let _ = close.send(());
+        // Nothing new comes from now on; who is being answered has until the end of what follows.
+        let closing = tokio::spawn(async move { connections.close().await });
         for (stop, job) in aftermath {
             stop.cancel();
             // It ends by itself, soon.
@@ -408,9 +424,8 @@ impl Running {
         if let Some(traces) = traces {
             traces.shut_down().await;
         }
-        if tokio::time::timeout(LAST_REQUESTS, &mut serving).await.is_err() {
+        if tokio::time::timeout(LAST_REQUESTS, closing).await.is_err() {
             tracing::warn!("some requests did not finish in time");
-            serving.abort();
         }
         if let Some((_, figures)) = figures {
             figures.abort();
@@ -418,6 +433,22 @@ impl Running {
         http.storage.close().await;
         tracing::info!("stopped");
     }
+}
+
+/// How many connections this process has file descriptors for: a quarter of them is left to everything else.
+fn room_for(wanted: usize) -> usize {
+    let Some(files) = rustix::process::getrlimit(rustix::process::Resource::Nofile).current else {
+        return wanted;
+    };
+    let room = usize::try_from(files / 4 * 3).unwrap_or(usize::MAX).max(1);
+    if room < wanted {
+        tracing::warn!(
+            files,
+            "this process may open {files} files, so there can be {room} connections instead of {wanted}; raise its limit \
+             (LimitNOFILE of systemd, `ulimit -n`), or lower connections.maximum"
+        );
+    }
+    room
 }
 
 /// How calls keep journals, if they do.
@@ -430,6 +461,38 @@ fn journals(journal: &config::Journal, storage: &config::Storage) -> Option<Jour
             config::UserTextChoice::Omit => UserText::Omit,
         },
     })
+}
+
+/// Makes the accounts that the configuration names, and works out which of them have limits of their own.
+async fn own_limits(
+    storage: &Storage,
+    auth: &config::Auth,
+    usual: config::Limits,
+    now: Timestamp,
+) -> Result<HashMap<AccountId, config::Limits>, StorageError> {
+    let mut own = HashMap::new();
+    for account in &auth.accounts {
+        let id = storage.accounts.ensure_account(&account.name, AccountId::random(), now).await?;
+        own.insert(id, usual.with(account.limits));
+    }
+    Ok(own)
+}
+
+/// Reads the certificate and its key, and says what clients will object to.
+fn identity(files: &config::Tls) -> Result<Identity, TlsError> {
+    let identity = files.identity()?;
+    if let Some(doubt) = identity.doubt(now()) {
+        tracing::warn!("server.tls.certificate: {doubt}");
+    }
+    Ok(identity)
+}
+
+/// Who sums calls up.
+fn summarizer(config: &Config, backends: Arc<Backends>, storage: &Storage) -> Arc<Summarizer> {
+    let (rules, models) = (config.summaries.clone(), config.models.clone());
+    let model = config.summaries.model.as_deref();
+    let sums_up = move |model: &str| rules.sums_up(model, &models);
+    Arc::new(Summarizer::new(backends, storage.clone(), model, sums_up))
 }
 
 /// The hashes of the configuration's keys, in its order.

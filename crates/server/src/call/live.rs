@@ -38,6 +38,7 @@ use super::wire::{Meaning, Wire};
 use super::witness::Witness;
 use super::{callbacks, corpora, lasting_tools, record};
 use crate::config::{self, Calls as Settings, DefaultMedium, TurnTaking};
+use crate::current::Current;
 use crate::objects::{Name, Objects, StoreError};
 use crate::outbound::Outbound;
 use crate::retrieval::Retrieval;
@@ -62,7 +63,8 @@ const PRIOR_MESSAGES: u32 = 1_000;
 pub struct Calls(Arc<Inner>);
 
 struct Inner {
-    means: Arc<Means>,
+    /// What new calls are made with.
+    means: Current<Means>,
     files: Files,
     outbound: Outbound,
     storage: Storage,
@@ -229,7 +231,7 @@ impl Calls {
         retrieval: Retrieval,
     ) -> Self {
         Self(Arc::new(Inner {
-            means: Arc::new(Means {
+            means: Current::new(Means {
                 settings,
                 turn_taking,
                 backends,
@@ -272,7 +274,7 @@ impl Calls {
         // Whoever waits for all calls waits for this one, even while it is still being created.
         let _waited_for = self.0.tasks.token();
         let created = self.create_or_refuse(account, request, options).await;
-        let metrics = &self.0.means.metrics;
+        let metrics = self.metrics();
         match &created {
             Ok(_) => metrics.created(),
             Err(error) => metrics.refused(error.name()),
@@ -322,13 +324,31 @@ impl Calls {
 
     /// What all calls are counted into.
     pub fn metrics(&self) -> &Metrics {
-        &self.0.means.metrics
+        &self.0.files.metrics
+    }
+
+    /// What thinks and speaks in new calls.
+    pub(crate) fn backends(&self) -> Arc<Backends> {
+        Arc::clone(&self.0.means.get().backends)
+    }
+
+    /// Makes new calls of other settings and backends from now on. Those there are keep what they were made of.
+    pub(crate) fn renew(&self, settings: Settings, turn_taking: TurnTaking, backends: Arc<Backends>) {
+        let old = self.0.means.get();
+        self.0.means.replace(Means {
+            settings,
+            turn_taking,
+            backends,
+            samples: old.samples.clone(),
+            outbound: old.outbound.clone(),
+            metrics: old.metrics.clone(),
+        });
     }
 
     /// Lets no further call in while those there are suffer.
     fn hold_back(&self) -> Result<(), CreateError> {
-        let most = self.0.means.settings.maximum_lateness;
-        match self.0.means.metrics.lateness().present() {
+        let most = self.means().settings.maximum_lateness;
+        match self.metrics().lateness().present() {
             Some(lateness) if !most.is_zero() && lateness > most => {
                 Err(CreateError::Overloaded { retry_after: RETRY_AFTER })
             }
@@ -354,7 +374,7 @@ impl Calls {
     /// # Errors
     /// The medium's field, with what is missing.
     pub fn check_medium(&self, medium: Option<&CallMedium>) -> Result<(), SetupError> {
-        setup::check_medium(medium, &self.0.means.settings)
+        setup::check_medium(medium, &self.means().settings)
     }
 
     /// Completes a request and works out what its call runs with, and which lasting tools it has.
@@ -383,7 +403,7 @@ impl Calls {
         options: &CreateOptions,
     ) -> Result<Setup, CreateError> {
         corpora::check(&self.0.storage, account, request).await?;
-        let own_voice = self.0.means.own_voice(&self.0.storage, account, request).await?;
+        let own_voice = self.means().own_voice(&self.0.storage, account, request).await?;
         let mut setup = self.prepare(request, options.greeting_prompt, own_voice)?;
         if let Some(callbacks) = &request.callbacks {
             callbacks::check(callbacks, &self.0.outbound)?;
@@ -406,7 +426,7 @@ impl Calls {
     pub async fn recover(&self) -> Result<(), StorageError> {
         let now = Timestamp::from(jiff::Timestamp::now());
         for call in self.0.storage.calls.unfinished().await? {
-            let own_voice = self.0.means.own_voice(&self.0.storage, call.account, &call.request).await?;
+            let own_voice = self.means().own_voice(&self.0.storage, call.account, &call.request).await?;
             let prepared = self.prepare(&call.request, call.greeting_prompt, own_voice);
             match prepared {
                 Ok(setup) if call.joined.is_none() => {
@@ -524,14 +544,14 @@ impl Calls {
     /// How many calls the account may have at a time.
     #[must_use]
     pub fn most(&self, account: AccountId) -> usize {
-        let all = self.0.means.settings.maximum_live;
+        let all = self.means().settings.maximum_live;
         self.0.limits.at_a_time(account).map_or(all, |own| all.min(own as usize))
     }
 
     /// How many calls all accounts together may have at a time.
     #[must_use]
     pub fn most_of_all(&self) -> usize {
-        self.0.means.settings.maximum_live
+        self.means().settings.maximum_live
     }
 
     /// Takes no new calls from here on, and waits until those there are have come to their own end, but not longer than `deadline`.
@@ -558,7 +578,8 @@ impl Calls {
 
     /// The medium of a call that asks for none.
     fn default_medium(&self) -> CallMedium {
-        let settings = &self.0.means.settings;
+        let means = self.means();
+        let settings = &means.settings;
         match (settings.default_medium, SampleRate::new(settings.default_sample_rate)) {
             (DefaultMedium::ServerWebSocket, Some(rate)) => {
                 CallMedium::ServerWebSocket(ServerWebSocketMedium {
@@ -629,7 +650,7 @@ impl Calls {
     fn admit(&self, id: CallId, account: AccountId) -> Result<mpsc::Receiver<Command>, CreateError> {
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let mut live = self.live();
-        if live.count() >= self.0.means.settings.maximum_live {
+        if live.count() >= self.means().settings.maximum_live {
             return Err(CreateError::Capacity { retry_after: RETRY_AFTER });
         }
         self.0.limits.admits(account, live.count_of(account))?;
@@ -651,7 +672,7 @@ impl Calls {
         greeting_prompt: bool,
         own_voice: Option<OwnVoice>,
     ) -> Result<Setup, SetupError> {
-        let Means { settings, turn_taking, backends, .. } = &*self.0.means;
+        let Means { settings, turn_taking, backends, .. } = &*self.means();
         setup::prepare(request, greeting_prompt, settings, turn_taking, backends, own_voice)
     }
 
@@ -675,7 +696,7 @@ impl Calls {
         let traces = self.0.files.traces.clone();
         let spans = traces.map(|traces| Spans::new(traces, call.id, call.created, &setup.engine));
         let witness = Witness::new(scribe, spans);
-        let means = Arc::clone(&self.0.means);
+        let means = self.means();
         let driver = Driver::new(subject, setup, means, recorder, witness, commands, age);
         let id = call.id;
         let calls = self.clone();
@@ -687,7 +708,7 @@ impl Calls {
             let running = async {
                 let ended = AssertUnwindSafe(driver.run()).catch_unwind().await;
                 calls.live().remove(id);
-                calls.0.means.metrics.live(calls.count());
+                calls.metrics().live(calls.count());
                 ended.map_err(|_| Timestamp::from(jiff::Timestamp::now()))
             };
             // The writers end when the driver is gone and everything of it is written.
@@ -736,6 +757,10 @@ impl Calls {
     /// Held as `live` is.
     fn leaving(&self) -> MutexGuard<'_, HashSet<CallId>> {
         self.0.leaving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn means(&self) -> Arc<Means> {
+        self.0.means.get()
     }
 
     fn handle(&self, call: CallId) -> Option<Handle> {

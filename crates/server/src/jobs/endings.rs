@@ -20,6 +20,7 @@ use super::clock::{Clock, earlier, later, until};
 use crate::call::summary::{Summarizer, SummaryError};
 use crate::call::{Calls, DeleteError};
 use crate::config::Summaries;
+use crate::current::Current;
 use crate::storage::{
     AccountId, Deletion, Ending, Severity, Storage, StorageError, StoredCall, StoredEvent, Summary,
 };
@@ -47,9 +48,14 @@ const SUMMARY_FAILED: &str = "summary.failed";
 pub struct Endings {
     calls: Calls,
     storage: Storage,
+    rules: Arc<Current<Rules>>,
+    clock: Clock,
+}
+
+/// Who sums up, and how long that may take.
+struct Rules {
     summarizer: Arc<Summarizer>,
     settings: Summaries,
-    clock: Clock,
 }
 
 /// The calls that are being summed up.
@@ -91,7 +97,12 @@ impl Endings {
         settings: Summaries,
         clock: Clock,
     ) -> Self {
-        Self { calls, storage, summarizer, settings, clock }
+        Self { calls, storage, rules: Arc::new(Current::new(Rules { summarizer, settings })), clock }
+    }
+
+    /// Has calls summed up by another summarizer, and with other settings, from now on. What is being written is finished as begun.
+    pub(crate) fn renew(&self, summarizer: Arc<Summarizer>, settings: Summaries) {
+        self.rules.replace(Rules { summarizer, settings });
     }
 
     /// Works until it is told to stop; then receivers are let know of all calls, and summaries are begun anew at the next start.
@@ -131,7 +142,8 @@ impl Endings {
     /// Does what can be done now, and begins the summaries that find room.
     async fn work(&self, writing: &mut Writing) -> Result<Left, StorageError> {
         let now = (self.clock)();
-        self.release(earlier(now, self.settings.wait), now).await?;
+        let wait = self.rules.get().settings.wait;
+        self.release(earlier(now, wait), now).await?;
         let mut left = Left::default();
         loop {
             let limit = PAGE.saturating_add(u32::try_from(writing.calls.len()).unwrap_or(0));
@@ -147,7 +159,7 @@ impl Endings {
             }
         }
         let times = self.storage.endings.ending_times(now).await?;
-        let patience = times.held.map(|ended| later(ended, self.settings.wait));
+        let patience = times.held.map(|ended| later(ended, wait));
         left.next = patience.into_iter().chain(times.attempt).min();
         if writing.no_deletions_before.is_some_and(|moment| Instant::now() < moment) {
             return Ok(left);
@@ -168,14 +180,15 @@ impl Endings {
 
     /// Has a call summed up, or is done with it. Whether it is.
     async fn look_after(&self, ending: Ending, writing: &mut Writing) -> Result<bool, StorageError> {
-        let room = writing.calls.len() < self.settings.concurrency;
+        let rules = self.rules.get();
+        let room = writing.calls.len() < rules.settings.concurrency;
         let call = ending.call;
         if writing.calls.contains(&call) || (!room && writing.waiting.contains(&call)) {
             return Ok(false);
         }
         // One that was deleted meanwhile has no ending any more.
         let Some(stored) = self.storage.calls.find(call).await? else { return Ok(false) };
-        if !self.summarizer.wants(&stored) {
+        if !rules.summarizer.wants(&stored) {
             self.storage.endings.finish_ending(call, None, (self.clock)()).await?;
             return Ok(true);
         }
@@ -192,8 +205,9 @@ impl Endings {
     /// Sums a call up, whatever comes of it, after so many attempts that failed.
     async fn sum_up(self, call: StoredCall, failed: u32) -> CallId {
         let id = call.id;
-        let work = AssertUnwindSafe(self.summarizer.summarize(&call)).catch_unwind();
-        let why = match timeout(self.settings.timeout, work).await {
+        let rules = self.rules.get();
+        let work = AssertUnwindSafe(rules.summarizer.summarize(&call)).catch_unwind();
+        let why = match timeout(rules.settings.timeout, work).await {
             Ok(Ok(Ok(summary))) => {
                 self.finish(id, summary.as_ref()).await;
                 return id;
@@ -209,7 +223,7 @@ impl Endings {
                 error!(call = %id, "summing a call up failed: this is a bug of the server");
                 "the server failed".to_owned()
             }
-            Err(_) => format!("there was none within {:?}", self.settings.timeout),
+            Err(_) => format!("there was none within {:?}", rules.settings.timeout),
         };
         match AGAIN.get(failed as usize) {
             Some(wait) => {

@@ -35,6 +35,8 @@ pub struct Metrics(Arc<Figures>);
 
 struct Figures {
     registry: Registry,
+    connections: Gauge,
+    connections_closed: Family<Reason, Counter>,
     live: Gauge,
     created: Counter,
     refused: Family<Reason, Counter>,
@@ -51,6 +53,17 @@ struct Figures {
     object_failures: Family<Operation, Counter>,
     requests: Family<Answer, Counter>,
     request_times: Family<Route, Histogram, fn() -> Histogram>,
+}
+
+/// Why the server closes a connection by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Parting {
+    /// It waited for a request, and its place was needed.
+    Dismissed,
+    /// There was no place for it.
+    Refused,
+    /// It never sent the head of a first request.
+    Silent,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -103,6 +116,8 @@ impl Default for Metrics {
         let request_histogram: fn() -> Histogram = || Histogram::new(REQUEST_BUCKETS);
         let mut figures = Figures {
             registry: Registry::default(),
+            connections: Gauge::default(),
+            connections_closed: Family::default(),
             live: Gauge::default(),
             created: Counter::default(),
             refused: Family::default(),
@@ -129,6 +144,16 @@ impl Figures {
     fn register(&mut self) {
         self.registry.register_collector(Box::new(Process));
         let ours = self.registry.sub_registry_with_prefix("antiphon");
+        ours.register(
+            "connections",
+            "Connections that are open, those of calls included",
+            self.connections.clone(),
+        );
+        ours.register(
+            "connections_closed",
+            "Connections that the server closed by itself, by why",
+            self.connections_closed.clone(),
+        );
         ours.register("calls_live", "Calls that wait for a join or are in progress", self.live.clone());
         ours.register("calls_created", "Calls that were created", self.created.clone());
         ours.register("calls_refused", "Calls that were not created, by why", self.refused.clone());
@@ -193,6 +218,24 @@ impl Metrics {
 
     pub(crate) fn created(&self) {
         self.0.created.inc();
+    }
+
+    pub(crate) fn connection_opened(&self) {
+        self.0.connections.inc();
+    }
+
+    pub(crate) fn connection_ended(&self) {
+        self.0.connections.dec();
+    }
+
+    /// The server closes a connection by itself.
+    pub(crate) fn connection_closed(&self, why: Parting) {
+        let reason = match why {
+            Parting::Dismissed => "dismissed",
+            Parting::Refused => "refused",
+            Parting::Silent => "silent",
+        };
+        self.0.connections_closed.get_or_create(&Reason { reason }).inc();
     }
 
     pub(crate) fn refused(&self, reason: &'static str) {
