@@ -77,8 +77,12 @@ impl Options {
 mod tests {
     use super::*;
 
-    const NOTHING: Options =
-        Options { api_version: None, experimental_messages: Vec::new(), client_version: None };
+    const NOTHING: Options = Options {
+        api_version: None,
+        experimental_messages: Vec::new(),
+        client_version: None,
+        authorities: None,
+    };
 
     fn check(options: &Options, join_url: &str, expected: &str) {
         assert_eq!(options.url(join_url).unwrap().as_str(), expected);

@@ -208,8 +208,9 @@ impl HandOver {
             Kind::Recording => HEADER,
             Kind::Journal | Kind::Sample => 1,
         };
-        // Of less, the process was killed before it wrote anything.
-        if bytes >= least {
+        // Of less, the process was killed before it wrote anything. And what lies there may be ours, of a process that was killed since,
+        // or the whole of which this is the beginning: a call that waited here for a join may have gone on elsewhere.
+        if bytes >= least && self.objects.find(file.name).await?.is_none_or(|there| there.size < bytes) {
             match self.objects.put_file(file.name, &file.path).await {
                 Err(PutError::File(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
                 other => other?,

@@ -73,7 +73,7 @@ async fn while_the_storage_is_away_everything_is_read_from_here_and_tried_ever_l
     assert_eq!(stand.figure("antiphon_objects_waiting"), Some(2));
     let attempts = stand.store.attempts();
     assert!((16..60).contains(&attempts), "{attempts} attempts");
-    assert_eq!(stand.figure("antiphon_object_failures_total{operation=\"put\"}"), Some(attempts as u64));
+    assert_eq!(stand.figure("antiphon_object_failures_total{operation=\"get\"}"), Some(attempts as u64));
 
     stand.store.turn(Weather::Fine);
     sleep(2 * MINUTE).await;
@@ -169,4 +169,22 @@ async fn files_that_are_none_of_ours_stay_and_what_voices_were_cloned_from_goes(
     assert_eq!(stand.hand_over().round().await, done(1));
     assert_eq!(stand.store.names().await, [format!("a/voices/{voice}.sample")]);
     assert_eq!(stand.files().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_beginning_of_a_journal_does_not_take_the_place_of_the_whole() {
+    let stand = Stand::new().await;
+    let call = stand.ended().await;
+    // The call waited at another node, which was killed, before it went on here.
+    let killed = stand.neighbour().await;
+    let beginning = format!("journals/{call}.journal");
+    std::fs::write(killed.directory.join(&beginning), "what").unwrap();
+    // Whichever comes first, the whole is what stays.
+    for node in [&killed, &stand] {
+        node.hand_over().round().await;
+    }
+    std::fs::write(killed.directory.join(&beginning), "what").unwrap();
+    assert_eq!(killed.hand_over().round().await, done(1));
+    assert_eq!(stand.store.bytes(&format!("a/{beginning}")).await, "what happened");
+    assert!(killed.files().is_empty());
 }

@@ -1,7 +1,7 @@
 //! The same for what lies in object storage: a list of it now and then, by pages, and what is kept no longer is removed.
 //!
-//! All nodes of a cluster share what lies there, so one of them is enough; that several do it costs only their lists. The age of an
-//! object is counted from when it was handed over.
+//! All nodes of a cluster share what lies there, so one of them is enough. The age of an object is counted from when it was handed
+//! over.
 
 use std::time::SystemTime;
 
