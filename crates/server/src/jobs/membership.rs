@@ -92,19 +92,24 @@ impl Membership {
 
     async fn live(&self) {
         let mut standing = Standing { steady: None, heard: Instant::now(), replaceable: false };
-        let mut told = false;
+        let (mut told, mut away) = (false, false);
         loop {
             let begin = Instant::now();
-            match timeout(self.settings.heartbeat, self.beat(&mut standing)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    standing.steady = None;
-                    error!(%error, "the store of the cluster cannot be reached; trying on");
-                }
-                Err(_) => {
-                    standing.steady = None;
-                    error!("the store of the cluster does not answer; trying on");
-                }
+            let beat = timeout(self.settings.heartbeat, self.beat(&mut standing)).await;
+            let failure = match beat {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some("it does not answer".to_owned()),
+            };
+            // Told once when it begins and once when it is over.
+            match (&failure, away) {
+                (Some(error), false) => error!(error, "the database that nodes share is away; trying on"),
+                (None, true) => info!("the database that nodes share is there again"),
+                (Some(_), true) | (None, false) => {}
+            }
+            away = failure.is_some();
+            if away {
+                standing.steady = None;
             }
             tokio::select! {
                 () = sleep_until(begin + self.settings.heartbeat) => {}

@@ -84,8 +84,10 @@ const LATEST_NUMBER: &str = "(MAX(ARRAY[created_us, call_heads.number]))[2]";
 const BY_END: &str = "";
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
-/// How long a node waits for a connection, be it made or given back by another operation.
+/// How long a node waits for its first connection.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an operation waits for a connection: who asks is told soon that the database is away.
+const WAIT: Duration = Duration::from_secs(5);
 /// A node that hangs, or is cut off in the middle of a transaction, does not keep the others from writing for longer.
 const LIMITS: &str = "SET statement_timeout = '60s'; SET lock_timeout = '15s'; \
                       SET idle_in_transaction_session_timeout = '60s'";
@@ -134,7 +136,7 @@ impl Postgres {
         let _ = first.close().await;
         let pool = PgPoolOptions::new()
             .max_connections(connections)
-            .acquire_timeout(PATIENCE)
+            .acquire_timeout(WAIT)
             .after_connect(|connection, _| {
                 async move { sqlx::raw_sql(LIMITS).execute(connection).await.map(|_| ()) }.boxed()
             })
@@ -143,7 +145,7 @@ impl Postgres {
         let (mail, node) = (watch::Sender::default(), watch::Sender::default());
         let control = PgPoolOptions::new()
             .max_connections(CONTROL_CONNECTIONS)
-            .acquire_timeout(PATIENCE)
+            .acquire_timeout(WAIT)
             .after_connect(|connection, _| {
                 async move { sqlx::raw_sql(CONTROL_LIMITS).execute(connection).await.map(|_| ()) }.boxed()
             })
