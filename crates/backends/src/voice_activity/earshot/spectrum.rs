@@ -134,10 +134,10 @@ static TABLES: LazyLock<Box<Tables>> = LazyLock::new(|| {
 fn transform(re: &mut Points, im: &mut Points, tables: &Tables) {
     let (mut other_re, mut other_im) = ([0.0; POINTS], [0.0; POINTS]);
     let (to_re, to_im) = (&mut other_re, &mut other_im);
-    by_fours::<128>((re, im), (to_re, to_im), tables);
-    by_fours::<32>((to_re, to_im), (re, im), tables);
-    by_fours::<8>((re, im), (to_re, to_im), tables);
-    by_twos::<4>((to_re, to_im), (re, im), tables);
+    by_fours::<128>((re, im), to_re, to_im, tables);
+    by_fours::<32>((to_re, to_im), re, im, tables);
+    by_fours::<8>((re, im), to_re, to_im, tables);
+    by_twos::<4>((to_re, to_im), re, im, tables);
     turn_over(re, to_re);
     turn_over(im, to_im);
     let four = quarters(to_re, to_im);
@@ -197,11 +197,16 @@ fn join(even: (f32, f32), odd: (f32, f32)) -> ((f32, f32), (f32, f32)) {
 }
 
 /// Joins each four transforms, which leaves `COUNT`, number by number.
-fn by_fours<const COUNT: usize>(from: (&Points, &Points), to: (&mut Points, &mut Points), tables: &Tables) {
+fn by_fours<const COUNT: usize>(
+    from: (&Points, &Points),
+    to_re: &mut Points,
+    to_im: &mut Points,
+    tables: &Tables,
+) {
     let size = QUARTER / COUNT;
     let fours_re = from.0.as_chunks::<COUNT>().0.as_chunks::<4>().0;
     let fours_im = from.1.as_chunks::<COUNT>().0.as_chunks::<4>().0;
-    let [first, second, third, fourth] = quarters_mut(to.0, to.1);
+    let [first, second, third, fourth] = quarters_mut(to_re, to_im);
     let turn = |nth: usize| (tables.cos[nth * 2 * COUNT], tables.sin[nth * 2 * COUNT]);
     for (k, ([a, b, c, d], [a_im, b_im, c_im, d_im])) in fours_re.iter().zip(fours_im).enumerate() {
         let turns = [turn(2 * k), turn(k), turn(k + size)];
@@ -219,11 +224,16 @@ fn by_fours<const COUNT: usize>(from: (&Points, &Points), to: (&mut Points, &mut
 }
 
 /// Joins each two transforms, which leaves `COUNT`, number by number.
-fn by_twos<const COUNT: usize>(from: (&Points, &Points), to: (&mut Points, &mut Points), tables: &Tables) {
+fn by_twos<const COUNT: usize>(
+    from: (&Points, &Points),
+    to_re: &mut Points,
+    to_im: &mut Points,
+    tables: &Tables,
+) {
     let pairs_re = from.0.as_chunks::<COUNT>().0.as_chunks::<2>().0;
     let pairs_im = from.1.as_chunks::<COUNT>().0.as_chunks::<2>().0;
-    let (low_re, high_re) = to.0.split_at_mut(HALF);
-    let (low_im, high_im) = to.1.split_at_mut(HALF);
+    let (low_re, high_re) = to_re.split_at_mut(HALF);
+    let (low_im, high_im) = to_im.split_at_mut(HALF);
     let low = low_re.as_chunks_mut::<COUNT>().0.iter_mut().zip(low_im.as_chunks_mut::<COUNT>().0);
     let high = high_re.as_chunks_mut::<COUNT>().0.iter_mut().zip(high_im.as_chunks_mut::<COUNT>().0);
     let turns = tables.cos.iter().zip(&tables.sin).step_by(2 * COUNT);
