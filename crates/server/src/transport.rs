@@ -2,4 +2,8 @@
 //!
 //! Every carrier becomes a [leg](crate::call::leg), a pair of bounded queues; the call knows nothing else of it.
 
+mod allowance;
+#[cfg(feature = "echo-route")]
+pub mod echo;
+mod frames;
 pub mod websocket;

@@ -49,7 +49,11 @@ pub enum CloseCode {
     Normal,
     /// The server goes down.
     GoingAway,
-    /// The peer broke the protocol.
+    /// The peer broke the WebSocket protocol.
+    ProtocolError,
+    /// A text was not UTF-8.
+    InvalidText,
+    /// The peer broke the rules above the WebSocket protocol.
     ProtocolViolation,
     /// A message was larger than 1 MiB.
     TooBig,
@@ -76,6 +80,8 @@ impl CloseCode {
         match self {
             Self::Normal => 1000,
             Self::GoingAway => 1001,
+            Self::ProtocolError => 1002,
+            Self::InvalidText => 1007,
             Self::ProtocolViolation => 1008,
             Self::TooBig => 1009,
             Self::BadRequest => 4400,
@@ -94,6 +100,8 @@ impl CloseCode {
         match self {
             Self::Normal => "call ended",
             Self::GoingAway => "server is shutting down",
+            Self::ProtocolError => "WebSocket protocol error",
+            Self::InvalidText => "text is not UTF-8",
             Self::ProtocolViolation => "protocol violation",
             Self::TooBig => "message larger than 1 MiB",
             Self::BadRequest => "bad join parameters",

@@ -40,21 +40,25 @@ pub(super) async fn join(
 ) -> Response {
     let wish = read(&call, query.map(|Query(query)| query).ok());
     let Ok(upgrade) = upgrade else { return no_websocket(&http, wish).await.into_response() };
+    as_for_calls(upgrade, &http).on_upgrade(async move |socket| {
+        let joined = match wish {
+            Ok((call, join)) => http.calls.join(call, join).await,
+            Err(code) => Err(code),
+        };
+        match joined {
+            Ok(end) => websocket::carry(socket, end).await,
+            Err(code) => websocket::refuse(socket, code).await,
+        }
+    })
+}
+
+/// The limits and buffers of a call's WebSocket.
+pub(super) fn as_for_calls(upgrade: WebSocketUpgrade, http: &Http) -> WebSocketUpgrade {
     upgrade
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
         .max_message_size(http.server.max_data_message_bytes)
         .max_frame_size(http.server.max_data_message_bytes)
-        .on_upgrade(async move |socket| {
-            let joined = match wish {
-                Ok((call, join)) => http.calls.join(call, join).await,
-                Err(code) => Err(code),
-            };
-            match joined {
-                Ok(end) => websocket::carry(socket, end).await,
-                Err(code) => websocket::refuse(socket, code).await,
-            }
-        })
 }
 
 fn read(call: &str, query: Option<JoinQuery>) -> Result<(CallId, Join), CloseCode> {
@@ -78,6 +82,8 @@ async fn no_websocket(http: &Http, wish: Result<(CallId, Join), CloseCode>) -> A
         Err(_) => ApiError::no_call(),
         Ok((call, _)) if http.calls.is_live(call) => upgrade_required(),
         Ok((call, _)) => match http.storage.calls.find(call).await {
+            // It waits at another node, or is there.
+            Ok(Some(call)) if http.storage.cluster.is_some() && call.ended.is_none() => upgrade_required(),
             Ok(Some(_)) => {
                 ApiError::new(StatusCode::GONE, "the call has ended or its join timeout has passed")
             }

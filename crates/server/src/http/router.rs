@@ -1,5 +1,7 @@
 //! Every route there is.
 
+use std::time::Duration;
+
 use antiphon_api::endpoint::{Endpoint, Method};
 use antiphon_api::rest::accounts::{
     ListAccounts, ListInvoices, ReadAccount, ReadBilling, ReadBillingUsage, ReadCallUsage, ReadConcurrency,
@@ -62,12 +64,13 @@ use super::error::ApiError;
 use super::telephony_configs::{Place, Plivo, Telnyx, Twilio};
 use super::{
     Http, accounts, agents, api_keys, auth, call_throttles, calls, corpora, corpus_uploads, deleted_calls,
-    health, join, models, schema, sip, telephony_configs, tools, trace, voice_preview, voices, webhooks,
+    health, join, models, schema, sip, slow_bodies, telephony_configs, tools, trace, voice_preview, voices,
+    webhooks,
 };
 
-/// All routes, and what surrounds them.
-pub(crate) fn router(http: Http) -> Router {
-    surround(routes().router, &http).with_state(http)
+/// All routes, and what surrounds them. A request's body has `body_timeout` to come.
+pub(crate) fn router(http: Http, body_timeout: Duration) -> Router {
+    surround(routes().router, &http, body_timeout).with_state(http)
 }
 
 /// All routes.
@@ -79,6 +82,8 @@ fn routes() -> Routes {
         .route("/calls/{call_id}/server_web_socket", get(join::join))
         .route("/calls/{call_id}/telephony", get(join::join))
         .route(corpus_uploads::ROUTE, corpus_uploads::route());
+    #[cfg(feature = "echo-route")]
+    let router = router.route("/echo", get(super::echo::echo));
     let routes = Routes { router, served: Vec::new() };
     let routes = endpoint::<CreateCall, _>(routes, calls::create::create);
     let routes = endpoint::<ListCalls, _>(routes, calls::list::list);
@@ -208,7 +213,7 @@ fn provider<P: Place>(routes: Routes) -> Routes {
 }
 
 /// What holds for all routes: ids and spans around everything, then CORS, then panics, then limits.
-fn surround(routes: Router<Http>, http: &Http) -> Router<Http> {
+fn surround(routes: Router<Http>, http: &Http, body_timeout: Duration) -> Router<Http> {
     routes
         .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
@@ -218,6 +223,7 @@ fn surround(routes: Router<Http>, http: &Http) -> Router<Http> {
             )
         })
         .layer(DefaultBodyLimit::max(http.server.max_body_bytes))
+        .layer(from_fn_with_state(body_timeout, slow_bodies::hold_to_time))
         .layer(CatchPanicLayer::custom(trace::panicked))
         .layer(cors(http.server.cors_api_key))
         .layer(from_fn_with_state(http.calls.metrics().clone(), trace::trace))

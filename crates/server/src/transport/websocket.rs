@@ -10,11 +10,12 @@ use antiphon_api::realtime::ClientMessage;
 use antiphon_engine::input::LegClosed;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use bytes::Bytes;
-use futures::stream::{SplitSink, SplitStream};
+use futures::stream::SplitSink;
 use futures::{SinkExt as _, StreamExt as _};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::frames::{CLOSE, Frames, Received};
 use crate::call::leg::{CarrierEnd, CloseCode, FromClient, Outgoing, ToClient};
 use crate::pulse::Pulse;
 
@@ -22,8 +23,6 @@ use crate::pulse::Pulse;
 const PING: Duration = Duration::from_secs(20);
 /// How long one message may take to go out before the client counts as gone.
 const SEND: Duration = Duration::from_secs(20);
-/// How long a client may take to answer a close.
-const CLOSE: Duration = Duration::from_secs(5);
 /// Text frames that are no data messages, after which the client does not speak the protocol.
 const MALFORMED: u32 = 50;
 
@@ -33,7 +32,7 @@ pub async fn carry(socket: WebSocket, end: CarrierEnd) {
     let (sink, stream) = socket.split();
     let pulse = Pulse::new();
     let (violated, violation) = oneshot::channel();
-    let reading = read(stream, &from_client, &pulse);
+    let reading = read(Frames::new(stream, &pulse), &from_client);
     let writing = write(sink, to_client, violation, &pulse);
     tokio::pin!(reading, writing);
     let how = tokio::select! {
@@ -67,17 +66,12 @@ pub async fn refuse(mut socket: WebSocket, code: CloseCode) {
 
 /// Brings what the client sends to the call until the connection ends, or until the client breaks the protocol: then the
 /// error is the code to close with.
-async fn read(
-    mut stream: SplitStream<WebSocket>,
-    to_call: &mpsc::Sender<FromClient>,
-    pulse: &Pulse,
-) -> Result<(), CloseCode> {
+async fn read(mut frames: Frames<'_>, to_call: &mpsc::Sender<FromClient>) -> Result<(), CloseCode> {
     let mut malformed = 0;
-    while let Some(message) = stream.next().await {
-        pulse.beat();
-        let event = match message {
-            Ok(Message::Binary(audio)) => FromClient::Audio(audio),
-            Ok(Message::Text(text)) => match ClientMessage::parse(&text) {
+    while let Some(received) = frames.next().await {
+        let event = match received? {
+            Received::Binary(audio) => FromClient::Audio(audio),
+            Received::Text(text) => match ClientMessage::parse(&text) {
                 Ok(message) => FromClient::Message(Box::new(message.value)),
                 Err(why) => {
                     malformed += 1;
@@ -87,22 +81,10 @@ async fn read(
                     FromClient::Malformed(why.to_string())
                 }
             },
-            Ok(Message::Ping(_) | Message::Pong(_)) => continue,
-            Ok(Message::Close(_)) => {
-                // Reading on sends the answer that the client waits for.
-                let _ = tokio::time::timeout(CLOSE, stream.next()).await;
-                return Ok(());
-            }
-            Err(error) if is_too_big(&error) => return Err(CloseCode::TooBig),
-            Err(_) => return Ok(()),
         };
         if to_call.send(event).await.is_err() {
             // The call has let go; what the client still says is of no interest.
-            while let Some(Ok(message)) = stream.next().await {
-                if let Message::Close(_) = message {
-                    break;
-                }
-            }
+            frames.discard().await;
             return Ok(());
         }
     }
@@ -142,7 +124,10 @@ async fn write(
     }
 }
 
-async fn send(sink: &mut SplitSink<WebSocket, Message>, message: Message) -> Result<(), LegClosed> {
+pub(super) async fn send(
+    sink: &mut SplitSink<WebSocket, Message>,
+    message: Message,
+) -> Result<(), LegClosed> {
     match tokio::time::timeout(SEND, sink.send(message)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(LegClosed::ByPeer),
@@ -150,17 +135,6 @@ async fn send(sink: &mut SplitSink<WebSocket, Message>, message: Message) -> Res
     }
 }
 
-fn close_frame(code: CloseCode) -> Message {
+pub(super) fn close_frame(code: CloseCode) -> Message {
     Message::Close(Some(CloseFrame { code: code.code(), reason: Utf8Bytes::from_static(code.reason()) }))
-}
-
-fn is_too_big(error: &axum::Error) -> bool {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = source {
-        if error.to_string().contains("too long") {
-            return true;
-        }
-        source = error.source();
-    }
-    false
 }

@@ -1,0 +1,138 @@
+//! A stream that its peer has to take from, and to which it brings no more than there is time for: whoever takes nothing for too
+//! long is let go, and whoever floods a WebSocket is read from no faster than a call could ever need.
+//!
+//! Holds the connection's place for as long as there is a stream, whatever becomes of the HTTP connection above it.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
+
+use super::places::Place;
+
+/// Bytes a second that are read from a WebSocket in the long run: twenty times the audio of the highest rate.
+const SOCKET_RATE: u32 = 2 << 20;
+/// Bytes that may come at once beyond that: one message of the usual limit.
+const SOCKET_BURST: Duration = Duration::from_millis(500);
+/// Bytes after which other tasks of the thread have their turn: in frames of no length, which is the most work, a third of a
+/// millisecond.
+const IN_ONE_GO: usize = 32 << 10;
+
+/// See the head of this file.
+pub(super) struct Stream<S> {
+    inner: S,
+    patience: Duration,
+    /// Made when a peer is slow for the first time, and set anew each time.
+    timer: Option<Pin<Box<Sleep>>>,
+    stalls: bool,
+    /// When all that was read from a WebSocket has been paid for, at [`SOCKET_RATE`].
+    paid_at: Instant,
+    /// Made when a peer is too fast for the first time.
+    pause: Option<Pin<Box<Sleep>>>,
+    in_one_go: usize,
+    place: Arc<Place>,
+}
+
+impl<S> Stream<S> {
+    pub(super) fn new(inner: S, patience: Duration, place: Arc<Place>) -> Self {
+        Self {
+            inner,
+            patience,
+            timer: None,
+            stalls: false,
+            paid_at: Instant::now(),
+            pause: None,
+            in_one_go: 0,
+            place,
+        }
+    }
+
+    /// What becomes of a write that got so far.
+    fn held_to_time<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalls = false;
+            return written;
+        }
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(self.patience)));
+        if !self.stalls {
+            self.stalls = true;
+            timer.as_mut().reset(Instant::now() + self.patience);
+        }
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes nothing of what it is sent")))
+    }
+}
+
+impl<S: AsyncRead + Unpin> Stream<S> {
+    fn poll_read_paced(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.in_one_go >= IN_ONE_GO {
+            self.in_one_go = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let now = Instant::now();
+        if self.paid_at > now + SOCKET_BURST {
+            let until = self.paid_at - SOCKET_BURST;
+            let pause = self.pause.get_or_insert_with(|| Box::pin(sleep_until(until)));
+            pause.as_mut().reset(until);
+            ready!(pause.as_mut().poll(cx));
+        }
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.inner).poll_read(cx, buffer);
+        let bytes = buffer.filled().len() - before;
+        match read {
+            Poll::Pending => self.in_one_go = 0,
+            Poll::Ready(_) => self.in_one_go += bytes,
+        }
+        let price = Duration::from_secs_f64(bytes as f64 / f64::from(SOCKET_RATE));
+        self.paid_at = self.paid_at.max(now) + price;
+        read
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.place.carries_socket() {
+            true => self.poll_read_paced(cx, buffer),
+            false => Pin::new(&mut self.inner).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.inner).poll_write(cx, bytes);
+        self.held_to_time(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, pieces);
+        self.held_to_time(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.inner).poll_flush(cx);
+        self.held_to_time(cx, flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shut = Pin::new(&mut self.inner).poll_shutdown(cx);
+        self.held_to_time(cx, shut)
+    }
+}
