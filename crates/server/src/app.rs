@@ -147,6 +147,14 @@ pub enum StartError {
     Storage(#[from] StorageError),
 }
 
+/// Opens what is kept where a configuration says, and brings it up to date.
+pub async fn open_storage(storage: &config::Storage) -> Result<Storage, OpenError> {
+    match &storage.url {
+        Some(url) => Storage::open_postgres(url.expose(), storage.connections).await,
+        None => Storage::open_sqlite(&storage.path).await,
+    }
+}
+
 impl App {
     /// Builds all parts and starts to serve. On the first start without a configured key, makes one.
     pub async fn start(config: Config) -> Result<Running, StartError> {
@@ -213,8 +221,8 @@ impl App {
         };
         let metrics = Metrics::default();
 
-        let known = Book::beside(&storage.path);
-        let storage = Storage::open_sqlite(&storage.path).await?;
+        let known = Book::of(&storage);
+        let storage = open_storage(&storage).await?;
         let now = now();
         let default_account = storage.accounts.default_account(AccountId::random(), now).await?;
         let own_limits = own_limits(&storage, &auth, limits, now).await?;

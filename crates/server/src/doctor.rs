@@ -22,8 +22,9 @@ use antiphon_engine::input::Transcription;
 use futures::StreamExt as _;
 use tokio::time::{Instant, timeout};
 
-use crate::config::Config;
+use crate::config::{Config, Storage};
 use crate::probes::Book;
+use crate::storage::{PostgresProbe, probe_postgres};
 
 /// What the voice and the recognizer are tried out with.
 const SENTENCE: &str = "What are your opening hours?";
@@ -32,6 +33,8 @@ const WRITES: usize = 20;
 const WRITTEN: [u8; 4096] = [0; 4096];
 /// A disk that takes longer makes calls wait for their record.
 const SLOW_DISK: Duration = Duration::from_millis(50);
+/// A database that takes longer for an answer makes whoever creates calls wait.
+const FAR_DATABASE: Duration = Duration::from_millis(5);
 /// The longest that a voice or a recognizer is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A turn that takes longer is noticed as a pause.
@@ -65,9 +68,12 @@ pub struct Line {
 
 /// Examines what a configuration leads to, and tells line by line. `paid` allows what may cost money.
 pub async fn examine(config: &Config, backends: &Backends, paid: bool, tell: &mut dyn FnMut(Line)) {
-    disk(&config.storage.path, tell);
+    disk(&config.storage, tell);
+    if let Some(url) = &config.storage.url {
+        postgres(url.expose(), tell).await;
+    }
     let mut first_tokens = BTreeMap::new();
-    let mut book = Book::beside(&config.storage.path);
+    let mut book = Book::of(&config.storage);
     for subject in &backends.subjects {
         if let Some(first_token) = model(subject, &mut book, paid, tell).await {
             first_tokens.insert(subject.name.to_string(), first_token);
@@ -99,10 +105,10 @@ fn unasked(about: String) -> Line {
 }
 
 /// Whether the disk takes what calls write.
-fn disk(database: &Path, tell: &mut dyn FnMut(Line)) {
-    let directory = database.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
+fn disk(storage: &Storage, tell: &mut dyn FnMut(Line)) {
+    let path = storage.file(".antiphon-doctor");
+    let directory = path.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let about = format!("disk {}", directory.display());
-    let path = directory.join(".antiphon-doctor");
     let written = File::create(&path).and_then(|mut file| {
         let mut times = Vec::with_capacity(WRITES);
         for _ in 0..WRITES {
@@ -118,7 +124,9 @@ fn disk(database: &Path, tell: &mut dyn FnMut(Line)) {
         Err(error) => tell(line(
             Level::Failure,
             about,
-            format!("cannot be written to: {error}; set storage.path to a place where the server may write"),
+            format!(
+                "cannot be written to: {error}; name a place where the server may write in storage.path or storage.directory"
+            ),
         )),
         Ok(mut times) => {
             times.sort_unstable();
@@ -126,6 +134,24 @@ fn disk(database: &Path, tell: &mut dyn FnMut(Line)) {
             let text = format!("a synced write takes {} ms, at worst {} ms", ms(median), ms(worst));
             if median > SLOW_DISK {
                 let text = format!("{text}; the record of calls will lag: use a local SSD");
+                tell(line(Level::Warning, about, text));
+            } else {
+                tell(line(Level::Good, about, text));
+            }
+        }
+    }
+}
+
+/// Whether a database that is shared lets the server in, and how far away it is.
+async fn postgres(url: &str, tell: &mut dyn FnMut(Line)) {
+    let about = "database";
+    match probe_postgres(url).await {
+        Err(error) => tell(line(Level::Failure, about, error.to_string())),
+        Ok(PostgresProbe { place, version, round_trip }) => {
+            let text = format!("{place} runs Postgres {version} and answers in {} ms", ms(round_trip));
+            if round_trip > FAR_DATABASE {
+                let text =
+                    format!("{text}; a call is created in about twelve answers: bring them nearer together");
                 tell(line(Level::Warning, about, text));
             } else {
                 tell(line(Level::Good, about, text));

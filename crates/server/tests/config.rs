@@ -35,8 +35,16 @@ fn an_empty_file_gives_the_defaults() {
 fn the_file_that_init_writes_changes_nothing_and_shows_the_true_defaults() {
     assert_same(&read(DEFAULT_FILE, &[]).unwrap().config, &Config::default());
 
-    let optional =
-        ["public_url", "directory", "otlp_endpoint", "metrics_listen", "keep", "maximum_bytes", "model"];
+    let optional = [
+        "public_url",
+        "directory",
+        "otlp_endpoint",
+        "metrics_listen",
+        "keep",
+        "maximum_bytes",
+        "model",
+        "url",
+    ];
     let uncommented: String = DEFAULT_FILE
         .lines()
         .map(|line| match line.strip_prefix('#') {
@@ -296,4 +304,28 @@ fn what_follows_calls_is_bounded_and_a_summarys_model_has_to_be_there() {
         let found = ["qwen", "bakery", "demo"].map(|model| summaries.sums_up(model, &models));
         assert_eq!(found, sums_up, "{enabled}");
     }
+}
+
+#[test]
+fn a_shared_database_comes_from_the_environment_and_its_password_is_never_shown() {
+    let url = ("ANTIPHON_STORAGE__URL", "postgres://antiphon:hunter2@db.example.com/antiphon");
+    let loaded = read("[storage]\nconnections = 20\ndirectory = \".\"\n", &[url]).unwrap();
+    assert_eq!(loaded.config.storage.url.as_ref().unwrap().expose(), url.1);
+    assert!(
+        !loaded.render().contains("hunter2") && loaded.render().contains("[redacted]"),
+        "{}",
+        loaded.render()
+    );
+    assert!(!format!("{:?}", loaded.config).contains("hunter2"));
+    assert_eq!(loaded.config.storage.file("voices"), Path::new("./voices"));
+    let other = read("", &[(url.0, "postgres://antiphon:other@db.example.com/antiphon")]).unwrap().config;
+    let differing = other.difference(&loaded.config).needs_restart;
+    assert!(differing.contains(&"storage.url".to_owned()), "{differing:?}");
+
+    let wrong = problems("[storage]\npath = \"calls.db\"\nconnections = 0\n", &[url]);
+    assert_eq!(wrong.len(), 2, "{wrong:?}");
+    assert!(wrong.iter().any(|line| line.contains("storage.path") && line.contains("storage.directory")));
+    assert!(wrong.iter().any(|line| line.contains("storage.connections") && line.contains("1 to 1000")));
+    let wrong = problems("[storage]\nurl = \"mysql://root:hunter2@localhost/x\"\n", &[]);
+    assert!(wrong[0].contains("storage.url") && !wrong[0].contains("hunter2"), "{wrong:?}");
 }
