@@ -1,9 +1,10 @@
-//! What keeps a server from doing well: its disk, its models, its voices, its recognizer, and how long a turn takes with them.
+//! What keeps a server from doing well: its disk, its object storage, its models, its voices, its recognizer, and how long a turn takes with them.
 //!
 //! Owns the examination and what it concludes. It starts no server and changes nothing but what is known of models. Whoever bills is
 //! asked only when that is allowed.
 
 pub mod models;
+mod objects;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -24,7 +25,6 @@ use tokio::time::{Instant, timeout};
 
 use crate::config::{Config, Storage};
 use crate::probes::Book;
-use crate::storage::{PostgresProbe, probe_postgres};
 
 /// What the voice and the recognizer are tried out with.
 const SENTENCE: &str = "What are your opening hours?";
@@ -33,8 +33,6 @@ const WRITES: usize = 20;
 const WRITTEN: [u8; 4096] = [0; 4096];
 /// A disk that takes longer makes calls wait for their record.
 const SLOW_DISK: Duration = Duration::from_millis(50);
-/// A database that takes longer for an answer makes whoever creates calls wait.
-const FAR_DATABASE: Duration = Duration::from_millis(5);
 /// The longest that a voice or a recognizer is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A turn that takes longer is noticed as a pause.
@@ -69,9 +67,7 @@ pub struct Line {
 /// Examines what a configuration leads to, and tells line by line. `paid` allows what may cost money.
 pub async fn examine(config: &Config, backends: &Backends, paid: bool, tell: &mut dyn FnMut(Line)) {
     disk(&config.storage, tell);
-    if let Some(url) = &config.storage.url {
-        postgres(url.expose(), tell).await;
-    }
+    objects::examine(&config.objects, tell).await;
     let mut first_tokens = BTreeMap::new();
     let mut book = Book::of(&config.storage);
     for subject in &backends.subjects {
@@ -134,24 +130,6 @@ fn disk(storage: &Storage, tell: &mut dyn FnMut(Line)) {
             let text = format!("a synced write takes {} ms, at worst {} ms", ms(median), ms(worst));
             if median > SLOW_DISK {
                 let text = format!("{text}; the record of calls will lag: use a local SSD");
-                tell(line(Level::Warning, about, text));
-            } else {
-                tell(line(Level::Good, about, text));
-            }
-        }
-    }
-}
-
-/// Whether a database that is shared lets the server in, and how far away it is.
-async fn postgres(url: &str, tell: &mut dyn FnMut(Line)) {
-    let about = "database";
-    match probe_postgres(url).await {
-        Err(error) => tell(line(Level::Failure, about, error.to_string())),
-        Ok(PostgresProbe { place, version, round_trip }) => {
-            let text = format!("{place} runs Postgres {version} and answers in {} ms", ms(round_trip));
-            if round_trip > FAR_DATABASE {
-                let text =
-                    format!("{text}; a call is created in about twelve answers: bring them nearer together");
                 tell(line(Level::Warning, about, text));
             } else {
                 tell(line(Level::Good, about, text));

@@ -17,7 +17,7 @@ const MOST_CONNECTIONS: u32 = 1_000;
 pub struct Storage {
     /// The SQLite database file, made when it is not there. Default `antiphon.db` in the working directory.
     pub path: PathBuf,
-    /// Instead of a file, a Postgres database: `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with
+    /// Instead of a file, a Postgres database, which several servers may share: `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with
     /// `?sslmode=verify-full` and what else libpq knows of TLS. A password that is left out is taken from PGPASSWORD or from the file
     /// that PGPASSFILE names.
     #[serde(skip_serializing_if = "Option::is_none")]
