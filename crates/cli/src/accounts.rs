@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use antiphon_api::Timestamp;
+use antiphon_server::app::open_storage;
 use antiphon_server::config::account_name_problem;
 use antiphon_server::storage::{AccountId, Direction, NewKey, Storage, StoredAccount, Window};
 use clap::Subcommand;
@@ -77,7 +78,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 async fn open(file: &ConfigFile) -> anyhow::Result<Storage> {
-    Ok(Storage::open_sqlite(&file.load()?.config.storage.path).await?)
+    Ok(open_storage(&file.load()?.config.storage).await?)
 }
 
 async fn create(storage: &Storage, name: &str) -> anyhow::Result<()> {

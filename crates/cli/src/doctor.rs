@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
+use antiphon_server::app::examine_storage;
 use antiphon_server::doctor::{Level, Line, examine};
 
 use crate::config::ConfigFile;
@@ -35,6 +36,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         worst = worst.max(line.level);
         printed = std::mem::replace(&mut printed, Ok(())).and_then(|()| print(&line));
     };
+    if let Some(line) = examine_storage(&loaded.config.storage).await {
+        tell(line);
+    }
     examine(&loaded.config, &backends, args.paid, &mut tell).await;
     printed?;
     if worst == Level::Failure {

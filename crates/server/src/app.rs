@@ -1,5 +1,6 @@
 //! The server as a whole: builds the parts once, serves, and stops gracefully.
 
+mod database;
 mod reload;
 
 use std::collections::HashMap;
@@ -16,6 +17,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+pub use database::{examine_storage, open_storage};
 
 use crate::account_limits::AccountLimits;
 use crate::api_key::{ApiKey, KeyHash};
@@ -229,8 +232,8 @@ impl App {
             }
             None => None,
         };
-        let known = Book::beside(&storage.path);
-        let storage = Storage::open_sqlite(&storage.path).await?;
+        let known = Book::of(&storage);
+        let storage = open_storage(&storage).await?;
         let now = now();
         let default_account = storage.accounts.default_account(AccountId::random(), now).await?;
         let own_limits = own_limits(&storage, &auth, limits, now).await?;

@@ -73,8 +73,10 @@ pub const DEFAULT_FILE: &str = include_str!("config/default.toml");
 
 /// What every variable of ours begins with.
 const VARIABLE_PREFIX: &str = "ANTIPHON_";
-/// Variables of ours that are no part of the configuration: which file to read, and what the command line's clients use.
-const OTHER_VARIABLES: [&str; 3] = ["ANTIPHON_CONFIG", "ANTIPHON_API_KEY", "ANTIPHON_URL"];
+/// Variables of ours that are no part of the configuration: which file to read, what the command line's clients use, and where tests
+/// find a database.
+const OTHER_VARIABLES: [&str; 4] =
+    ["ANTIPHON_CONFIG", "ANTIPHON_API_KEY", "ANTIPHON_URL", "ANTIPHON_TEST_POSTGRES"];
 
 /// A server's configuration.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -23,7 +23,7 @@ use antiphon_engine::input::Transcription;
 use futures::StreamExt as _;
 use tokio::time::{Instant, timeout};
 
-use crate::config::Config;
+use crate::config::{Config, Storage};
 use crate::probes::Book;
 
 /// What the voice and the recognizer are tried out with.
@@ -66,10 +66,10 @@ pub struct Line {
 
 /// Examines what a configuration leads to, and tells line by line. `paid` allows what may cost money.
 pub async fn examine(config: &Config, backends: &Backends, paid: bool, tell: &mut dyn FnMut(Line)) {
-    disk(&config.storage.path, tell);
+    disk(&config.storage, tell);
     objects::examine(&config.objects, tell).await;
     let mut first_tokens = BTreeMap::new();
-    let mut book = Book::beside(&config.storage.path);
+    let mut book = Book::of(&config.storage);
     for subject in &backends.subjects {
         if let Some(first_token) = model(subject, &mut book, paid, tell).await {
             first_tokens.insert(subject.name.to_string(), first_token);
@@ -101,10 +101,10 @@ fn unasked(about: String) -> Line {
 }
 
 /// Whether the disk takes what calls write.
-fn disk(database: &Path, tell: &mut dyn FnMut(Line)) {
-    let directory = database.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
+fn disk(storage: &Storage, tell: &mut dyn FnMut(Line)) {
+    let path = storage.file(".antiphon-doctor");
+    let directory = path.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let about = format!("disk {}", directory.display());
-    let path = directory.join(".antiphon-doctor");
     let written = File::create(&path).and_then(|mut file| {
         let mut times = Vec::with_capacity(WRITES);
         for _ in 0..WRITES {
@@ -120,7 +120,9 @@ fn disk(database: &Path, tell: &mut dyn FnMut(Line)) {
         Err(error) => tell(line(
             Level::Failure,
             about,
-            format!("cannot be written to: {error}; set storage.path to a place where the server may write"),
+            format!(
+                "cannot be written to: {error}; name a place where the server may write in storage.path or storage.directory"
+            ),
         )),
         Ok(mut times) => {
             times.sort_unstable();

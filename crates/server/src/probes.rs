@@ -4,11 +4,13 @@
 //! must not know what a call does with a model.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use antiphon_backends::language_model::probe::{Findings, Subject, probe};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
+
+use crate::config::Storage;
 
 /// The form of the file; another one is as good as none.
 const VERSION: u32 = 1;
@@ -32,8 +34,8 @@ struct Written {
 impl Book {
     /// Reads what was found out before. A file that is missing or cannot be read holds nothing: it is found out again.
     #[must_use]
-    pub(crate) fn beside(database: &Path) -> Self {
-        let path = database.with_file_name(FILE);
+    pub(crate) fn of(storage: &Storage) -> Self {
+        let path = storage.file(FILE);
         let entries = std::fs::read(&path)
             .ok()
             .and_then(|bytes| serde_json::from_slice::<Written>(&bytes).ok())
@@ -109,7 +111,7 @@ mod tests {
     fn what_was_found_out_outlives_the_process_and_a_broken_file_does_not_stop_it() {
         let directory = std::env::temp_dir().join(format!("antiphon-probes-{}", uuid::Uuid::new_v4()));
         std::fs::create_dir(&directory).unwrap();
-        let database = directory.join("antiphon.db");
+        let storage = Storage { directory: Some(directory.clone()), ..Storage::default() };
         let subject = Subject {
             name: "m".into(),
             place: "http://localhost/v1 m".to_owned(),
@@ -127,12 +129,12 @@ mod tests {
             thinks: false,
             first_token_ms: 120,
         };
-        let mut book = Book::beside(&database);
+        let mut book = Book::of(&storage);
         assert_eq!(book.find(&subject), None);
         book.keep(&subject, findings.clone()).unwrap();
-        assert_eq!(Book::beside(&database).find(&subject), Some(&findings));
+        assert_eq!(Book::of(&storage).find(&subject), Some(&findings));
         std::fs::write(directory.join(FILE), "{").unwrap();
-        assert_eq!(Book::beside(&database).find(&subject), None);
+        assert_eq!(Book::of(&storage).find(&subject), None);
         std::fs::remove_dir_all(directory).unwrap();
     }
 }

@@ -58,6 +58,7 @@ pub use deliveries::{
 pub use endings::{Ending, EndingStore, EndingTimes, Summary};
 pub use memory::{Line, SharedMemory};
 pub use passages::{Contents, DocumentPlace, Found, Passage, PassageStore, StoredDocument, Wanted};
+pub use postgres::{PostgresProbe, probe as probe_postgres};
 pub use telephony::{Provider, ProviderSettings, StoredRegistration, TelephonyStore};
 pub use throttles::{Keeping, StoredThrottle, ThrottleDeletion, ThrottleStore};
 pub use tools::{StoredTool, ToolStore, ToolUse};

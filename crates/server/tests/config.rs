@@ -312,6 +312,30 @@ fn what_follows_calls_is_bounded_and_a_summarys_model_has_to_be_there() {
 }
 
 #[test]
+fn a_shared_database_comes_from_the_environment_and_its_password_is_never_shown() {
+    let url = ("ANTIPHON_STORAGE__URL", "postgres://antiphon:hunter2@db.example.com/antiphon");
+    let loaded = read("[storage]\nconnections = 20\ndirectory = \".\"\n", &[url]).unwrap();
+    assert_eq!(loaded.config.storage.url.as_ref().unwrap().expose(), url.1);
+    assert!(
+        !loaded.render().contains("hunter2") && loaded.render().contains("[redacted]"),
+        "{}",
+        loaded.render()
+    );
+    assert!(!format!("{:?}", loaded.config).contains("hunter2"));
+    assert_eq!(loaded.config.storage.file("voices"), Path::new("./voices"));
+    let other = read("", &[(url.0, "postgres://antiphon:other@db.example.com/antiphon")]).unwrap().config;
+    let differing = other.difference(&loaded.config).needs_restart;
+    assert!(differing.contains(&"storage.url".to_owned()), "{differing:?}");
+
+    let wrong = problems("[storage]\npath = \"calls.db\"\nconnections = 0\n", &[url]);
+    assert_eq!(wrong.len(), 2, "{wrong:?}");
+    assert!(wrong.iter().any(|line| line.contains("storage.path") && line.contains("storage.directory")));
+    assert!(wrong.iter().any(|line| line.contains("storage.connections") && line.contains("1 to 1000")));
+    let wrong = problems("[storage]\nurl = \"mysql://root:hunter2@localhost/x\"\n", &[]);
+    assert!(wrong[0].contains("storage.url") && !wrong[0].contains("hunter2"), "{wrong:?}");
+}
+
+#[test]
 fn where_objects_lie_is_a_bucket_or_a_directory_and_the_secret_is_never_shown() {
     let text = "[objects]\nurl = \"s3://box/a/b/\"\nendpoint = \"http://127.0.0.1:9000\"\naccess_key_id = \"AKID\"\n";
     let loaded = read(text, &[("ANTIPHON_OBJECTS__SECRET_ACCESS_KEY", "sesame")]).unwrap();

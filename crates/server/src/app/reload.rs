@@ -44,7 +44,7 @@ impl Running {
         self.forgetting.abort();
         self.forgetting = tokio::spawn(self.dispatcher.clone().keep_log(config.webhooks.keep_log));
         self.probing.abort();
-        self.probing = tokio::spawn(probes::find_out(Book::beside(&config.storage.path), subjects));
+        self.probing = tokio::spawn(probes::find_out(Book::of(&config.storage), subjects));
         Ok(difference)
     }
 

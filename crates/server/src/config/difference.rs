@@ -48,6 +48,9 @@ impl Config {
         if self.auth.api_keys != new.auth.api_keys {
             differing.push("auth.api_keys".to_owned());
         }
+        if self.storage.url != new.storage.url {
+            differing.push("storage.url".to_owned());
+        }
         if self.telemetry.otlp_headers != new.telemetry.otlp_headers {
             differing.push("telemetry.otlp_headers".to_owned());
         }

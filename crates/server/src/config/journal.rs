@@ -70,6 +70,6 @@ impl Journal {
     /// Where journals lie.
     #[must_use]
     pub fn directory(&self, storage: &Storage) -> PathBuf {
-        self.directory.clone().unwrap_or_else(|| storage.path.with_file_name("journals"))
+        self.directory.clone().unwrap_or_else(|| storage.file("journals"))
     }
 }

@@ -49,7 +49,7 @@ impl Recordings {
     /// Where recordings lie.
     #[must_use]
     pub fn directory(&self, storage: &Storage) -> PathBuf {
-        self.directory.clone().unwrap_or_else(|| storage.path.with_file_name("recordings"))
+        self.directory.clone().unwrap_or_else(|| storage.file("recordings"))
     }
 
     /// Their rate. One that was set past the checks becomes the default.

@@ -29,7 +29,7 @@ pub struct Configured {
 /// All configured models.
 #[must_use]
 pub fn configured(config: &Config, backends: &Backends) -> Vec<Configured> {
-    let book = Book::beside(&config.storage.path);
+    let book = Book::of(&config.storage);
     let describe = |(name, model): (&Arc<str>, &Arc<dyn LanguageModel>)| {
         let section = config.models.get(&**name);
         let subject = backends.subjects.iter().find(|subject| subject.name == *name);

@@ -52,7 +52,7 @@ mod webhooks;
 mod whole_hours;
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -88,6 +88,8 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long an operation waits for a connection: who asks is told soon that the database is away.
 const WAIT: Duration = Duration::from_secs(5);
+/// Answers that are timed.
+const PROBES: usize = 5;
 /// A node that hangs, or is cut off in the middle of a transaction, does not keep the others from writing for longer.
 const LIMITS: &str = "SET statement_timeout = '60s'; SET lock_timeout = '15s'; \
                       SET idle_in_transaction_session_timeout = '60s'";
@@ -118,13 +120,10 @@ impl Postgres {
     /// Connects to the database that `url` names, with at most so many connections beside one to listen by, and applies the migrations
     /// that it lacks.
     pub(super) async fn open(url: &str, connections: u32) -> Result<Self, OpenError> {
-        let options: PgConnectOptions = url.parse().map_err(|_| OpenError::PostgresUrl)?;
-        let options = options.application_name("antiphon").disable_statement_logging();
-        let place = place(&options);
+        let (options, place) = options(url)?;
         let refused = |source| OpenError::Connect { place: place.clone(), source };
         // The pool would try again and again, and then say no more than that it took too long.
-        let first = timeout(PATIENCE, Connection::connect_with(&options)).await;
-        let mut first = first.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(refused)?;
+        let mut first = connect(&options).await.map_err(refused)?;
         let encoding: String =
             sqlx::query_scalar("SHOW server_encoding").fetch_one(&mut first).await.map_err(refused)?;
         if encoding != "UTF8" {
@@ -177,13 +176,55 @@ impl Postgres {
     }
 }
 
-/// Where a database is, without what opens it.
-fn place(options: &PgConnectOptions) -> String {
+/// What a database is like to work with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostgresProbe {
+    /// Database, host and port.
+    pub place: String,
+    /// The server's version.
+    pub version: String,
+    /// How long it takes for an answer at best.
+    pub round_trip: Duration,
+}
+
+/// Connects to the database that `url` names, and changes nothing in it.
+pub async fn probe(url: &str) -> Result<PostgresProbe, OpenError> {
+    let (options, place) = options(url)?;
+    let asked = async {
+        let mut connection = connect(&options).await?;
+        let version = sqlx::query_scalar("SHOW server_version").fetch_one(&mut connection).await?;
+        let mut round_trip = PATIENCE;
+        for _ in 0..PROBES {
+            let began = Instant::now();
+            connection.ping().await?;
+            round_trip = round_trip.min(began.elapsed());
+        }
+        let _ = connection.close().await;
+        Ok((version, round_trip))
+    };
+    match asked.await {
+        Ok((version, round_trip)) => Ok(PostgresProbe { place, version, round_trip }),
+        Err(source) => Err(OpenError::Connect { place, source }),
+    }
+}
+
+/// How to connect to the database that `url` names, and where it is, without what opens it.
+fn options(url: &str) -> Result<(PgConnectOptions, String), OpenError> {
+    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        return Err(OpenError::PostgresUrl);
+    }
+    let options: PgConnectOptions = url.parse().map_err(|_| OpenError::PostgresUrl)?;
     let host = match options.get_socket() {
         Some(socket) => socket.display().to_string(),
         None => format!("{}:{}", options.get_host(), options.get_port()),
     };
-    format!("{} at {host}", options.get_database().unwrap_or(options.get_username()))
+    let place = format!("{} at {host}", options.get_database().unwrap_or(options.get_username()));
+    Ok((options.application_name("antiphon").disable_statement_logging(), place))
+}
+
+async fn connect(options: &PgConnectOptions) -> Result<Connection, sqlx::Error> {
+    let connected = timeout(PATIENCE, Connection::connect_with(options)).await;
+    connected.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
 }
 
 /// Waits until no other transaction is alone with this; then this one is, until it ends.

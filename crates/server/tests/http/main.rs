@@ -20,6 +20,8 @@ mod lifecycle;
 mod limits;
 mod lists;
 mod metrics;
+#[path = "../postgres/server.rs"]
+mod postgres;
 mod recording;
 mod reload;
 mod schema;

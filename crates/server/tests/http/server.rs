@@ -6,20 +6,22 @@ use std::time::Duration;
 
 use antiphon_api::{CallId, Timestamp};
 use antiphon_backends::registry::config::TranscriptionConfig;
-use antiphon_server::app::{App, Running};
-use antiphon_server::config::{Config, ConfiguredKey, Secret};
+use antiphon_server::app::{App, Running, open_storage};
+use antiphon_server::config::{self, Config, ConfiguredKey, Secret};
 use antiphon_server::storage::{AccountId, Storage, StoredCall};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::document;
+use crate::postgres::Database;
 
 pub(crate) const KEY: &str = "abcd1234.0123456789abcdef0123456789abcdef";
 
 pub(crate) struct Server {
     pub(crate) running: Running,
     pub(crate) directory: Directory,
+    storage: config::Storage,
     client: reqwest::Client,
 }
 
@@ -42,9 +44,26 @@ impl Server {
     /// A server with what another one has left in `directory`.
     pub(crate) async fn start_in(directory: Directory, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = directory.config();
+        // What all of these tests say of SQLite can be said of Postgres as well.
+        if std::env::var("ANTIPHON_TEST_STORAGE").is_ok_and(|storage| storage == "postgres") {
+            directory.use_postgres(&mut config).await;
+        }
+        Self::start_as(directory, config, change).await
+    }
+
+    /// A server whose database is a Postgres database.
+    pub(crate) async fn start_on_postgres(change: impl FnOnce(&mut Config)) -> Self {
+        let directory = Directory::new();
+        let mut config = directory.config();
+        directory.use_postgres(&mut config).await;
+        Self::start_as(directory, config, change).await
+    }
+
+    async fn start_as(directory: Directory, mut config: Config, change: impl FnOnce(&mut Config)) -> Self {
         change(&mut config);
+        let storage = config.storage.clone();
         let running = App::start(config).await.unwrap();
-        Self { running, directory, client: client() }
+        Self { running, directory, storage, client: client() }
     }
 
     /// A request without a key.
@@ -82,7 +101,7 @@ impl Server {
 
     /// The server's database, opened beside it.
     pub(crate) async fn storage(&self) -> (Storage, AccountId) {
-        let storage = Storage::open_sqlite(&self.directory.0.join("antiphon.db")).await.unwrap();
+        let storage = open_storage(&self.storage).await.unwrap();
         let now = jiff::Timestamp::now().into();
         let account = storage.accounts.default_account(AccountId(Uuid::new_v4()), now).await.unwrap();
         (storage, account)
@@ -157,6 +176,22 @@ impl Directory {
         let path = std::env::temp_dir().join(format!("antiphon-http-{}", Uuid::new_v4()));
         std::fs::create_dir(&path).unwrap();
         Self(path)
+    }
+
+    /// Has a configuration use a Postgres database, always the same in one directory, instead of a file.
+    async fn use_postgres(&self, config: &mut Config) {
+        let known = self.0.join("postgres");
+        if !known.exists() {
+            let database = Database::with_tables().await;
+            std::fs::write(&known, database.url()).unwrap();
+            // It goes with the throwaway server: another server may be started here.
+            std::mem::forget(database);
+        }
+        config.storage = config::Storage {
+            url: Some(Secret::new(std::fs::read_to_string(known).unwrap())),
+            directory: Some(self.0.clone()),
+            ..config::Storage::default()
+        };
     }
 
     /// Any free port, a database here, and one key.

@@ -274,7 +274,15 @@ fn plain(verb: Verb, template: &str) -> bool {
 
 #[tokio::test]
 async fn whatever_one_account_has_another_can_neither_see_nor_touch() {
-    let server = Server::start_with(two_accounts).await;
+    neither_sees_nor_touches(Server::start_with(two_accounts).await).await;
+}
+
+#[tokio::test]
+async fn nor_can_it_on_postgres() {
+    neither_sees_nor_touches(Server::start_on_postgres(two_accounts).await).await;
+}
+
+async fn neither_sees_nor_touches(server: Server) {
     let owner = Owner::new(&server).await;
     let (with_ids, without): (Vec<_>, Vec<_>) = operations()
         .into_iter()

@@ -48,10 +48,18 @@ impl Database {
         url.set_path(&self.name);
         url.into()
     }
+}
 
+impl Drop for Database {
     /// Removes it, whoever still uses it.
-    pub(crate) async fn remove(self) {
-        tell(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
+    fn drop(&mut self) {
+        let sql = format!("DROP DATABASE {} WITH (FORCE)", self.name);
+        let removal = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(tell(&sql));
+        });
+        // What fails here has failed before.
+        let _ = removal.join();
     }
 }
 

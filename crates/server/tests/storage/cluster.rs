@@ -26,7 +26,6 @@ macro_rules! contract {
                     for node in nodes {
                         node.close().await;
                     }
-                    database.remove().await;
                 }
             )*
         }

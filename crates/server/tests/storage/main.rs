@@ -48,7 +48,6 @@ macro_rules! contract {
                     let storage = super::Storage::open_postgres(&database.url(), 8).await.unwrap();
                     super::$part::$story(&storage).await;
                     storage.close().await;
-                    database.remove().await;
                 }
             )*)*
         }

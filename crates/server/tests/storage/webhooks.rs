@@ -359,7 +359,7 @@ fn callback(url: &str) -> Callback {
     Callback { url: url.to_owned(), secrets: Vec::new() }
 }
 
-async fn webhook(storage: &Storage, number: u128, created: i64) -> StoredWebhook {
+pub(crate) async fn webhook(storage: &Storage, number: u128, created: i64) -> StoredWebhook {
     StoredWebhook {
         id: hook(number),
         account: account(storage).await,

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use antiphon_api::CallId;
 use futures::FutureExt as _;
-use sqlx::Row as _;
+use sqlx::{AssertSqlSafe, Row as _};
 use tokio::sync::watch;
 
 use super::super::{Addressee, Beat, ClusterStore, NodeId, Pending, Roll, StorageError, StoredCall};
+use super::calls::CALL;
 use super::{Postgres, Row, calls, notices};
 
 impl ClusterStore for Postgres {
@@ -129,7 +130,7 @@ impl ClusterStore for Postgres {
 
     fn find_owned(&self, call: CallId) -> Pending<'_, Option<(StoredCall, Option<NodeId>)>> {
         async move {
-            let row = sqlx::query("SELECT * FROM calls WHERE id = $1")
+            let row = sqlx::query(AssertSqlSafe(format!("SELECT {CALL}, node FROM calls WHERE id = $1")))
                 .bind(call.to_string())
                 .fetch_optional(&self.control)
                 .await?;

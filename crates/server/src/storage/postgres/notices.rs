@@ -17,6 +17,8 @@ pub(super) const CHANNEL: &str = "antiphon";
 pub(super) const LETTERS_FOR: &str = "node:";
 /// How soon a lost connection is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long it takes at most to be made.
+const ANSWER: Duration = Duration::from_secs(5);
 /// How long it may be silent before it is asked whether it is still there.
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -88,7 +90,7 @@ pub(super) async fn listen(
 }
 
 async fn subscribe(options: PgConnectOptions) -> Result<PgListener, sqlx::Error> {
-    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(SILENCE).connect_with(options).await?;
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ANSWER).connect_with(options).await?;
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.eager_reconnect(false);
     listener.listen(CHANNEL).await?;

@@ -31,16 +31,16 @@ impl Page {
         }
     }
 
-    /// The calls on it, as a query of the rows of `table`, whose numbers are what `number` says of a call's.
+    /// The calls on it, as a query of these columns of `table`, whose numbers are what `number` says of a call's.
     pub(super) fn query(
         &self,
         _: &Postgres,
         choice: &Choice<'_>,
-        (table, number): (&'static str, &'static str),
+        (columns, table, number): (&'static str, &'static str, &'static str),
     ) -> Ready<Result<Query, StorageError>> {
         // What is walked and sorted is the index; only what is shown is read.
         let mut query = Query::new("SELECT ");
-        query.push(table).push(".* FROM (SELECT number, ").push(self.key()).push(" AS place, id");
+        query.push(columns).push(" FROM (SELECT number, ").push(self.key()).push(" AS place, id");
         choice.push(&mut query);
         if let Some((place, call)) = self.after {
             query.push(" AND (").push(self.key()).push(", id) ");

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use antiphon_api::{CorpusDocumentId, CorpusId, CorpusSourceId, Timestamp};
 use futures::{FutureExt, TryStreamExt as _};
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row as _};
 
 use super::super::relevance::{self, CANDIDATES};
 use super::super::sql::Alone;
@@ -22,6 +22,8 @@ use super::{Connection, Postgres, Reading, Row, alone, storable, to_json};
 
 use words::Words;
 
+/// What is read of a document.
+const DOCUMENT: &str = "id, corpus_id, source_id, created_us, mime_type, size, metadata";
 /// Vectors that share a row.
 const SHARED: usize = 32;
 /// Passages, or words, that are inserted by one statement.
@@ -36,7 +38,9 @@ impl PassageStore for Postgres {
         id: CorpusDocumentId,
     ) -> Pending<'_, Option<StoredDocument>> {
         async move {
-            let query = sqlx::query("SELECT * FROM corpus_documents WHERE source_id = $1 AND id = $2");
+            let query = sqlx::query(AssertSqlSafe(format!(
+                "SELECT {DOCUMENT} FROM corpus_documents WHERE source_id = $1 AND id = $2"
+            )));
             let query = query.bind(source.to_string()).bind(id.to_string());
             query.fetch_optional(&self.pool).await?.as_ref().map(read).transpose()
         }
@@ -50,7 +54,8 @@ impl PassageStore for Postgres {
     ) -> Pending<'_, Slice<StoredDocument>> {
         async move {
             let rising = window.direction == Direction::Forward;
-            let mut query = QueryBuilder::new("SELECT * FROM corpus_documents WHERE source_id = ");
+            let mut query =
+                QueryBuilder::new(format!("SELECT {DOCUMENT} FROM corpus_documents WHERE source_id = "));
             query.push_bind(source.to_string());
             if let Some(after) = &window.after {
                 query.push(" AND (created_us, id) ").push(if rising { "> (" } else { "< (" });
@@ -168,7 +173,8 @@ impl PassageStore for Postgres {
             }
             let keys: Vec<i64> = scores.iter().map(|(key, _)| *key).collect();
             let rows = sqlx::query(
-                "SELECT corpus_passages.key AS passage_key, text, corpus_documents.* FROM corpus_passages \
+                "SELECT corpus_passages.key AS passage_key, text, id, corpus_id, source_id, created_us, mime_type, size, metadata \
+                 FROM corpus_passages \
                  JOIN corpus_documents ON corpus_documents.key = document_key WHERE corpus_passages.key = ANY($1)",
             )
             .bind(keys)

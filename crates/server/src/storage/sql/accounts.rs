@@ -5,8 +5,16 @@ use std::collections::BTreeMap;
 use antiphon_api::{Secret, Timestamp};
 use futures::FutureExt;
 
+use sqlx::AssertSqlSafe;
+
 use super::super::{AccountId, AccountStore, Pending, StorageError, StoredAccount};
 use super::{Reading, Row, Store, storable};
+
+/// What is read of a key for a provider.
+const PROVIDER_KEY: &str = "account_id, provider, secret";
+
+/// What is read of an account.
+const ACCOUNT: &str = "id, name, created_us";
 
 /// The number of an account is not given away to one that is there already.
 const INSERT: &str = "INSERT INTO accounts (id, name, created_us) \
@@ -28,7 +36,7 @@ impl AccountStore for Store {
 
     fn account_named<'a>(&'a self, name: &'a str) -> Pending<'a, Option<StoredAccount>> {
         async move {
-            let row = sqlx::query("SELECT * FROM accounts WHERE name = $1")
+            let row = sqlx::query(AssertSqlSafe(format!("SELECT {ACCOUNT} FROM accounts WHERE name = $1")))
                 .bind(storable(name))
                 .fetch_optional(&self.pool)
                 .await?;
@@ -39,7 +47,9 @@ impl AccountStore for Store {
 
     fn accounts(&self) -> Pending<'_, Vec<StoredAccount>> {
         async {
-            let rows = sqlx::query("SELECT * FROM accounts ORDER BY created_us, id").fetch_all(&self.pool);
+            let rows =
+                sqlx::query(AssertSqlSafe(format!("SELECT {ACCOUNT} FROM accounts ORDER BY created_us, id")))
+                    .fetch_all(&self.pool);
             rows.await?.iter().map(read).collect()
         }
         .boxed()
@@ -53,7 +63,8 @@ impl AccountStore for Store {
                 .bind(now.unix_micros())
                 .execute(&self.pool)
                 .await?;
-            let row = sqlx::query("SELECT * FROM accounts WHERE name = $1").bind(storable(name));
+            let row = sqlx::query(AssertSqlSafe(format!("SELECT {ACCOUNT} FROM accounts WHERE name = $1")))
+                .bind(storable(name));
             Ok(read(&row.fetch_one(&self.pool).await?)?.id)
         }
         .boxed()
@@ -72,10 +83,12 @@ impl AccountStore for Store {
 
     fn provider_keys(&self, account: AccountId) -> Pending<'_, BTreeMap<String, Secret>> {
         async move {
-            let rows = sqlx::query("SELECT * FROM provider_keys WHERE account_id = $1")
-                .bind(account.to_string())
-                .fetch_all(&self.pool)
-                .await?;
+            let rows = sqlx::query(AssertSqlSafe(format!(
+                "SELECT {PROVIDER_KEY} FROM provider_keys WHERE account_id = $1"
+            )))
+            .bind(account.to_string())
+            .fetch_all(&self.pool)
+            .await?;
             let read = |row| {
                 let row = Reading::new(row, "provider_keys", "account_id")?;
                 Ok((row.plain("provider")?, Secret::new(row.plain::<String>("secret")?)))

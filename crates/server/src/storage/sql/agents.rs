@@ -13,8 +13,8 @@ use super::calls::{slice, total};
 use super::{Db, Reading, Row, Store, batches, escaped, storable, to_json};
 
 /// Agents with what they are now.
-const AGENTS: &str = "SELECT agents.*, agent_revisions.created_us AS revised_us, agent_revisions.template \
-                      FROM agents JOIN agent_revisions ON agent_revisions.id = agents.revision_id ";
+const AGENTS: &str = "SELECT agents.id, account_id, name, agents.created_us, revision_id, calls, \
+                      agent_revisions.created_us AS revised_us, template FROM agents JOIN agent_revisions ON agent_revisions.id = agents.revision_id ";
 
 impl AgentStore for Store {
     fn insert_agent<'a>(&'a self, agent: &'a StoredAgent) -> Pending<'a, ()> {

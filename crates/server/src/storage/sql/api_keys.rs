@@ -2,7 +2,7 @@
 
 use antiphon_api::Timestamp;
 use futures::FutureExt;
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row as _};
 
 use super::super::{
     AccountId, Farewell, KeyPlace, KeyStore, Parting, Pending, Slice, StorageError, StoredKey, Window,
@@ -12,7 +12,9 @@ use super::owned::{Owned, push_page};
 use super::{Alone, Reading, Row, Store, storable};
 use crate::api_key::KeyHash;
 
-const KEYS: Owned<StoredKey> = Owned::new("api_keys", "prefix", read);
+/// What is read of a key.
+const KEY: &str = "prefix, account_id, name, creator, hash, created_us, expiry_us, revoked_us";
+const KEYS: Owned<StoredKey> = Owned::new("api_keys", KEY, "prefix", read);
 
 impl KeyStore for Store {
     fn insert<'a>(&'a self, key: &'a StoredKey) -> Pending<'a, bool> {
@@ -38,7 +40,7 @@ impl KeyStore for Store {
 
     fn find<'a>(&'a self, prefix: &'a str) -> Pending<'a, Option<StoredKey>> {
         async move {
-            let row = sqlx::query("SELECT * FROM api_keys WHERE prefix = $1")
+            let row = sqlx::query(AssertSqlSafe(format!("SELECT {KEY} FROM api_keys WHERE prefix = $1")))
                 .bind(storable(prefix))
                 .fetch_optional(&self.pool)
                 .await?;
@@ -63,7 +65,7 @@ impl KeyStore for Store {
 
     fn keys(&self, account: AccountId, window: Window<KeyPlace>) -> Pending<'_, Slice<StoredKey>> {
         async move {
-            let mut query = QueryBuilder::new("SELECT * FROM api_keys WHERE account_id = ");
+            let mut query = QueryBuilder::new(format!("SELECT {KEY} FROM api_keys WHERE account_id = "));
             query.push_bind(account.to_string());
             let after = window.after.as_ref().map(|after| (after.created, after.prefix.clone()));
             push_page(&mut query, "prefix", window.direction, after, window.limit);

@@ -3,16 +3,23 @@
 use antiphon_api::rest::scheduled_batches::{ScheduledCallRequest, ScheduledCallStatus};
 use antiphon_api::{AgentId, BatchId, CallId, Timestamp};
 use futures::FutureExt;
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row as _};
 use tokio::sync::watch;
 
 use super::super::{
     AccountId, Admission, BatchPlace, BatchStore, Direction, Pending, ScheduledPlace, Settled, Slice,
     StorageError, StoredBatch, StoredCall, StoredScheduledCall, Window,
 };
-use super::calls::{read as read_call, slice, total};
+use super::calls::{CALL, read as read_call, slice, total};
 use super::owned::push_page;
 use super::{Alone, Connection, Db, Notice, Reading, Row, Store, alone, storable, tell_nodes, to_json};
+
+/// What is read of a scheduled call.
+const SCHEDULED: &str = "batch_id, position, status, call_id, error, request";
+
+/// What is read of a batch.
+const BATCH: &str = "id, account_id, agent_id, created_us, settings, throttle_id, total, completed, ended_us, \
+     failures, version";
 
 /// Calls that are inserted by one statement.
 const ROWS: usize = 500;
@@ -62,13 +69,14 @@ impl BatchStore for Store {
         id: BatchId,
     ) -> Pending<'_, Option<StoredBatch>> {
         async move {
-            let row =
-                sqlx::query("SELECT * FROM batches WHERE id = $1 AND account_id = $2 AND agent_id = $3")
-                    .bind(id.to_string())
-                    .bind(account.to_string())
-                    .bind(agent.to_string())
-                    .fetch_optional(&self.pool)
-                    .await?;
+            let row = sqlx::query(AssertSqlSafe(format!(
+                "SELECT {BATCH} FROM batches WHERE id = $1 AND account_id = $2 AND agent_id = $3"
+            )))
+            .bind(id.to_string())
+            .bind(account.to_string())
+            .bind(agent.to_string())
+            .fetch_optional(&self.pool)
+            .await?;
             row.as_ref().map(read).transpose()
         }
         .boxed()
@@ -81,7 +89,7 @@ impl BatchStore for Store {
         window: Window<BatchPlace>,
     ) -> Pending<'_, Slice<StoredBatch>> {
         async move {
-            let mut query = QueryBuilder::new("SELECT * FROM batches WHERE agent_id = ");
+            let mut query = QueryBuilder::new(format!("SELECT {BATCH} FROM batches WHERE agent_id = "));
             query.push_bind(agent.to_string()).push(" AND account_id = ").push_bind(account.to_string());
             let after = window.after.as_ref().map(|after| (after.created, after.id.to_string()));
             push_page(&mut query, "id", window.direction, after, window.limit);
@@ -154,7 +162,8 @@ impl BatchStore for Store {
         window: Window<u32>,
     ) -> Pending<'_, Slice<StoredScheduledCall>> {
         async move {
-            let mut query = QueryBuilder::new("SELECT * FROM scheduled_calls WHERE batch_id = ");
+            let mut query =
+                QueryBuilder::new(format!("SELECT {SCHEDULED} FROM scheduled_calls WHERE batch_id = "));
             query.push_bind(batch.to_string());
             if let Some(status) = status {
                 query.push(" AND status = ").push_bind(status.as_str());
@@ -182,7 +191,8 @@ impl BatchStore for Store {
 
     fn created_calls(&self, batch: BatchId, window: Window<u32>) -> Pending<'_, Slice<(u32, StoredCall)>> {
         async move {
-            let mut query = QueryBuilder::new("SELECT * FROM calls WHERE batch_id = ");
+            let mut query =
+                QueryBuilder::new(format!("SELECT {CALL}, batch_position FROM calls WHERE batch_id = "));
             query.push_bind(batch.to_string());
             push_window(&mut query, "batch_position", &window);
             let read =
@@ -214,8 +224,9 @@ impl BatchStore for Store {
         limit: u32,
     ) -> Pending<'a, Vec<StoredBatch>> {
         async move {
-            let mut query =
-                QueryBuilder::new("SELECT * FROM batches WHERE next_us IS NOT NULL AND next_us <= ");
+            let mut query = QueryBuilder::new(format!(
+                "SELECT {BATCH} FROM batches WHERE next_us IS NOT NULL AND next_us <= "
+            ));
             query.push_bind(now.unix_micros());
             for account in but {
                 query.push(" AND account_id <> ").push_bind(account.to_string());
@@ -241,9 +252,7 @@ impl BatchStore for Store {
 
     fn next_scheduled_call(&self, batch: BatchId) -> Pending<'_, Option<StoredScheduledCall>> {
         async move {
-            let row = sqlx::query(
-                "SELECT * FROM scheduled_calls WHERE batch_id = $1 AND status = $2 ORDER BY position LIMIT 1",
-            )
+            let row = sqlx::query(AssertSqlSafe(format!("SELECT {SCHEDULED} FROM scheduled_calls WHERE batch_id = $1 AND status = $2 ORDER BY position LIMIT 1")))
             .bind(batch.to_string())
             .bind(ScheduledCallStatus::Future.as_str())
             .fetch_optional(&self.pool)
@@ -396,7 +405,7 @@ pub(super) async fn claim(
     connection: &mut Connection,
 ) -> Result<Result<(), Admission>, StorageError> {
     alone(connection, Alone::Batch(place.batch)).await?;
-    let row = sqlx::query("SELECT * FROM batches WHERE id = $1")
+    let row = sqlx::query(AssertSqlSafe(format!("SELECT {BATCH} FROM batches WHERE id = $1")))
         .bind(place.batch.to_string())
         .fetch_optional(&mut *connection)
         .await?;

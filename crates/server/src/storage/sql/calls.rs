@@ -18,8 +18,10 @@ use super::{
 use crate::storage::Direction;
 use crate::storage::catalog::{Facts, micros};
 
-const FIND: &str = "SELECT * FROM calls WHERE id = $1";
-const UNFINISHED: &str = "SELECT * FROM calls WHERE ended_us IS NULL ORDER BY created_us, id";
+/// What is read of a call.
+pub(super) const CALL: &str = "calls.id, calls.account_id, calls.created_us, calls.joined_us, calls.ended_us, \
+     calls.end_reason, calls.client_version, calls.greeting_prompt, calls.request, calls.agent_id, \
+     calls.agent_name, calls.agent_revision_id, calls.short_summary, calls.summary";
 
 impl CallStore for Store {
     fn insert<'a>(&'a self, call: &'a StoredCall) -> Pending<'a, ()> {
@@ -67,14 +69,21 @@ impl CallStore for Store {
 
     fn find(&self, id: CallId) -> Pending<'_, Option<StoredCall>> {
         async move {
-            let row = sqlx::query(FIND).bind(id.to_string()).fetch_optional(&self.pool).await?;
+            let row = sqlx::query(AssertSqlSafe(format!("SELECT {CALL} FROM calls WHERE id = $1")))
+                .bind(id.to_string())
+                .fetch_optional(&self.pool)
+                .await?;
             row.as_ref().map(read).transpose()
         }
         .boxed()
     }
 
     fn unfinished(&self) -> Pending<'_, Vec<StoredCall>> {
-        async { sqlx::query(UNFINISHED).fetch_all(&self.pool).await?.iter().map(read).collect() }.boxed()
+        async {
+            let sql = format!("SELECT {CALL} FROM calls WHERE ended_us IS NULL ORDER BY created_us, id");
+            sqlx::query(AssertSqlSafe(sql)).fetch_all(&self.pool).await?.iter().map(read).collect()
+        }
+        .boxed()
     }
 
     fn mark_joined<'a>(
@@ -85,11 +94,11 @@ impl CallStore for Store {
     ) -> Pending<'a, bool> {
         async move {
             let mut transaction = self.begin().await?;
-            let row = sqlx::query(
+            let row = sqlx::query(AssertSqlSafe(format!(
                 "UPDATE calls SET joined_us = $2, client_version = $3 \
                  WHERE id = $1 AND joined_us IS NULL AND ended_us IS NULL AND node IS NOT DISTINCT FROM $4 \
-                 RETURNING *",
-            )
+                 RETURNING {CALL}"
+            )))
             .bind(id.to_string())
             .bind(at.unix_micros())
             .bind(client_version.map(storable))
@@ -108,11 +117,11 @@ impl CallStore for Store {
     fn mark_ended(&self, id: CallId, at: Timestamp, reason: EndReason) -> Pending<'_, bool> {
         async move {
             let mut transaction = self.begin().await?;
-            let row = sqlx::query(
+            let row = sqlx::query(AssertSqlSafe(format!(
                 "UPDATE calls SET ended_us = $2, end_reason = $3, \
                  duration_us = CASE WHEN joined_us < $2 THEN $2 - joined_us ELSE 0 END \
-                 WHERE id = $1 AND ended_us IS NULL AND node IS NOT DISTINCT FROM $4 RETURNING *",
-            )
+                 WHERE id = $1 AND ended_us IS NULL AND node IS NOT DISTINCT FROM $4 RETURNING {CALL}"
+            )))
             .bind(id.to_string())
             .bind(at.unix_micros())
             .bind(reason_word(reason))
@@ -134,7 +143,7 @@ impl CallStore for Store {
     fn delete(&self, account: AccountId, id: CallId, at: Timestamp) -> Pending<'_, Deletion> {
         async move {
             let mut transaction = self.begin_alone(Alone::Ending(id)).await?;
-            let row = sqlx::query("SELECT * FROM calls WHERE id = $1 AND account_id = $2")
+            let row = sqlx::query(AssertSqlSafe(format!("SELECT {CALL} FROM calls WHERE id = $1 AND account_id = $2")))
                 .bind(id.to_string())
                 .bind(account.to_string())
                 .fetch_optional(&mut *transaction)

@@ -6,7 +6,7 @@
 use antiphon_api::{AgentId, CallId, Timestamp, WireDuration};
 use futures::FutureExt;
 use serde::de::DeserializeOwned;
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row as _};
 
 use super::super::catalog::{
     AgentDay, CallCatalog, CallFilter, CallKey, CallSort, CallSpan, EventChoice, EventPlace, HourOfCalls,
@@ -15,12 +15,17 @@ use super::super::catalog::{
 use super::super::{
     AccountId, CallPlace, Direction, Pending, Slice, StorageError, StoredCall, StoredEvent, Window,
 };
-use super::calls::{ended, read, slice, total};
+use super::calls::{CALL, ended, read, slice, total};
 use super::choice::{Choice, Owner};
-use super::messages::read_event;
+use super::messages::{EVENT, read_event};
 use super::page::Page;
 use super::whole_hours::WholeHours;
 use super::{BY_END, Db, LATEST_AGENT_NAME, LATEST_NUMBER, PACKED, Reading, Row, Store, storable};
+
+/// What is read of a tombstone.
+const TOMBSTONE: &str = "tombstones.call_id, tombstones.account_id, tombstones.created_us, tombstones.joined_us, \
+     tombstones.ended_us, tombstones.end_reason, tombstones.max_duration_us, \
+     tombstones.recording_enabled, tombstones.had_summary, tombstones.deleted_us";
 
 pub(super) type Query = QueryBuilder<Db>;
 
@@ -41,7 +46,7 @@ impl CallCatalog for Store {
             let owner = Owner::find(self, account).await?;
             let choice = Choice::find(self, owner, filter).await?;
             let page = Page::of(sort, &window);
-            let mut query = page.query(self, &choice, ("calls", "chosen.number")).await?;
+            let mut query = page.query(self, &choice, (CALL, "calls", "chosen.number")).await?;
             slice(&query.build().fetch_all(&self.pool).await?, &window, read)
         }
         .boxed()
@@ -78,7 +83,7 @@ impl CallCatalog for Store {
         window: Window<EventPlace>,
     ) -> Pending<'a, Slice<(EventPlace, StoredEvent)>> {
         async move {
-            let mut query = chosen_events("SELECT * FROM call_events", call, choice);
+            let mut query = chosen_events(format!("SELECT {EVENT} FROM call_events"), call, choice);
             let (sign, order) = match window.direction {
                 Direction::Backward => ("<", " DESC"),
                 Direction::Forward => (">", ""),
@@ -122,7 +127,7 @@ impl CallCatalog for Store {
                 window.after.map(|after| SortPlace { key: after.created.unix_micros(), id: after.id });
             let places = Window { after, direction: window.direction, limit: window.limit };
             let page = Page::of(CallSort { by: CallKey::Created, descending: true }, &places);
-            let mut query = page.query(self, &choice, ("tombstones", "-chosen.number")).await?;
+            let mut query = page.query(self, &choice, (TOMBSTONE, "tombstones", "-chosen.number")).await?;
             slice(&query.build().fetch_all(&self.pool).await?, &window, read_tombstone)
         }
         .boxed()
@@ -146,11 +151,13 @@ impl CallCatalog for Store {
 
     fn find_tombstone(&self, account: AccountId, id: CallId) -> Pending<'_, Option<Tombstone>> {
         async move {
-            let row = sqlx::query("SELECT * FROM tombstones WHERE call_id = $1 AND account_id = $2")
-                .bind(id.to_string())
-                .bind(account.to_string())
-                .fetch_optional(&self.pool)
-                .await?;
+            let row = sqlx::query(AssertSqlSafe(format!(
+                "SELECT {TOMBSTONE} FROM tombstones WHERE call_id = $1 AND account_id = $2"
+            )))
+            .bind(id.to_string())
+            .bind(account.to_string())
+            .fetch_optional(&self.pool)
+            .await?;
             row.as_ref().map(read_tombstone).transpose()
         }
         .boxed()
@@ -310,7 +317,7 @@ fn packing(columns: &'static str) -> Query {
     query
 }
 
-fn chosen_events(head: &'static str, call: CallId, choice: &EventChoice) -> Query {
+fn chosen_events(head: impl Into<String>, call: CallId, choice: &EventChoice) -> Query {
     let mut query = Query::new(head);
     query.push(" WHERE call_id = ").push_bind(call.to_string());
     query.push(

@@ -2,7 +2,7 @@
 
 use antiphon_api::{CorpusDocumentId, CorpusId, CorpusSourceId, Timestamp};
 use futures::FutureExt;
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row as _};
 
 use super::super::{
     AccountId, CorpusPlace, CorpusStatistics, CorpusStore, Filling, Pending, Slice, StorageError,
@@ -12,8 +12,15 @@ use super::calls::{slice, total};
 use super::owned::push_page;
 use super::{Alone, Db, Reading, Row, Store, alone, indexes, storable, to_json};
 
+/// What is read of an upload.
+const UPLOAD: &str = "id, corpus_id, mime_type, file_name, created_us, expires_us, token_hash, size";
+
+/// What is read of a source.
+const SOURCE: &str =
+    "id, corpus_id, name, description, created_us, spec, revision, loading, updated_us, documents";
+
 /// Corpora with what is in them.
-const CORPORA: &str = "SELECT corpora.*, \
+const CORPORA: &str = "SELECT id, account_id, name, description, created_us, updated_us, \
      (SELECT COUNT(*) FROM corpus_sources s WHERE s.corpus_id = corpora.id) AS sources, \
      (SELECT COUNT(*) FROM corpus_sources s WHERE s.corpus_id = corpora.id AND s.loading) AS loading, \
      (SELECT CAST(COALESCE(SUM(s.documents), 0) AS BIGINT) FROM corpus_sources s WHERE s.corpus_id = corpora.id) \
@@ -138,7 +145,9 @@ impl CorpusStore for Store {
 
     fn find_source(&self, corpus: CorpusId, id: CorpusSourceId) -> Pending<'_, Option<StoredSource>> {
         async move {
-            let query = sqlx::query("SELECT * FROM corpus_sources WHERE id = $1 AND corpus_id = $2");
+            let query = sqlx::query(AssertSqlSafe(format!(
+                "SELECT {SOURCE} FROM corpus_sources WHERE id = $1 AND corpus_id = $2"
+            )));
             let query = query.bind(id.to_string()).bind(corpus.to_string());
             let row = query.fetch_optional(&self.pool).await?;
             row.as_ref().map(read_source).transpose()
@@ -148,7 +157,8 @@ impl CorpusStore for Store {
 
     fn sources(&self, corpus: CorpusId, window: Window<CorpusPlace>) -> Pending<'_, Slice<StoredSource>> {
         async move {
-            let mut query = QueryBuilder::new("SELECT * FROM corpus_sources WHERE corpus_id = ");
+            let mut query =
+                QueryBuilder::new(format!("SELECT {SOURCE} FROM corpus_sources WHERE corpus_id = "));
             query.push_bind(corpus.to_string());
             push_window(&mut query, &window);
             slice(&query.build().fetch_all(&self.pool).await?, &window, read_source)
@@ -206,9 +216,7 @@ impl CorpusStore for Store {
 
     fn sources_to_load(&self, crawls: bool, limit: u32) -> Pending<'_, Vec<StoredSource>> {
         async move {
-            let query = sqlx::query(
-                "SELECT * FROM corpus_sources WHERE loading AND crawls = $1 ORDER BY created_us, id LIMIT $2",
-            );
+            let query = sqlx::query(AssertSqlSafe(format!("SELECT {SOURCE} FROM corpus_sources WHERE loading AND crawls = $1 ORDER BY created_us, id LIMIT $2")));
             query
                 .bind(crawls)
                 .bind(i64::from(limit))
@@ -254,7 +262,9 @@ impl CorpusStore for Store {
 
     fn find_upload_by_token(&self, token_hash: [u8; 32]) -> Pending<'_, Option<StoredUpload>> {
         async move {
-            let query = sqlx::query("SELECT * FROM corpus_uploads WHERE token_hash = $1");
+            let query = sqlx::query(AssertSqlSafe(format!(
+                "SELECT {UPLOAD} FROM corpus_uploads WHERE token_hash = $1"
+            )));
             let row = query.bind(hexadecimal(&token_hash)).fetch_optional(&self.pool).await?;
             row.as_ref().map(read_upload).transpose()
         }
@@ -263,7 +273,9 @@ impl CorpusStore for Store {
 
     fn find_upload(&self, corpus: CorpusId, id: CorpusDocumentId) -> Pending<'_, Option<StoredUpload>> {
         async move {
-            let query = sqlx::query("SELECT * FROM corpus_uploads WHERE id = $1 AND corpus_id = $2");
+            let query = sqlx::query(AssertSqlSafe(format!(
+                "SELECT {UPLOAD} FROM corpus_uploads WHERE id = $1 AND corpus_id = $2"
+            )));
             let query = query.bind(id.to_string()).bind(corpus.to_string());
             query.fetch_optional(&self.pool).await?.as_ref().map(read_upload).transpose()
         }

@@ -19,6 +19,9 @@ use super::super::{
 use super::calls::{slice, total};
 use super::{Alone, Connection, Notice, Reading, Row, Store, alone, tell_nodes, to_json, webhooks};
 
+/// What is read of a delivery.
+const DELIVERY: &str = "receiver, call_id, number, created_us, state, due_us, finished_us, attempts";
+
 impl DeliveryStore for Store {
     fn outbox(&self) -> watch::Receiver<()> {
         self.outbox.subscribe()
@@ -161,7 +164,7 @@ impl DeliveryStore for Store {
                 Direction::Forward => true,
                 Direction::Backward => false,
             };
-            let mut query = QueryBuilder::new("SELECT * FROM deliveries WHERE receiver = ");
+            let mut query = QueryBuilder::new(format!("SELECT {DELIVERY} FROM deliveries WHERE receiver = "));
             query.push_bind(Receiver::Webhook(webhook).to_string());
             if let Some(after) = &window.after {
                 query.push(" AND (created_us, call_id, number) ").push(if falling { "< (" } else { "> (" });

@@ -2,11 +2,16 @@
 
 use antiphon_api::CallId;
 
+use sqlx::AssertSqlSafe;
+
 use super::super::{
     Direction, MessageChoice, MessagePlace, Severity, Slice, StorageError, StoredEvent, StoredMessage, Window,
 };
 use super::calls::{slice, total};
 use super::{Alone, Reading, Row, Store, storable, to_json};
+
+/// What is read of an event.
+pub(super) const EVENT: &str = "call_id, position, stage_id, at_us, severity, type, text, extras";
 
 /// `$2` says whether what was said in the call is wanted; otherwise the messages of the stages from `$3` to `$4`.
 macro_rules! chosen {
@@ -21,9 +26,18 @@ macro_rules! chosen {
 }
 
 const COUNT: &str = chosen!("SELECT COUNT(*) AS total", "");
-const RISING: &str = chosen!("SELECT *", "AND position > $5 ORDER BY position LIMIT $6");
-const AT: &str = chosen!("SELECT *", "AND stage_index = $5 ORDER BY position LIMIT 1");
-const FALLING: &str = chosen!("SELECT *", "AND position < $5 ORDER BY position DESC LIMIT $6");
+const RISING: &str = chosen!(
+    "SELECT call_id, position, stage_id, stage_number, stage_index, initial, body",
+    "AND position > $5 ORDER BY position LIMIT $6"
+);
+const AT: &str = chosen!(
+    "SELECT call_id, position, stage_id, stage_number, stage_index, initial, body",
+    "AND stage_index = $5 ORDER BY position LIMIT 1"
+);
+const FALLING: &str = chosen!(
+    "SELECT call_id, position, stage_id, stage_number, stage_index, initial, body",
+    "AND position < $5 ORDER BY position DESC LIMIT $6"
+);
 
 /// What the three parameters of a choice are.
 fn bounds(choice: MessageChoice) -> (bool, i64, i64) {
@@ -146,11 +160,11 @@ impl Store {
         minimum: Severity,
         limit: u32,
     ) -> Result<Vec<StoredEvent>, StorageError> {
-        sqlx::query(
-            "SELECT * FROM call_events WHERE call_id = $1 AND \
+        sqlx::query(AssertSqlSafe(format!(
+            "SELECT {EVENT} FROM call_events WHERE call_id = $1 AND \
              CASE severity WHEN 'debug' THEN 0 WHEN 'info' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END >= $2 \
-             ORDER BY position LIMIT $3",
-        )
+             ORDER BY position LIMIT $3"
+        )))
         .bind(call.to_string())
         .bind(minimum as i64)
         .bind(i64::from(limit))

@@ -12,16 +12,19 @@ pub(super) struct Owned<T> {
     table: &'static str,
     /// The column of the id.
     id: &'static str,
+    /// The columns that are read.
+    columns: &'static str,
     read: fn(&Row) -> Result<T, StorageError>,
 }
 
 impl<T> Owned<T> {
     pub(super) const fn new(
         table: &'static str,
+        columns: &'static str,
         id: &'static str,
         read: fn(&Row) -> Result<T, StorageError>,
     ) -> Self {
-        Self { table, id, read }
+        Self { table, id, columns, read }
     }
 
     /// The account's row with this id.
@@ -31,10 +34,10 @@ impl<T> Owned<T> {
         account: AccountId,
         id: impl ToString,
     ) -> Result<Option<T>, StorageError> {
-        let Self { table, id: column, .. } = self;
+        let Self { table, id: column, columns, .. } = self;
         self.one(
             executor,
-            format!("SELECT * FROM {table} WHERE account_id = $1 AND {column} = $2"),
+            format!("SELECT {columns} FROM {table} WHERE account_id = $1 AND {column} = $2"),
             account,
             id,
         )
@@ -48,10 +51,10 @@ impl<T> Owned<T> {
         account: AccountId,
         name: &str,
     ) -> Result<Option<T>, StorageError> {
-        let table = self.table;
+        let Self { table, columns, .. } = self;
         self.one(
             executor,
-            format!("SELECT * FROM {table} WHERE account_id = $1 AND name = $2"),
+            format!("SELECT {columns} FROM {table} WHERE account_id = $1 AND name = $2"),
             account,
             name,
         )
@@ -82,13 +85,14 @@ impl<T> Owned<T> {
         account: AccountId,
         order: Order,
     ) -> Result<Vec<T>, StorageError> {
-        let Self { table, id, read } = self;
+        let Self { table, id, columns, read } = self;
         let way = match order {
             Order::NewestFirst => "DESC",
             Order::OldestFirst => "ASC",
         };
-        let sql =
-            format!("SELECT * FROM {table} WHERE account_id = $1 ORDER BY created_us {way}, {id} {way}");
+        let sql = format!(
+            "SELECT {columns} FROM {table} WHERE account_id = $1 ORDER BY created_us {way}, {id} {way}"
+        );
         let rows = sqlx::query(AssertSqlSafe(sql)).bind(account.to_string()).fetch_all(executor).await?;
         rows.iter().map(read).collect()
     }
@@ -110,8 +114,8 @@ impl<T> Owned<T> {
         account: AccountId,
         id: impl ToString,
     ) -> Result<Option<T>, StorageError> {
-        let Self { table, id: column, .. } = self;
-        let sql = format!("DELETE FROM {table} WHERE account_id = $1 AND {column} = $2 RETURNING *");
+        let Self { table, id: column, columns, .. } = self;
+        let sql = format!("DELETE FROM {table} WHERE account_id = $1 AND {column} = $2 RETURNING {columns}");
         self.one(executor, sql, account, id).await
     }
 

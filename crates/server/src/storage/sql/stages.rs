@@ -2,8 +2,13 @@
 
 use antiphon_api::CallId;
 
+use sqlx::AssertSqlSafe;
+
 use super::super::{StorageError, StoredStage};
 use super::{Reading, Row, Store, to_json};
+
+/// What is read of a stage.
+const STAGE: &str = "call_id, number, id, created_us, history_from, request";
 
 impl Store {
     pub(super) async fn insert_call_stage(
@@ -28,7 +33,7 @@ impl Store {
     }
 
     pub(super) async fn call_stages(&self, call: CallId) -> Result<Vec<StoredStage>, StorageError> {
-        sqlx::query("SELECT * FROM stages WHERE call_id = $1 ORDER BY number")
+        sqlx::query(AssertSqlSafe(format!("SELECT {STAGE} FROM stages WHERE call_id = $1 ORDER BY number")))
             .bind(call.to_string())
             .fetch_all(&self.pool)
             .await?

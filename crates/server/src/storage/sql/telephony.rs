@@ -4,21 +4,31 @@ use antiphon_api::SipRegistrationId;
 use antiphon_api::rest::sip::SipSettings;
 use futures::FutureExt;
 
+use sqlx::AssertSqlSafe;
+
 use super::super::{
     AccountId, Pending, Provider, ProviderSettings, StorageError, StoredRegistration, TelephonyStore,
 };
 use super::owned::{Order, Owned};
 use super::{Alone, Reading, Row, Store, to_json};
 
-const REGISTRATIONS: Owned<(StoredRegistration, u64)> = Owned::new("sip_registrations", "id", registration);
+/// What is read of a registration.
+const REGISTRATION: &str = "id, account_id, created_us, settings, version";
+
+/// What is read of settings.
+const SETTINGS: &str = "account_id, settings, version";
+const REGISTRATIONS: Owned<(StoredRegistration, u64)> =
+    Owned::new("sip_registrations", REGISTRATION, "id", registration);
 
 impl TelephonyStore for Store {
     fn sip_settings(&self, account: AccountId) -> Pending<'_, Option<(SipSettings, u64)>> {
         async move {
-            let row = sqlx::query("SELECT * FROM sip_settings WHERE account_id = $1")
-                .bind(account.to_string())
-                .fetch_optional(&self.pool)
-                .await?;
+            let row = sqlx::query(AssertSqlSafe(format!(
+                "SELECT {SETTINGS} FROM sip_settings WHERE account_id = $1"
+            )))
+            .bind(account.to_string())
+            .fetch_optional(&self.pool)
+            .await?;
             let Some(row) = row else { return Ok(None) };
             let row = Reading::new(&row, "sip_settings", "account_id")?;
             Ok(Some((row.json("settings")?, row.version("version")?)))
@@ -126,11 +136,13 @@ impl TelephonyStore for Store {
         provider: Provider,
     ) -> Pending<'_, Option<(ProviderSettings, u64)>> {
         async move {
-            let row = sqlx::query("SELECT * FROM telephony_settings WHERE account_id = $1 AND provider = $2")
-                .bind(account.to_string())
-                .bind(provider.word())
-                .fetch_optional(&self.pool)
-                .await?;
+            let row = sqlx::query(AssertSqlSafe(format!(
+                "SELECT {SETTINGS} FROM telephony_settings WHERE account_id = $1 AND provider = $2"
+            )))
+            .bind(account.to_string())
+            .bind(provider.word())
+            .fetch_optional(&self.pool)
+            .await?;
             let Some(row) = row else { return Ok(None) };
             let row = Reading::new(&row, "telephony_settings", "account_id")?;
             let settings = match provider {

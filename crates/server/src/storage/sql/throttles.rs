@@ -3,7 +3,7 @@
 use antiphon_api::rest::call_throttles::CallThrottleRule;
 use antiphon_api::{ThrottleId, Timestamp};
 use futures::FutureExt;
-use sqlx::Row as _;
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::super::throttles::{LONGEST_WINDOW, leaves, window_start};
 use super::super::{
@@ -13,7 +13,9 @@ use super::super::{
 use super::owned::{Order, Owned};
 use super::{Alone, Connection, Reading, Row, Store, alone, storable, to_json};
 
-const THROTTLES: Owned<StoredThrottle> = Owned::new("call_throttles", "id", read);
+/// What is read of a throttle.
+const THROTTLE: &str = "id, account_id, name, created_us, rules, version";
+const THROTTLES: Owned<StoredThrottle> = Owned::new("call_throttles", THROTTLE, "id", read);
 
 impl ThrottleStore for Store {
     fn insert_throttle<'a>(&'a self, throttle: &'a StoredThrottle, most: u32) -> Pending<'a, Keeping> {
@@ -113,7 +115,7 @@ pub(super) async fn count(
     connection: &mut Connection,
 ) -> Result<Result<(), Admission>, StorageError> {
     alone(connection, Alone::Throttle(id)).await?;
-    let row = sqlx::query("SELECT * FROM call_throttles WHERE id = $1")
+    let row = sqlx::query(AssertSqlSafe(format!("SELECT {THROTTLE} FROM call_throttles WHERE id = $1")))
         .bind(id.to_string())
         .fetch_optional(&mut *connection)
         .await?;

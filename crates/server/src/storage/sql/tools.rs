@@ -2,46 +2,38 @@
 
 use antiphon_api::{CallId, Timestamp, ToolId};
 use futures::FutureExt;
-use sqlx::Row as _;
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::super::{
     AccountId, CallPlace, Direction, Pending, Slice, StorageError, StoredCall, StoredTool, ToolStore,
     ToolUse, Window,
 };
-use super::calls::{read as read_call, slice, total};
+use super::calls::{CALL, read as read_call, slice, total};
 use super::catalog::bounded;
 use super::owned::{Order, Owned};
 use super::{Alone, Reading, Row, Store, storable, to_json};
 use crate::storage::catalog::MANY;
 
+/// What is read of a tool.
+const TOOL: &str = "id, account_id, name, created_us, definition";
+
 /// The calls of an account that had a tool, in the order of the tool's own index, each with how often it failed there. A tool is of
 /// one account, and so are all calls that had it.
-macro_rules! history {
-    ($after:literal, $way:literal) => {
-        concat!(
-            "SELECT calls.*, history.errors FROM (SELECT call_id, created_us, CAST(SUM(errors) AS BIGINT) AS errors ",
-            "FROM call_tools ",
-            "WHERE tool_id = $2 AND (created_us, call_id) ",
-            $after,
-            " ($3, $4) GROUP BY created_us, call_id ORDER BY created_us ",
-            $way,
-            ", call_id ",
-            $way,
-            " LIMIT $5) AS history JOIN calls ON calls.id = history.call_id AND calls.account_id = $1 ",
-            "ORDER BY history.created_us ",
-            $way,
-            ", history.call_id ",
-            $way
-        )
-    };
+fn history(rising: bool) -> String {
+    let (behind, way) = if rising { (">", "ASC") } else { ("<", "DESC") };
+    format!(
+        "SELECT {CALL}, history.errors FROM (SELECT call_id, created_us, CAST(SUM(errors) AS BIGINT) AS errors \
+         FROM call_tools WHERE tool_id = $2 AND (created_us, call_id) {behind} ($3, $4) \
+         GROUP BY created_us, call_id ORDER BY created_us {way}, call_id {way} LIMIT $5) AS history \
+         JOIN calls ON calls.id = history.call_id AND calls.account_id = $1 \
+         ORDER BY history.created_us {way}, history.call_id {way}"
+    )
 }
 
 const HISTORY_COUNT: &str = "SELECT COUNT(*) AS total FROM (SELECT 1 FROM call_tools JOIN calls ON calls.id = call_id \
      AND calls.account_id = $1 WHERE tool_id = $2 GROUP BY call_tools.created_us, call_id LIMIT $3) AS history";
-const HISTORY_RISING: &str = history!(">", "ASC");
-const HISTORY_FALLING: &str = history!("<", "DESC");
 
-const TOOLS: Owned<StoredTool> = Owned::new("tools", "id", read);
+const TOOLS: Owned<StoredTool> = Owned::new("tools", TOOL, "id", read);
 
 impl ToolStore for Store {
     fn insert_tools<'a>(
@@ -83,9 +75,9 @@ impl ToolStore for Store {
 
     fn tools_named<'a>(&'a self, account: AccountId, name: &'a str) -> Pending<'a, Vec<StoredTool>> {
         async move {
-            let rows = sqlx::query(
-                "SELECT * FROM tools WHERE account_id = $1 AND name = $2 ORDER BY created_us, id LIMIT 2",
-            )
+            let rows = sqlx::query(AssertSqlSafe(format!(
+                "SELECT {TOOL} FROM tools WHERE account_id = $1 AND name = $2 ORDER BY created_us, id LIMIT 2"
+            )))
             .bind(account.to_string())
             .bind(storable(name))
             .fetch_all(&self.pool)
@@ -136,10 +128,11 @@ impl ToolStore for Store {
 
     fn uses(&self, call: CallId) -> Pending<'_, Vec<ToolUse>> {
         async move {
-            let rows = sqlx::query("SELECT * FROM call_tools WHERE call_id = $1 ORDER BY name")
-                .bind(call.to_string())
-                .fetch_all(&self.pool)
-                .await?;
+            let rows =
+                sqlx::query("SELECT call_id, name, tool_id FROM call_tools WHERE call_id = $1 ORDER BY name")
+                    .bind(call.to_string())
+                    .fetch_all(&self.pool)
+                    .await?;
             let read = |row| {
                 let row = Reading::new(row, "call_tools", "call_id")?;
                 Ok(ToolUse { tool: row.text("tool_id")?, name: row.plain("name")? })
@@ -165,7 +158,7 @@ impl ToolStore for Store {
                 (None, true) => (i64::MIN, String::new()),
                 (None, false) => (i64::MAX, String::new()),
             };
-            let rows = sqlx::query(if rising { HISTORY_RISING } else { HISTORY_FALLING })
+            let rows = sqlx::query(AssertSqlSafe(history(rising)))
                 .bind(account.to_string())
                 .bind(tool.to_string())
                 .bind(created)

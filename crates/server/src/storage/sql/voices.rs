@@ -11,7 +11,9 @@ use super::super::{
 use super::owned::{Order, Owned};
 use super::{Alone, Connection, Reading, Row, Store, storable, to_json};
 
-const VOICES: Owned<StoredVoice> = Owned::new("voices", "id", read);
+/// What is read of a voice.
+const VOICE: &str = "id, account_id, name, description, language, created_us, changes, definition, sample";
+const VOICES: Owned<StoredVoice> = Owned::new("voices", VOICE, "id", read);
 
 impl VoiceStore for Store {
     fn insert_voice<'a>(&'a self, voice: &'a StoredVoice, most: MostVoices) -> Pending<'a, VoiceKeeping> {

@@ -2,7 +2,7 @@
 
 use antiphon_api::{AgentId, WebhookId};
 use futures::FutureExt;
-use sqlx::QueryBuilder;
+use sqlx::{AssertSqlSafe, QueryBuilder};
 
 use super::super::{
     AccountId, EventNumber, Pending, Slice, StorageError, StoredWebhook, WebhookHealth, WebhookPlace,
@@ -12,7 +12,10 @@ use super::calls::{slice, total};
 use super::owned::{Owned, push_page};
 use super::{Alone, Connection, Db, Reading, Row, Store, storable, to_json};
 
-const WEBHOOKS: Owned<StoredWebhook> = Owned::new("webhooks", "id", read);
+/// What is read of a webhook.
+const WEBHOOK: &str = "id, account_id, agent_id, created_us, url, secrets, events, naive_timestamps, unhealthy, \
+     status_changed_us, failures, recent_failures, version";
+const WEBHOOKS: Owned<StoredWebhook> = Owned::new("webhooks", WEBHOOK, "id", read);
 
 impl WebhookStore for Store {
     fn insert_webhook<'a>(&'a self, webhook: &'a StoredWebhook, most: u32) -> Pending<'a, bool> {
@@ -57,7 +60,7 @@ impl WebhookStore for Store {
         window: Window<WebhookPlace>,
     ) -> Pending<'_, Slice<StoredWebhook>> {
         async move {
-            let mut query = QueryBuilder::new("SELECT * FROM webhooks");
+            let mut query = QueryBuilder::new(format!("SELECT {WEBHOOK} FROM webhooks"));
             push_choice(&mut query, account, agent);
             let after = window.after.as_ref().map(|after| (after.created, after.id.to_string()));
             push_page(&mut query, "id", window.direction, after, window.limit);
@@ -105,7 +108,7 @@ pub(super) async fn find(
     connection: &mut Connection,
     id: WebhookId,
 ) -> Result<Option<StoredWebhook>, StorageError> {
-    let row = sqlx::query("SELECT * FROM webhooks WHERE id = $1")
+    let row = sqlx::query(AssertSqlSafe(format!("SELECT {WEBHOOK} FROM webhooks WHERE id = $1")))
         .bind(id.to_string())
         .fetch_optional(connection)
         .await?;

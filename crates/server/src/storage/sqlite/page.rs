@@ -37,16 +37,16 @@ impl Page {
         }
     }
 
-    /// The calls on it, as a query of the rows of `table`, whose numbers are what `number` says of a call's.
+    /// The calls on it, as a query of these columns of `table`, whose numbers are what `number` says of a call's.
     pub(super) async fn query(
         &self,
         database: &Sqlite,
         choice: &Choice<'_>,
-        (table, number): (&'static str, &'static str),
+        (columns, table, number): (&'static str, &'static str, &'static str),
     ) -> Result<Query, StorageError> {
         // What is walked and sorted is the index; only what is shown is read.
         let mut query = Query::new("SELECT ");
-        query.push(table).push(".* FROM (");
+        query.push(columns).push(" FROM (");
         if let Some(numbers) = self.numbers(database, choice).await? {
             self.push_columns(&mut query);
             query.push(" FROM call_heads WHERE number IN (SELECT value FROM json_each(");
