@@ -388,6 +388,11 @@ impl Answering {
         pauses
     }
 
+    /// How many samples were sent and are not played yet.
+    pub(crate) fn unplayed(&self, now: CallTime) -> u64 {
+        self.speaking.unplayed(now)
+    }
+
     /// Whether the playout is held in the middle of an answer.
     pub(crate) fn is_paused(&self) -> bool {
         self.speaking.is_held() && !self.is_tentative()

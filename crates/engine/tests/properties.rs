@@ -262,6 +262,8 @@ fn ending() -> impl Strategy<Value = Input> {
         4 => Just(Input::LegClosed(LegClosed::ByPeer)),
         1 => Just(Input::LegClosed(LegClosed::OurFault)),
         1 => Just(Input::ShutDown),
+        1 => Just(Input::ConnectionLost),
+        1 => Just(Input::Rejoined { after: Duration::from_secs(3), lost_audio: Duration::from_millis(40) }),
         2 => text().prop_map(|text| Input::Request(Request::HangUp { message: Arc::from(text) })),
     ]
 }

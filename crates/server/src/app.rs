@@ -17,8 +17,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::account_limits::AccountLimits;
 use crate::api_key::{ApiKey, KeyHash};
+use crate::call::AccountLimits;
 use crate::call::journal::{Journals, UserText};
 use crate::call::limits::CallLimits;
 use crate::call::live::{Calls, Files};
