@@ -88,7 +88,7 @@ async fn listen(events: &mut Events, mut each: impl FnMut(&Heard)) -> Heard {
                 return heard;
             }
             Event::Message(_) => {}
-            other => panic!("{other:?}"),
+            other @ (Event::Unreadable { .. } | Event::Closed(_)) => panic!("{other:?}"),
         }
         each(&heard);
     }

@@ -32,7 +32,9 @@ use crate::http::{ConfiguredKey, Documents, Http, RequestLimits, Shared, figures
 use crate::jobs::Clock;
 use crate::jobs::batches::Scheduler;
 use crate::jobs::endings::Endings;
+use crate::jobs::lease::Leases;
 use crate::jobs::loading::Loading;
+use crate::jobs::membership::Membership;
 use crate::jobs::retention::{self, Keeping, Kind};
 use crate::jobs::webhooks::Dispatcher;
 use crate::outbound::Outbound;
@@ -45,6 +47,8 @@ use crate::tls::Tls;
 
 /// How long calls that had to end may take to say so and to write it down: a little more than they wait for the user's last words.
 const LAST_RECORDS: Duration = Duration::from_secs(5);
+/// How long a job may take to end: a little more than what it has begun may.
+const LAST_JOBS: Duration = Duration::from_secs(10);
 /// How long requests in progress may take once all calls have ended.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
 
@@ -76,6 +80,8 @@ pub struct Running {
     scheduling: (CancellationToken, JoinHandle<()>),
     /// What is done when calls have ended, in the order in which it stops.
     aftermath: [(CancellationToken, JoinHandle<()>); 2],
+    /// What makes the server one of several, if it is; it is told first that the server stops.
+    node: Option<(Arc<Membership>, CancellationToken, JoinHandle<()>)>,
     probing: JoinHandle<()>,
 }
 
@@ -158,6 +164,7 @@ impl App {
             storage,
             recordings,
             calls,
+            cluster,
             connections,
             limits,
             retrieval,
@@ -244,6 +251,18 @@ impl App {
         )
         .limited(CallLimits::new(limits.clone()));
         running_calls.recover().await?;
+        let leaving = CancellationToken::new();
+        let membership = match &storage.cluster {
+            Some(store) => {
+                let (calls, jobs) = (running_calls.clone(), Job::ALL.map(Job::name).to_vec());
+                let node = Membership::new(calls, Arc::clone(store), cluster, jobs, leaving.clone());
+                node.register().await?;
+                Some(Arc::new(node))
+            }
+            None => None,
+        };
+        let leases = membership.as_ref().map_or_else(Leases::of_one_node, |node| node.leases());
+        let done_once = |job: Job| (leases.clone(), job.name());
         let probing = tokio::spawn(probes::find_out(known, backends.subjects.clone()));
         let loading = Loading::new(storage.clone(), retrieval.clone(), outbound.clone(), corpora.clone());
         let clock: Clock = Arc::new(self::now);
@@ -256,20 +275,38 @@ impl App {
             Arc::clone(&clock),
         );
         let no_batches = CancellationToken::new();
-        let scheduling = (no_batches.clone(), tokio::spawn(scheduler.run(no_batches)));
+        let (lease, name) = done_once(Job::Batches);
+        let schedule = lease.run(name, no_batches.clone(), move |stop| scheduler.clone().run(stop));
+        let scheduling = (no_batches, tokio::spawn(schedule));
         let dispatcher = Dispatcher::new(storage.clone(), courier, public_url.clone(), Arc::clone(&clock));
         let summarizer = summarizer(&in_force, backends, &storage);
         let endings = Endings::new(running_calls.clone(), storage.clone(), summarizer, summaries, clock);
+        let no_sweeping = CancellationToken::new();
+        let (loading_lease, loading_name) = done_once(Job::Loading);
         let sweeping = [
+            // Of this node's own files.
             tokio::spawn(retention::run(running_calls.clone(), storage.clone(), keeping)),
-            tokio::spawn(loading.run()),
+            tokio::spawn(
+                loading_lease.run_and_drop(loading_name, no_sweeping, move || loading.clone().run()),
+            ),
         ];
         let forgetting = tokio::spawn(dispatcher.clone().keep_log(webhooks.keep_log));
         let (no_endings, no_webhooks) = (CancellationToken::new(), CancellationToken::new());
-        let aftermath = [
-            (no_endings.clone(), tokio::spawn(endings.clone().run(no_endings))),
-            (no_webhooks.clone(), tokio::spawn(dispatcher.clone().run(no_webhooks))),
-        ];
+        let ((ending_lease, ending_name), (webhook_lease, webhook_name)) =
+            (done_once(Job::Endings), done_once(Job::Webhooks));
+        let ends = ending_lease.run(ending_name, no_endings.clone(), {
+            let endings = endings.clone();
+            move |stop| endings.clone().run(stop)
+        });
+        let tells = webhook_lease.run(webhook_name, no_webhooks.clone(), {
+            let dispatcher = dispatcher.clone();
+            move |stop| dispatcher.clone().run(stop)
+        });
+        let aftermath = [(no_endings, tokio::spawn(ends)), (no_webhooks, tokio::spawn(tells))];
+        let node = membership.map(|node| {
+            let living = Arc::clone(&node);
+            (node, leaving, tokio::spawn(async move { living.run().await }))
+        });
         let http = Http::new(Shared {
             retrieval,
             corpora,
@@ -313,6 +350,7 @@ impl App {
             forgetting,
             scheduling,
             aftermath,
+            node,
             probing,
         })
     }
@@ -358,10 +396,14 @@ impl Running {
             forgetting,
             scheduling,
             aftermath,
+            node,
             probing,
             ..
         } = self;
         http.retire();
+        if let Some((_, leaving, _)) = &node {
+            leaving.cancel();
+        }
         let (no_batches, scheduling) = scheduling;
         no_batches.cancel();
         for sweeping in sweeping {
@@ -379,13 +421,16 @@ impl Running {
         http.calls.drain(drain_deadline).await;
         http.calls.shut_down(LAST_RECORDS).await;
         // It has ended meanwhile, or does so soon.
-        let _ = scheduling.await;
+        end(scheduling).await;
         // Nothing new comes from now on; who is being answered has until the end of what follows.
         let closing = tokio::spawn(async move { connections.close().await });
         for (stop, job) in aftermath {
             stop.cancel();
-            // It ends by itself, soon.
-            let _ = job.await;
+            end(job).await;
+        }
+        if let Some((node, _, living)) = node {
+            living.abort();
+            node.leave().await;
         }
         if let Some(traces) = traces {
             traces.shut_down().await;
@@ -396,8 +441,41 @@ impl Running {
         if let Some((_, figures)) = figures {
             figures.abort();
         }
-        http.storage.close().await;
+        if tokio::time::timeout(LAST_RECORDS, http.storage.close()).await.is_err() {
+            tracing::warn!("the database could not be closed properly");
+        }
         tracing::info!("stopped");
+    }
+}
+
+/// Waits until a job has ended that was told to, but not for a database that does not answer.
+async fn end(mut job: JoinHandle<()>) {
+    if tokio::time::timeout(LAST_JOBS, &mut job).await.is_err() {
+        tracing::warn!("a job did not end in time");
+        job.abort();
+    }
+}
+
+/// What is done once for all nodes that share a database.
+#[derive(Clone, Copy)]
+enum Job {
+    Batches,
+    Endings,
+    Loading,
+    Webhooks,
+}
+
+impl Job {
+    const ALL: [Self; 4] = [Self::Batches, Self::Endings, Self::Loading, Self::Webhooks];
+
+    /// The name of its lease, which all versions of the server have to agree on.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Batches => "batches",
+            Self::Endings => "endings",
+            Self::Loading => "loading",
+            Self::Webhooks => "webhooks",
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod auth;
 mod calls;
+mod cluster;
 mod connections;
 mod difference;
 mod document;
@@ -42,6 +43,7 @@ use serde::{Deserialize, Serialize};
 
 pub use auth::{Auth, ConfiguredAccount, ConfiguredKey, KeyError, account_name_problem};
 pub use calls::{Calls, DefaultMedium};
+pub use cluster::Cluster;
 pub use connections::Connections;
 pub use difference::Difference;
 pub use journal::{Journal, UserTextChoice};
@@ -86,6 +88,8 @@ pub struct Config {
     pub recordings: Recordings,
     /// What calls get and may not exceed.
     pub calls: Calls,
+    /// How nodes find out which of them are there.
+    pub cluster: Cluster,
     /// How many connections there may be, and how slow.
     pub connections: Connections,
     /// What accounts may not exceed.
@@ -264,6 +268,7 @@ impl Config {
         self.storage.validate(&mut checks);
         self.recordings.validate(&mut checks);
         self.calls.validate(&mut checks);
+        self.cluster.validate(&mut checks);
         self.connections.validate(&mut checks);
         self.limits.validate(&mut checks);
         self.journal.validate(&mut checks);

@@ -3,7 +3,9 @@
 pub mod batches;
 mod clock;
 pub mod endings;
+pub mod lease;
 pub mod loading;
+pub mod membership;
 pub mod retention;
 pub mod webhooks;
 

@@ -1,9 +1,12 @@
 //! The calls in progress: who may reach which, and how a call begins, is joined and comes to its end.
 //!
 //! Owns the list of live calls and nothing of any call: each is a task of its own that is sent messages. A call that panics
-//! ends alone, with an end reason.
+//! ends alone, with an end reason. Calls that other nodes have are `elsewhere`; those that were begun elsewhere, `taking_up`.
 
+mod correspondence;
+mod elsewhere;
 mod roster;
+mod taking_up;
 
 use std::collections::HashSet;
 use std::io;
@@ -18,17 +21,18 @@ use antiphon_backends::registry::Backends;
 use antiphon_engine::output::EndReason;
 use futures::FutureExt as _;
 use futures::future::OptionFuture;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, error, info, info_span, warn};
 
 use super::agents::{AgentCall, ToolPlaces};
+use super::handover::Left;
 use super::inheritance::overlay;
 use super::journal::{self, EarSettings, Header, Journals};
-use super::leg::{CarrierEnd, CloseCode};
+use super::leg::CloseCode;
 use super::limits::{CallLimits, TooManyCalls};
 use super::recording::Recordings;
-use super::run::{Command, Driver, Join, Subject};
+use super::run::{Command, Driver, Subject};
 use super::setup::{self, Remark, Setup, SetupError};
 use super::spans::Spans;
 use super::stages::{Means, first_stage, last_stage_of};
@@ -48,6 +52,7 @@ use crate::storage::{
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::Traces;
 
+use correspondence::Post;
 use roster::{Handle, Roster};
 
 /// Commands that may wait for a call. Whoever sends one waits when it is full.
@@ -69,6 +74,8 @@ struct Inner {
     storage: Storage,
     retrieval: Retrieval,
     limits: CallLimits,
+    /// The way to other nodes, if there can be any.
+    post: Option<Post>,
     live: Mutex<Roster>,
     /// Those of which something is still being written.
     leaving: Mutex<HashSet<CallId>>,
@@ -188,7 +195,7 @@ pub enum DeleteError {
 pub struct NotActive;
 
 /// A message that makes no sense in a live call, and why.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum RequestError {
     /// The call is not active.
     #[error(transparent)]
@@ -196,6 +203,12 @@ pub enum RequestError {
     /// The message asks for what is not there.
     #[error("{0}")]
     Refused(String),
+    /// The store failed: the caller tries again.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The node that has the call did not say in time whether it took the message. It does not any more: the caller tries again.
+    #[error("the node that has the call does not answer; try again")]
+    Unanswered,
 }
 
 impl Calls {
@@ -233,6 +246,7 @@ impl Calls {
                 outbound: outbound.clone(),
                 metrics: files.metrics.clone(),
             }),
+            post: storage.cluster.clone().map(|cluster| Post::new(cluster, files.metrics.clone())),
             files,
             outbound,
             storage,
@@ -302,7 +316,12 @@ impl Calls {
             request,
         };
         let commands = self.admit(call.id, account)?;
-        let terms = Terms { throttle: options.throttle, scheduled: options.scheduled };
+        let terms = Terms {
+            throttle: options.throttle,
+            scheduled: options.scheduled,
+            // Where there are other nodes, only the store knows how many calls there are.
+            most_at_a_time: self.0.limits.at_a_time(account).filter(|_| self.0.post.is_some()),
+        };
         let mut kept = self.keep(&call, &terms).await;
         if kept.is_ok() && !uses.is_empty() {
             kept = self.0.storage.tools.note_uses(call.id, &uses).await.map_err(CreateError::from);
@@ -412,56 +431,26 @@ impl Calls {
         Ok(setup)
     }
 
-    /// Takes up what a process that is gone left behind: calls that may still be joined go on waiting, the others get their
-    /// end.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn recover(&self) -> Result<(), StorageError> {
-        let now = Timestamp::from(jiff::Timestamp::now());
-        for call in self.0.storage.calls.unfinished().await? {
-            let own_voice = self.means().own_voice(&self.0.storage, call.account, &call.request).await?;
-            let prepared = self.prepare(&call.request, call.greeting_prompt, own_voice);
-            match prepared {
-                Ok(setup) if call.joined.is_none() => {
-                    let age = now.unix_micros().saturating_sub(call.created.unix_micros());
-                    let age = Duration::from_micros(u64::try_from(age).unwrap_or(0));
-                    // What was admitted once is not turned away by a smaller limit.
-                    self.start(&call, setup, self.enter(call.id, call.account), age);
-                }
-                Ok(_) | Err(_) => {
-                    warn!(call = %call.id, "a call was cut off when the server stopped; it ends now");
-                    self.0.storage.calls.mark_ended(call.id, now, EndReason::SystemError).await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Connects a client to a call.
-    ///
-    /// # Errors
-    /// The code to close the client's connection with.
-    pub async fn join(&self, call: CallId, join: Join) -> Result<CarrierEnd, CloseCode> {
-        let Some(handle) = self.handle(call) else { return Err(self.why_not_live(call).await) };
-        let (answer, answered) = oneshot::channel();
-        if handle.commands.send(Command::Join(join, answer)).await.is_err() {
-            return Err(CloseCode::Ended);
-        }
-        // A call that ends before it answers is over.
-        let end = answered.await.unwrap_or(Err(CloseCode::Ended))?;
-        if let Some(handle) = self.live().get_mut(call) {
-            handle.joined = true;
-        }
-        Ok(end)
-    }
-
     /// Sends a data message into a call on behalf of its owner (protocol.md 3.5).
     ///
     /// # Errors
     /// See [`RequestError`].
     pub async fn request(&self, call: CallId, message: ClientMessage) -> Result<(), RequestError> {
-        let handle = self.handle(call).filter(|handle| handle.joined).ok_or(NotActive)?;
+        match self.handle(call) {
+            Some(handle) => self.request_here(call, &handle, message).await,
+            None => self.request_elsewhere(call, &message).await,
+        }
+    }
+
+    async fn request_here(
+        &self,
+        call: CallId,
+        handle: &Handle,
+        message: ClientMessage,
+    ) -> Result<(), RequestError> {
+        if !handle.joined {
+            return Err(NotActive.into());
+        }
         let command = match Wire::new(call, Default::default()).read(message) {
             Meaning::Request(request) => Command::Request(request),
             Meaning::Staging(staging) => Command::Staging(staging),
@@ -493,8 +482,19 @@ impl Calls {
         let deletion = self.0.storage.calls.delete(account, call, at).await?;
         if deletion == Deletion::Deleted {
             self.forget(call).await;
+            self.forget_elsewhere(call).await;
         }
         Ok(deletion)
+    }
+
+    /// Deletes what lies in files of a call that was deleted elsewhere.
+    async fn forget_files(&self, call: CallId) {
+        if let Some(recordings) = &self.0.files.recordings
+            && let Err(error) = recordings.delete(call).await
+        {
+            error!(%call, %error, "the recording of a deleted call could not be deleted; delete it by hand");
+        }
+        self.forget(call).await;
     }
 
     /// Deletes the journal of a deleted call.
@@ -617,6 +617,7 @@ impl Calls {
 
     async fn keep(&self, call: &StoredCall, terms: &Terms) -> Result<(), CreateError> {
         match self.0.storage.calls.insert_on(call, terms).await? {
+            Admission::Crowded => Err(TooManyCalls::AtATime(terms.most_at_a_time.unwrap_or(0)).into()),
             Admission::Kept => Ok(()),
             Admission::NoThrottle => Err(CreateError::NoThrottle),
             Admission::Unscheduled => Err(CreateError::Unscheduled),
@@ -641,11 +642,15 @@ impl Calls {
         Ok(receiver)
     }
 
-    /// Takes a place among the live calls, whether there is one or not.
-    fn enter(&self, id: CallId, account: AccountId) -> mpsc::Receiver<Command> {
+    /// Takes a place among the live calls, whether there is room or not, but for a call that has one.
+    fn enter(&self, id: CallId, account: AccountId) -> Option<mpsc::Receiver<Command>> {
         let (commands, receiver) = mpsc::channel(COMMANDS);
-        self.live().insert(id, Handle { commands, joined: false, account });
-        receiver
+        let mut live = self.live();
+        if live.get(id).is_some() {
+            return None;
+        }
+        live.insert(id, Handle { commands, joined: false, account });
+        Some(receiver)
     }
 
     fn prepare(
@@ -695,9 +700,13 @@ impl Calls {
             };
             // The writers end when the driver is gone and everything of it is written.
             let (ended, (), _) = tokio::join!(running, writing, OptionFuture::from(journaling));
-            if let Err(at) = ended {
-                error!("the call failed and ends: this is a bug of the server");
-                record::end(id, &calls.0.storage, at, EndReason::SystemError).await;
+            match ended {
+                Ok(Left::Ended) => {}
+                Ok(Left::LetGo(asked)) => return calls.left(id, asked).await,
+                Err(at) => {
+                    error!("the call failed and ends: this is a bug of the server");
+                    record::end(id, &calls.0.storage, at, EndReason::SystemError).await;
+                }
             }
             calls.leaving().remove(&id);
         };

@@ -50,6 +50,10 @@ struct Figures {
     events: Family<Kind, Counter>,
     requests: Family<Answer, Counter>,
     request_times: Family<Route, Histogram, fn() -> Histogram>,
+    nodes: Gauge,
+    nodes_lost: Counter,
+    leases: Gauge,
+    letters: Family<Letter, Counter>,
 }
 
 /// Why the server closes a connection by itself.
@@ -71,6 +75,11 @@ struct Reason {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
     outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Letter {
+    kind: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -123,6 +132,10 @@ impl Default for Metrics {
             events: Family::default(),
             requests: Family::default(),
             request_times: Family::new_with_constructor(request_histogram),
+            nodes: Gauge::default(),
+            nodes_lost: Counter::default(),
+            leases: Gauge::default(),
+            letters: Family::default(),
         };
         figures.register();
         Self(Arc::new(figures))
@@ -176,6 +189,14 @@ impl Figures {
             seconds(),
             self.request_times.clone(),
         );
+        ours.register(
+            "nodes",
+            "Nodes of the cluster, this one among them; 0 without a cluster",
+            self.nodes.clone(),
+        );
+        ours.register("nodes_lost", "Nodes that this one judged lost", self.nodes_lost.clone());
+        ours.register("leases", "Jobs of the cluster that this node does", self.leases.clone());
+        ours.register("letters", "What this node sent to others, by kind", self.letters.clone());
     }
 }
 
@@ -248,6 +269,20 @@ impl Metrics {
     pub(crate) fn answered(&self, method: &'static str, route: &str, status: u16, took: Duration) {
         self.0.requests.get_or_create(&Answer { method, route: route.to_owned(), status }).inc();
         self.0.request_times.get_or_create(&Route { route: route.to_owned() }).observe(took.as_secs_f64());
+    }
+
+    /// How many nodes there are, and how many of their common jobs this one does.
+    pub(crate) fn cluster(&self, nodes: usize, leases: usize) {
+        self.0.nodes.set(i64::try_from(nodes).unwrap_or(i64::MAX));
+        self.0.leases.set(i64::try_from(leases).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn nodes_lost(&self, count: usize) {
+        self.0.nodes_lost.inc_by(count as u64);
+    }
+
+    pub(crate) fn letter(&self, kind: &'static str) {
+        self.0.letters.get_or_create(&Letter { kind }).inc();
     }
 
     /// All figures as they are now.

@@ -101,20 +101,27 @@ impl Driver {
             Some(_) | None => return self.gone(meaning),
         };
         self.leg = None;
-        self.tell(Input::ConnectionLost);
-        // The conversation may have ended by now for a reason of its own.
-        if let (Some(rejoining), None) = (&mut self.rejoining, self.ended) {
+        if let Some(rejoining) = &mut self.rejoining {
             let since = Instant::now();
             rejoining.away = Some(Away { since, until: since + window, meaning });
-            info!("the client was lost; waiting for it");
         }
+        info!("the client was lost; waiting for it");
+        self.tell(Input::ConnectionLost);
     }
 
     /// The client has not come back.
     pub(super) fn give_up_on_client(&mut self) {
-        let Some(away) = self.rejoining.as_ref().and_then(|rejoining| rejoining.away) else { return };
-        self.start_clock();
-        self.gone(away.meaning);
+        if let Some(away) = self.rejoining.as_ref().and_then(|rejoining| rejoining.away) {
+            self.expect_nobody();
+            self.gone(away.meaning);
+        }
+    }
+
+    /// The call goes to its end without a client: nobody is waited for any more.
+    pub(super) fn expect_nobody(&mut self) {
+        if self.is_away() {
+            self.start_clock();
+        }
     }
 
     fn gone(&mut self, meaning: LegClosed) {
@@ -128,7 +135,7 @@ impl Driver {
     /// # Errors
     /// The code to close the connection with: the call has somebody, is over, or has never sent what the client says it has.
     pub(super) fn rejoin(&mut self, received: Option<Received>) -> Result<CarrierEnd, CloseCode> {
-        let connected = self.leg.is_some() && !self.closed;
+        let connected = self.is_connected();
         let (Some(received), Some(rejoining)) = (received, &self.rejoining) else {
             return Err(if connected || self.is_away() { CloseCode::InUse } else { CloseCode::Ended });
         };

@@ -53,7 +53,8 @@ pub(super) async fn recorded(http: &Http, call: &StoredCall) -> Result<Recorded,
             "the call was not recorded; create calls with \"recordingEnabled\": true",
         ));
     }
-    if http.calls.is_live(call.id) {
+    // One that is not here may be at another node.
+    if http.calls.is_live(call.id) || (http.storage.cluster.is_some() && call.ended.is_none()) {
         return Err(ApiError::new(
             StatusCode::TOO_EARLY,
             "the call has not ended; its recording can be had when it has",
