@@ -32,11 +32,13 @@ use crate::http::{ConfiguredKey, Documents, Http, RequestLimits, Shared, figures
 use crate::jobs::Clock;
 use crate::jobs::batches::Scheduler;
 use crate::jobs::endings::Endings;
+use crate::jobs::hand_over::{HandOver, Place};
 use crate::jobs::lease::Leases;
 use crate::jobs::loading::Loading;
 use crate::jobs::membership::Membership;
-use crate::jobs::retention::{self, Keeping, Kind};
+use crate::jobs::retention::{self, Keeping, Kind, stored};
 use crate::jobs::webhooks::Dispatcher;
+use crate::objects::{self, Objects};
 use crate::outbound::Outbound;
 use crate::probes::{self, Book};
 use crate::retrieval::Retrieval;
@@ -47,6 +49,8 @@ use crate::tls::Tls;
 
 /// How long calls that had to end may take to say so and to write it down: a little more than they wait for the user's last words.
 const LAST_RECORDS: Duration = Duration::from_secs(5);
+/// How long the files of the last calls may take on their way to object storage. What is not there then waits for the next start.
+const LAST_FILES: Duration = Duration::from_secs(20);
 /// How long a job may take to end: a little more than what it has begun may.
 const LAST_JOBS: Duration = Duration::from_secs(10);
 /// How long requests in progress may take once all calls have ended.
@@ -73,7 +77,9 @@ pub struct Running {
     /// Where figures are, if they are anywhere.
     figures: Option<(SocketAddr, JoinHandle<io::Result<()>>)>,
     /// What goes on beside everything else, and may stop at any time.
-    sweeping: [JoinHandle<()>; 2],
+    sweeping: Vec<JoinHandle<()>>,
+    /// What hands files to object storage, if there is one.
+    handing_over: Option<(CancellationToken, JoinHandle<()>)>,
     /// What forgets deliveries that are over.
     forgetting: JoinHandle<()>,
     /// What creates the calls of batches.
@@ -130,6 +136,9 @@ pub enum StartError {
         /// What the account is called.
         account: String,
     },
+    /// Object storage cannot be used as configured.
+    #[error(transparent)]
+    Objects(#[from] objects::OpenError),
     /// There is no first key.
     #[error(transparent)]
     FirstKey(#[from] MakeKeyError),
@@ -163,6 +172,7 @@ impl App {
             auth,
             storage,
             recordings,
+            objects,
             calls,
             cluster,
             connections,
@@ -190,11 +200,19 @@ impl App {
                 maximum_bytes: recordings.maximum_bytes,
             },
         ];
+        let metrics = Metrics::default();
+        let objects = Objects::open(&objects, metrics.clone())?;
+        let places = vec![
+            Place { kind: objects::Kind::Journal, directory: journal.directory(&storage) },
+            Place { kind: objects::Kind::Recording, directory: recordings.directory(&storage) },
+            Place { kind: objects::Kind::Sample, directory: storage.voice_samples() },
+        ];
         let journals = journals(&journal, &storage);
-        let recordings = Recordings::new(recordings.directory(&storage), recordings.rate());
+        let recordings =
+            Recordings::new(recordings.directory(&storage), recordings.rate()).with_objects(objects.clone());
         let tls = server.tls.as_ref().map(identity).transpose()?.map(Tls::new);
         let hashes = hashes(&auth)?;
-        let samples = Samples::new(storage.voice_samples());
+        let samples = Samples::new(storage.voice_samples(), objects.clone());
         samples.forget_uploads();
         let traces = Traces::start(&telemetry)?;
         // Before anything is written: a key that is made is shown only by a server that starts.
@@ -211,8 +229,6 @@ impl App {
             }
             None => None,
         };
-        let metrics = Metrics::default();
-
         let known = Book::beside(&storage.path);
         let storage = Storage::open_sqlite(&storage.path).await?;
         let now = now();
@@ -234,6 +250,7 @@ impl App {
             recordings: Some(recordings.clone()),
             traces: traces.clone(),
             samples: Some(samples.clone()),
+            objects: objects.clone(),
             metrics: metrics.clone(),
         };
         let outbound = Outbound::new(&outbound);
@@ -283,13 +300,24 @@ impl App {
         let endings = Endings::new(running_calls.clone(), storage.clone(), summarizer, summaries, clock);
         let no_sweeping = CancellationToken::new();
         let (loading_lease, loading_name) = done_once(Job::Loading);
-        let sweeping = [
+        let (objects_lease, objects_name) = done_once(Job::Objects);
+        let mut sweeping = vec![
             // Of this node's own files.
-            tokio::spawn(retention::run(running_calls.clone(), storage.clone(), keeping)),
+            tokio::spawn(retention::run(running_calls.clone(), storage.clone(), keeping.clone())),
             tokio::spawn(
-                loading_lease.run_and_drop(loading_name, no_sweeping, move || loading.clone().run()),
+                loading_lease.run_and_drop(loading_name, no_sweeping.clone(), move || loading.clone().run()),
             ),
         ];
+        let mut handing_over = None;
+        if let Some(objects) = objects {
+            let (shared, record) = (objects.clone(), storage.clone());
+            let sweep = move || stored::run(shared.clone(), record.clone(), keeping.clone());
+            sweeping.push(tokio::spawn(objects_lease.run_and_drop(objects_name, no_sweeping, sweep)));
+            let hand_over =
+                HandOver::new(objects, running_calls.clone(), storage.clone(), recordings.clone(), places);
+            let stop = CancellationToken::new();
+            handing_over = Some((stop.clone(), tokio::spawn(hand_over.run(stop))));
+        }
         let forgetting = tokio::spawn(dispatcher.clone().keep_log(webhooks.keep_log));
         let (no_endings, no_webhooks) = (CancellationToken::new(), CancellationToken::new());
         let ((ending_lease, ending_name), (webhook_lease, webhook_name)) =
@@ -347,6 +375,7 @@ impl App {
             router,
             figures,
             sweeping,
+            handing_over,
             forgetting,
             scheduling,
             aftermath,
@@ -393,6 +422,7 @@ impl Running {
             connections,
             figures,
             sweeping,
+            handing_over,
             forgetting,
             scheduling,
             aftermath,
@@ -432,6 +462,13 @@ impl Running {
             living.abort();
             node.leave().await;
         }
+        if let Some((stop, mut hand_over)) = handing_over {
+            stop.cancel();
+            if tokio::time::timeout(LAST_FILES, &mut hand_over).await.is_err() {
+                tracing::warn!("some files are not in object storage yet; the next start hands them over");
+                hand_over.abort();
+            }
+        }
         if let Some(traces) = traces {
             traces.shut_down().await;
         }
@@ -462,11 +499,12 @@ enum Job {
     Batches,
     Endings,
     Loading,
+    Objects,
     Webhooks,
 }
 
 impl Job {
-    const ALL: [Self; 4] = [Self::Batches, Self::Endings, Self::Loading, Self::Webhooks];
+    const ALL: [Self; 5] = [Self::Batches, Self::Endings, Self::Loading, Self::Objects, Self::Webhooks];
 
     /// The name of its lease, which all versions of the server have to agree on.
     const fn name(self) -> &'static str {
@@ -474,6 +512,7 @@ impl Job {
             Self::Batches => "batches",
             Self::Endings => "endings",
             Self::Loading => "loading",
+            Self::Objects => "objects",
             Self::Webhooks => "webhooks",
         }
     }

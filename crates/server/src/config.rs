@@ -13,6 +13,7 @@ mod document;
 mod journal;
 mod limits;
 mod log;
+mod objects;
 mod outbound;
 mod period;
 mod problem;
@@ -49,6 +50,7 @@ pub use difference::Difference;
 pub use journal::{Journal, UserTextChoice};
 pub use limits::{Limits, OwnLimits};
 pub use log::{Log, LogFormat};
+pub use objects::{Objects, Place};
 pub use outbound::{InvalidTarget, Outbound, Target};
 pub use problem::{Problem, Source};
 pub use public_url::{InvalidPublicUrl, PublicUrl};
@@ -86,6 +88,8 @@ pub struct Config {
     pub storage: Storage,
     /// Where recordings are kept, and at which rate.
     pub recordings: Recordings,
+    /// Where they and journals are handed to.
+    pub objects: Objects,
     /// What calls get and may not exceed.
     pub calls: Calls,
     /// How nodes find out which of them are there.
@@ -267,6 +271,7 @@ impl Config {
         self.auth.validate(&mut checks);
         self.storage.validate(&mut checks);
         self.recordings.validate(&mut checks);
+        self.objects.validate(&mut checks);
         self.calls.validate(&mut checks);
         self.cluster.validate(&mut checks);
         self.connections.validate(&mut checks);

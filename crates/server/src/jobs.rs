@@ -3,6 +3,7 @@
 pub mod batches;
 mod clock;
 pub mod endings;
+pub mod hand_over;
 pub mod lease;
 pub mod loading;
 pub mod membership;

@@ -13,6 +13,7 @@ pub mod doctor;
 mod http;
 pub mod jobs;
 mod languages;
+pub mod objects;
 pub mod outbound;
 mod probes;
 mod pulse;

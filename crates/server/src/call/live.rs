@@ -43,6 +43,7 @@ use super::witness::Witness;
 use super::{callbacks, corpora, lasting_tools, record};
 use crate::config::{self, Calls as Settings, DefaultMedium, TurnTaking};
 use crate::current::Current;
+use crate::objects::{Name, Objects, StoreError};
 use crate::outbound::Outbound;
 use crate::retrieval::Retrieval;
 use crate::storage::{
@@ -93,6 +94,8 @@ pub struct Files {
     pub traces: Option<Traces>,
     /// What cloned voices were cloned from, if there is a place for it.
     pub samples: Option<Samples>,
+    /// Where what calls have left goes, if it does not stay where they write it.
+    pub objects: Option<Objects>,
     /// What all calls are counted into.
     pub metrics: Metrics,
 }
@@ -184,6 +187,9 @@ pub enum DeleteError {
     /// Its recording cannot be removed: the operator looks at the directory.
     #[error("the recording cannot be removed: {0}")]
     Recording(io::Error),
+    /// What lies of it in object storage cannot be removed now: the caller tries again.
+    #[error("what lies of it in object storage cannot be removed: {0}")]
+    Objects(StoreError),
     /// The store failed: the caller tries again.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -479,12 +485,24 @@ impl Calls {
         if let Some(recordings) = &self.0.files.recordings {
             recordings.delete(call).await.map_err(DeleteError::Recording)?;
         }
+        self.delete_objects(call).await.map_err(DeleteError::Objects)?;
         let deletion = self.0.storage.calls.delete(account, call, at).await?;
         if deletion == Deletion::Deleted {
             self.forget(call).await;
             self.forget_elsewhere(call).await;
+            // What was on its way there meanwhile has arrived; what arrives later, its sender deletes.
+            if let Err(error) = self.delete_objects(call).await {
+                error!(%call, %error, "whether something of a deleted call arrived in object storage is not known; look for it by hand");
+            }
         }
         Ok(deletion)
+    }
+
+    /// Deletes what lies of a call in object storage, if there is one.
+    async fn delete_objects(&self, call: CallId) -> Result<(), StoreError> {
+        let Some(objects) = &self.0.files.objects else { return Ok(()) };
+        objects.delete(Name::recording(call)).await?;
+        objects.delete(Name::journal(call)).await
     }
 
     /// Deletes what lies in files of a call that was deleted elsewhere.
@@ -709,6 +727,9 @@ impl Calls {
                 }
             }
             calls.leaving().remove(&id);
+            if let Some(objects) = &calls.0.files.objects {
+                objects.ring();
+            }
         };
         self.0.tasks.spawn(running.instrument(span));
     }

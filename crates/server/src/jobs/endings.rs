@@ -12,7 +12,7 @@ use std::time::Duration;
 use antiphon_api::{CallId, Timestamp};
 use futures::FutureExt as _;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -31,6 +31,8 @@ const PAGE: u32 = 64;
 const LONGEST_NAP: Duration = Duration::from_secs(60);
 /// How long to wait for what could not be done.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long object storage that is away is left alone. Each attempt takes seconds, for which everything else here would wait.
+const OBJECTS_AGAIN: Duration = Duration::from_secs(60);
 /// When a summary that failed is tried again, counted from the failure; then it is given up.
 const AGAIN: [Duration; 4] = [
     Duration::from_secs(5),
@@ -63,6 +65,17 @@ struct Writing {
     calls: HashSet<CallId>,
     /// Those that are to be, and have found no room yet.
     waiting: HashSet<CallId>,
+    /// No call is deleted before this: object storage was away.
+    no_deletions_before: Option<Instant>,
+}
+
+/// What became of a call that was to be deleted.
+enum Deleting {
+    Done,
+    /// It is still being written, or the disk fails.
+    Waits,
+    /// Object storage is away, for all of them.
+    ObjectsAway,
 }
 
 /// What is known of what is left to do.
@@ -152,8 +165,19 @@ impl Endings {
         let times = self.storage.endings.ending_times(now).await?;
         let patience = times.held.map(|ended| later(ended, wait));
         left.next = patience.into_iter().chain(times.attempt).min();
+        if writing.no_deletions_before.is_some_and(|moment| Instant::now() < moment) {
+            return Ok(left);
+        }
+        writing.no_deletions_before = None;
         for (account, call) in self.storage.endings.deletable(PAGE).await? {
-            left.undone |= !self.delete(account, call).await?;
+            match self.delete(account, call).await? {
+                Deleting::Done => {}
+                Deleting::Waits => left.undone = true,
+                Deleting::ObjectsAway => {
+                    writing.no_deletions_before = Some(Instant::now() + OBJECTS_AGAIN);
+                    break;
+                }
+            }
         }
         Ok(left)
     }
@@ -251,10 +275,10 @@ impl Endings {
         Ok(())
     }
 
-    /// Deletes a call that asked for it. False if that has to wait.
-    async fn delete(&self, account: AccountId, call: CallId) -> Result<bool, StorageError> {
+    /// Deletes a call that asked for it.
+    async fn delete(&self, account: AccountId, call: CallId) -> Result<Deleting, StorageError> {
         if self.calls.is_leaving(call) {
-            return Ok(false);
+            return Ok(Deleting::Waits);
         }
         match self.calls.delete(account, call, (self.clock)()).await {
             Ok(Deletion::Deleted) => info!(%call, "deleted, as its retention policy asks"),
@@ -262,10 +286,14 @@ impl Endings {
             Err(DeleteError::Storage(error)) => return Err(error),
             Err(error @ DeleteError::Recording(_)) => {
                 error!(%call, %error, "a call cannot be deleted as its retention policy asks; trying on");
-                return Ok(false);
+                return Ok(Deleting::Waits);
+            }
+            Err(error @ DeleteError::Objects(_)) => {
+                error!(%call, %error, "a call cannot be deleted as its retention policy asks; trying on");
+                return Ok(Deleting::ObjectsAway);
             }
         }
-        Ok(true)
+        Ok(Deleting::Done)
     }
 }
 

@@ -48,6 +48,9 @@ struct Figures {
     turn_parts: Family<Part, Histogram, fn() -> Histogram>,
     tools: Histogram,
     events: Family<Kind, Counter>,
+    objects_waiting: Gauge,
+    objects_handed_over: Counter,
+    object_failures: Family<Operation, Counter>,
     requests: Family<Answer, Counter>,
     request_times: Family<Route, Histogram, fn() -> Histogram>,
     nodes: Gauge,
@@ -94,6 +97,11 @@ struct Kind {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Operation {
+    operation: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Answer {
     method: &'static str,
     route: String,
@@ -130,6 +138,9 @@ impl Default for Metrics {
             turn_parts: Family::new_with_constructor(turn_histogram),
             tools: Histogram::new(TURN_BUCKETS),
             events: Family::default(),
+            objects_waiting: Gauge::default(),
+            objects_handed_over: Counter::default(),
+            object_failures: Family::default(),
             requests: Family::default(),
             request_times: Family::new_with_constructor(request_histogram),
             nodes: Gauge::default(),
@@ -181,6 +192,21 @@ impl Figures {
             "events",
             "Events of calls, by kind; docs/compatibility.md lists them",
             self.events.clone(),
+        );
+        ours.register(
+            "objects_waiting",
+            "Files that wait to be handed to object storage, as far as they were counted (up to 1024)",
+            self.objects_waiting.clone(),
+        );
+        ours.register(
+            "objects_handed_over",
+            "Files that were handed to object storage",
+            self.objects_handed_over.clone(),
+        );
+        ours.register(
+            "object_failures",
+            "What object storage did not do, by what it was asked for",
+            self.object_failures.clone(),
         );
         ours.register("http_requests", "Requests that were answered", self.requests.clone());
         ours.register_with_unit(
@@ -263,6 +289,19 @@ impl Metrics {
 
     pub(crate) fn event(&self, kind: &'static str, severity: &'static str) {
         self.0.events.get_or_create(&Kind { kind, severity }).inc();
+    }
+
+    /// So many files wait to be handed to object storage.
+    pub(crate) fn objects_waiting(&self, files: usize) {
+        self.0.objects_waiting.set(i64::try_from(files).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn object_handed_over(&self) {
+        self.0.objects_handed_over.inc();
+    }
+
+    pub(crate) fn object_failed(&self, operation: &'static str) {
+        self.0.object_failures.get_or_create(&Operation { operation }).inc();
     }
 
     /// A request was answered: one of a route that there is, which `route` says as the router has it.
@@ -387,6 +426,9 @@ mod tests {
         metrics.turn_part("reply", Duration::from_millis(700));
         metrics.tool(Duration::from_millis(30));
         metrics.event("model.failed", "error");
+        metrics.objects_waiting(2);
+        metrics.object_handed_over();
+        metrics.object_failed("put");
         metrics.answered("GET", "/api/calls/{call_id}", 200, Duration::from_millis(3));
         metrics.lateness().note(Duration::from_micros(1_500));
         let text = metrics.render();
@@ -402,6 +444,9 @@ mod tests {
             "antiphon_turn_latency_seconds_bucket{le=\"0.75\",part=\"reply\"} 1",
             "antiphon_tool_duration_seconds_count 1",
             "antiphon_events_total{kind=\"model.failed\",severity=\"error\"} 1",
+            "antiphon_objects_waiting 2",
+            "antiphon_objects_handed_over_total 1",
+            "antiphon_object_failures_total{operation=\"put\"} 1",
             "antiphon_http_requests_total{method=\"GET\",route=\"/api/calls/{call_id}\",status=\"200\"} 1",
             "antiphon_wakeup_lateness_seconds_bucket{le=\"0.001\"} 0",
             "antiphon_wakeup_lateness_seconds_bucket{le=\"0.002\"} 1",
