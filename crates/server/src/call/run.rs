@@ -22,7 +22,7 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::backlog::Received;
 use super::clips::TurnClips;
@@ -53,6 +53,9 @@ mod tools;
 
 /// What the driver tells of models.
 mod models;
+
+/// The driver's side of its client's connection.
+mod client;
 
 /// How the driver waits for a client that was lost.
 mod rejoin;
@@ -392,11 +395,6 @@ impl Driver {
         Ok(carrier_end)
     }
 
-    /// Whether a client is there.
-    fn is_connected(&self) -> bool {
-        self.leg.is_some() && !self.closed
-    }
-
     fn leg_event(&mut self, event: LegEvent) {
         match event {
             LegEvent::From(FromClient::Audio(audio)) => self.hear(&audio),
@@ -699,50 +697,6 @@ impl Driver {
             }
             // What was judged is told by a notice.
             Event::Started | Event::Transcript(_) | Event::TurnTaken(_) | Event::SpeechJudged(_) => {}
-        }
-    }
-
-    fn close_leg(&mut self, reason: EndReason) {
-        let code = self.close_code(reason);
-        self.send(ToClient::Close(code));
-        self.closed = true;
-        self.expect_nobody();
-        self.end_sound();
-    }
-
-    fn close_code(&self, reason: EndReason) -> CloseCode {
-        match reason {
-            EndReason::AgentHangUp | EndReason::HangUp | EndReason::Timeout | EndReason::Unjoined => {
-                CloseCode::Normal
-            }
-            EndReason::ConnectionError => CloseCode::MediaIdle,
-            EndReason::SystemError if self.shutting_down => CloseCode::GoingAway,
-            EndReason::SystemError => CloseCode::Internal,
-        }
-    }
-
-    /// Sends something to the client, if there is one.
-    fn send(&mut self, what: ToClient) {
-        if let (Some(rejoining), ToClient::Message(message)) = (&mut self.rejoining, &what) {
-            rejoining.backlog.message(message.to_text());
-        }
-        let stuck = self.leg.as_ref().is_some_and(|leg| !self.closed && leg.send(what).is_err());
-        if stuck {
-            self.lose_client();
-        }
-    }
-
-    /// The client does not take what it is sent: keeping it would mean to keep everything for it.
-    fn lose_client(&mut self) {
-        if !self.closed {
-            self.closed = true;
-            warn!("the client does not take what it is sent");
-            self.event(
-                Severity::Error,
-                "client.stuck",
-                "the client does not take what it is sent".to_owned(),
-            );
-            self.inputs.push_back(Input::LegClosed(LegClosed::Unresponsive));
         }
     }
 
