@@ -33,9 +33,7 @@ pub mod webhooks;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use tokio::sync::broadcast;
 
 pub use accounts::{AccountId, AccountStore, DEFAULT_ACCOUNT, StoredAccount};
 pub use agents::{AgentOrder, AgentPlace, AgentStore, StoredAgent, StoredRevision};
@@ -111,13 +109,6 @@ pub struct Storage {
 trait Database: Send + Sync {
     fn check(&self) -> Pending<'_, ()>;
     fn close(&self) -> BoxFuture<'_, ()>;
-    /// What nodes tell each other; nothing where there is but one.
-    fn words(&self) -> Option<broadcast::Receiver<String>> {
-        None
-    }
-    fn post<'a>(&'a self, _word: &'a str) -> Pending<'a, ()> {
-        std::future::ready(Ok(())).boxed()
-    }
 }
 
 impl Storage {
@@ -127,9 +118,10 @@ impl Storage {
     }
 
     /// Opens the Postgres database at `url`, which is shared by all that do, and brings its tables up to date; with at most so many
-    /// connections, and one more to hear of the others by.
+    /// connections, and three more to live among the others by.
     pub async fn open_postgres(url: &str, connections: u32) -> Result<Self, OpenError> {
-        Ok(Self::of(Arc::new(postgres::Postgres::open(url, connections).await?)))
+        let database = Arc::new(postgres::Postgres::open(url, connections).await?);
+        Ok(Self { cluster: Some(Arc::clone(&database) as _), ..Self::of(database) })
     }
 
     /// Keeps everything in memory, and nothing beyond the life of the last clone.
@@ -190,18 +182,6 @@ impl Storage {
     /// Whether the database answers.
     pub async fn check(&self) -> Result<(), StorageError> {
         self.database.check().await
-    }
-
-    /// What nodes that share the database post to each other from now on, but what the stores themselves are woken by; nothing if nobody
-    /// shares it. Words that are posted while the connection is lost are missed.
-    #[must_use]
-    pub fn words(&self) -> Option<broadcast::Receiver<String>> {
-        self.database.words()
-    }
-
-    /// Posts a word of up to 7,999 bytes to all nodes that share the database, this one included.
-    pub async fn post(&self, word: &str) -> Result<(), StorageError> {
-        self.database.post(word).await
     }
 
     /// Waits for what is under way and closes the database. Later operations fail.

@@ -17,6 +17,7 @@ mod calls;
 #[path = "sql/catalog.rs"]
 mod catalog;
 mod choice;
+mod cluster;
 #[path = "sql/corpora.rs"]
 mod corpora;
 #[path = "sql/deliveries.rs"]
@@ -57,12 +58,12 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, Transaction};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::sql::{Alone, Notice, escaped, to_json};
-use super::{Database, OpenError, Pending, StorageError};
+use super::{Database, NodeId, OpenError, Pending, StorageError};
 use notices::{CHANNEL, Wakes};
 use reading::Reading;
 
@@ -89,6 +90,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LIMITS: &str = "SET statement_timeout = '60s'; SET lock_timeout = '15s'; \
                       SET idle_in_transaction_session_timeout = '60s'";
 
+/// Connections that a node lives by: beats, and letters beside them.
+const CONTROL_CONNECTIONS: u32 = 2;
+/// Nothing of that takes long, or it is tried again.
+const CONTROL_LIMITS: &str = "SET statement_timeout = '5s'; SET lock_timeout = '5s'; \
+                              SET idle_in_transaction_session_timeout = '5s'";
+
 /// A pool of connections to one database.
 pub(super) struct Postgres {
     pool: PgPool,
@@ -96,8 +103,12 @@ pub(super) struct Postgres {
     outbox: watch::Sender<()>,
     /// Tells that there may be scheduled calls to create.
     schedule: watch::Sender<()>,
-    /// What nodes tell each other beyond that.
-    words: broadcast::Sender<String>,
+    /// Tells that there may be letters.
+    mail: watch::Sender<()>,
+    /// Which node this process is, once it is one.
+    node: watch::Sender<Option<NodeId>>,
+    /// What a node lives by.
+    control: PgPool,
     listener: AbortOnDropHandle<()>,
 }
 
@@ -129,10 +140,28 @@ impl Postgres {
             })
             .connect_lazy_with(options.clone());
         let (outbox, schedule) = (watch::Sender::default(), watch::Sender::default());
-        let words = broadcast::Sender::new(notices::KEPT);
-        let wakes = Wakes { outbox: outbox.clone(), schedule: schedule.clone(), words: words.clone() };
+        let (mail, node) = (watch::Sender::default(), watch::Sender::default());
+        let control = PgPoolOptions::new()
+            .max_connections(CONTROL_CONNECTIONS)
+            .acquire_timeout(PATIENCE)
+            .after_connect(|connection, _| {
+                async move { sqlx::raw_sql(CONTROL_LIMITS).execute(connection).await.map(|_| ()) }.boxed()
+            })
+            .connect_lazy_with(options.clone());
+        let wakes = Wakes {
+            outbox: outbox.clone(),
+            schedule: schedule.clone(),
+            mail: mail.clone(),
+            node: node.subscribe(),
+        };
         let listener = notices::listen(options, wakes).await.map_err(refused)?;
-        Ok(Self { pool, outbox, schedule, words, listener: AbortOnDropHandle::new(tokio::spawn(listener)) })
+        let listener = AbortOnDropHandle::new(tokio::spawn(listener));
+        Ok(Self { pool, outbox, schedule, mail, node, control, listener })
+    }
+
+    /// Which node this is, as columns have it.
+    fn node(&self) -> Option<String> {
+        self.node.borrow().as_ref().map(NodeId::to_string)
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Db>, StorageError> {
@@ -166,11 +195,11 @@ async fn alone(connection: &mut Connection, what: Alone<'_>) -> Result<(), Stora
 
 /// Has all nodes told once the transaction is committed.
 async fn tell_nodes(connection: &mut Connection, notice: Notice) -> Result<(), StorageError> {
-    post(connection, notices::word(notice)).await
-}
-
-async fn post<'e>(executor: impl sqlx::Executor<'e, Database = Db>, word: &str) -> Result<(), StorageError> {
-    sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(word).execute(executor).await?;
+    sqlx::query("SELECT pg_notify($1, $2)")
+        .bind(CHANNEL)
+        .bind(notices::word(notice))
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
@@ -193,14 +222,10 @@ impl Database for Postgres {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         self.listener.abort();
-        self.pool.close().boxed()
-    }
-
-    fn words(&self) -> Option<broadcast::Receiver<String>> {
-        Some(self.words.subscribe())
-    }
-
-    fn post<'a>(&'a self, word: &'a str) -> Pending<'a, ()> {
-        post(&self.pool, word).boxed()
+        async {
+            self.pool.close().await;
+            self.control.close().await;
+        }
+        .boxed()
     }
 }

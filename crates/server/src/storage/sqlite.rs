@@ -122,6 +122,11 @@ impl Sqlite {
         Ok(Self { pool, outbox: watch::Sender::default(), schedule: watch::Sender::default() })
     }
 
+    /// There is one, which needs no name.
+    const fn node(&self) -> Option<String> {
+        None
+    }
+
     async fn begin(&self) -> Result<Transaction<'static, Db>, StorageError> {
         Ok(self.pool.begin_with(BEGIN).await?)
     }
@@ -187,6 +192,7 @@ fn migrations() -> Migrator {
             include_str!("../../migrations/sqlite/0021_corpus_documents_in_parts.sql"),
         ),
         one(22, "summary attempts", include_str!("../../migrations/sqlite/0022_summary_attempts.sql")),
+        one(23, "nodes", include_str!("../../migrations/sqlite/0023_nodes.sql")),
     ])
 }
 

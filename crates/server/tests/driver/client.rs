@@ -108,6 +108,13 @@ impl Client {
         all.into_iter().map(|seen| self.count(seen)).collect()
     }
 
+    /// How many bytes of audio the call has sent since something was last taken. What else it sent is lost.
+    pub(crate) fn take_audio(&mut self) -> usize {
+        let mut take = || tokio::task::unconstrained(self.from_call.next()).now_or_never().flatten();
+        let bytes = |sent| if let ToClient::Audio(audio) = sent { audio.len() } else { 0 };
+        std::iter::from_fn(|| take().map(bytes)).sum()
+    }
+
     /// Waits for the next thing.
     pub(crate) async fn next(&mut self) -> Seen {
         let next = seen(self.from_call.next().await);

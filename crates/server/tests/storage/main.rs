@@ -6,6 +6,7 @@ mod accounts;
 mod agents;
 mod batches;
 mod catalog;
+mod cluster;
 mod contract;
 mod corpora;
 mod postgres;

@@ -1,6 +1,6 @@
 //! Nodes that share a memory. The database's clock is that of the runtime, so that it may be a paused one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use antiphon_api::CallId;
@@ -14,7 +14,7 @@ use super::{Contents, Memory};
 #[derive(Default)]
 pub(super) struct Cluster {
     nodes: BTreeMap<NodeId, Node>,
-    leases: HashMap<&'static str, NodeId>,
+    leases: BTreeMap<&'static str, NodeId>,
 }
 
 struct Node {
@@ -84,10 +84,10 @@ impl ClusterStore for Memory {
     fn take_orphans(&self, limit: u32) -> Pending<'_, u64> {
         self.at_once(|contents| {
             let Contents { cluster, calls, .. } = contents;
-            let own = self.node();
+            let own = self.node().filter(|own| cluster.nodes.contains_key(own));
             let lives = |node: &Option<NodeId>| node.is_some_and(|node| cluster.nodes.contains_key(&node));
             let orphans = calls.values_mut().filter(|kept| kept.call.ended.is_none() && !lives(&kept.node));
-            let mut orphans: Vec<_> = orphans.collect();
+            let mut orphans: Vec<_> = orphans.filter(|_| own.is_some()).collect();
             orphans.sort_by_key(|kept| (kept.call.created, kept.call.id));
             orphans.truncate(limit as usize);
             orphans.iter_mut().for_each(|kept| kept.node = own);

@@ -25,12 +25,10 @@ fn migrations() -> Migrator {
     let one = |version, name: &'static str, sql: &'static str, outside| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), outside)
     };
-    let mut migrator = Migrator::with_migrations(vec![one(
-        1,
-        "stores",
-        include_str!("../../../migrations/postgres/0001_stores.sql"),
-        SIMPLE,
-    )]);
+    let mut migrator = Migrator::with_migrations(vec![
+        one(1, "stores", include_str!("../../../migrations/postgres/0001_stores.sql"), SIMPLE),
+        one(2, "cluster", include_str!("../../../migrations/postgres/0002_cluster.sql"), SIMPLE),
+    ]);
     migrator.set_locking(false);
     migrator
 }

@@ -1,20 +1,20 @@
-//! What nodes tell each other through the database: words on one channel. Two of them wake this node's own work; the others go to
-//! whoever has subscribed, who knows what they mean.
+//! What nodes tell each other through the database: words on one channel, which wake this node's own work or have it look for letters.
 //!
-//! A word may be missed while the connection is lost, so everything is woken once it is there again; subscribers then find theirs
-//! missing and look for themselves what has happened.
+//! A word may be missed while the connection is lost, so everything is woken once it is there again, and looks for itself what has
+//! happened.
 
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use super::super::NodeId;
 use super::super::sql::Notice;
 
 pub(super) const CHANNEL: &str = "antiphon";
-/// Words that a subscriber may be behind; then it misses the oldest, and is told so.
-pub(super) const KEPT: usize = 256;
+/// What stands before the node that there are letters for.
+pub(super) const LETTERS_FOR: &str = "node:";
 /// How soon a lost connection is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 /// How long it may be silent before it is asked whether it is still there.
@@ -24,7 +24,8 @@ const SILENCE: Duration = Duration::from_secs(30);
 pub(super) struct Wakes {
     pub(super) outbox: watch::Sender<()>,
     pub(super) schedule: watch::Sender<()>,
-    pub(super) words: broadcast::Sender<String>,
+    pub(super) mail: watch::Sender<()>,
+    pub(super) node: watch::Receiver<Option<NodeId>>,
 }
 
 pub(super) const fn word(notice: Notice) -> &'static str {
@@ -43,14 +44,23 @@ impl Wakes {
             Some(Notice::Schedule) => {
                 self.schedule.send_replace(());
             }
-            // It matters to nobody if nobody listens.
-            None => drop(self.words.send(said.to_owned())),
+            None if self.is_for_this_node(said) => {
+                self.mail.send_replace(());
+            }
+            // For another node, or of a later version.
+            None => {}
         }
+    }
+
+    fn is_for_this_node(&self, said: &str) -> bool {
+        let addressee = said.strip_prefix(LETTERS_FOR);
+        addressee.is_some_and(|id| self.node.borrow().is_some_and(|node| node.to_string() == id))
     }
 
     fn hear_all(&self) {
         self.outbox.send_replace(());
         self.schedule.send_replace(());
+        self.mail.send_replace(());
     }
 }
 

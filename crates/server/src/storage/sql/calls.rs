@@ -25,7 +25,7 @@ impl CallStore for Store {
     fn insert<'a>(&'a self, call: &'a StoredCall) -> Pending<'a, ()> {
         async {
             let mut transaction = self.begin().await?;
-            insert(call, &mut transaction).await?;
+            insert(call, self.node(), &mut transaction).await?;
             transaction.commit().await?;
             self.outbox.send_replace(());
             Ok(())
@@ -35,7 +35,15 @@ impl CallStore for Store {
 
     fn insert_on<'a>(&'a self, call: &'a StoredCall, terms: &'a Terms) -> Pending<'a, Admission> {
         async {
-            let mut transaction = self.begin().await?;
+            let mut transaction = match terms.most_at_a_time {
+                Some(_) => self.begin_alone(Alone::Account(call.account)).await?,
+                None => self.begin().await?,
+            };
+            if let Some(most) = terms.most_at_a_time
+                && unended(call.account, &mut transaction).await? >= i64::from(most)
+            {
+                return Ok(Admission::Crowded);
+            }
             if let Some(place) = terms.scheduled
                 && let Err(refused) = batches::claim(place, call, &mut transaction).await?
             {
@@ -46,7 +54,7 @@ impl CallStore for Store {
             {
                 return Ok(refused);
             }
-            insert(call, &mut transaction).await?;
+            insert(call, self.node(), &mut transaction).await?;
             if let Some(place) = terms.scheduled {
                 batches::mark(place, call.id, &mut transaction).await?;
             }
@@ -79,11 +87,13 @@ impl CallStore for Store {
             let mut transaction = self.begin().await?;
             let row = sqlx::query(
                 "UPDATE calls SET joined_us = $2, client_version = $3 \
-                 WHERE id = $1 AND joined_us IS NULL AND ended_us IS NULL RETURNING *",
+                 WHERE id = $1 AND joined_us IS NULL AND ended_us IS NULL AND node IS NOT DISTINCT FROM $4 \
+                 RETURNING *",
             )
             .bind(id.to_string())
             .bind(at.unix_micros())
             .bind(client_version.map(storable))
+            .bind(self.node())
             .fetch_optional(&mut *transaction)
             .await?;
             let Some(call) = row.as_ref().map(read).transpose()? else { return Ok(false) };
@@ -101,11 +111,12 @@ impl CallStore for Store {
             let row = sqlx::query(
                 "UPDATE calls SET ended_us = $2, end_reason = $3, \
                  duration_us = CASE WHEN joined_us < $2 THEN $2 - joined_us ELSE 0 END \
-                 WHERE id = $1 AND ended_us IS NULL RETURNING *",
+                 WHERE id = $1 AND ended_us IS NULL AND node IS NOT DISTINCT FROM $4 RETURNING *",
             )
             .bind(id.to_string())
             .bind(at.unix_micros())
             .bind(reason_word(reason))
+            .bind(self.node())
             .fetch_optional(&mut *transaction)
             .await?;
             let Some(call) = row.as_ref().map(read).transpose()? else { return Ok(false) };
@@ -206,15 +217,28 @@ impl CallStore for Store {
     }
 }
 
-/// Keeps a new call and that it is to be told, in whatever transaction the connection is.
-async fn insert(call: &StoredCall, connection: &mut Connection) -> Result<(), StorageError> {
+/// How many calls of an account have not ended.
+async fn unended(account: AccountId, connection: &mut Connection) -> Result<i64, StorageError> {
+    let row = sqlx::query("SELECT COUNT(*) AS total FROM calls WHERE account_id = $1 AND ended_us IS NULL")
+        .bind(account.to_string())
+        .fetch_one(connection)
+        .await?;
+    Ok(row.try_get("total")?)
+}
+
+/// Keeps a new call of a node, and that it is to be told, in whatever transaction the connection is.
+async fn insert(
+    call: &StoredCall,
+    node: Option<String>,
+    connection: &mut Connection,
+) -> Result<(), StorageError> {
     let agent = call.agent.as_ref();
     let facts = Facts::of(call);
     let sql = format!(
         "INSERT INTO calls (id, account_id, created_us, joined_us, ended_us, end_reason, client_version, \
          greeting_prompt, recording_enabled, request, agent_id, agent_name, agent_revision_id, duration_us, \
-         voice, number) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
+         voice, node, number) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
          (SELECT {CALL_NUMBER} FROM accounts WHERE id = $2)) RETURNING number"
     );
     let row = sqlx::query(AssertSqlSafe(sql))
@@ -233,6 +257,7 @@ async fn insert(call: &StoredCall, connection: &mut Connection) -> Result<(), St
         .bind(agent.map(|agent| agent.revision.to_string()))
         .bind(facts.duration_us)
         .bind(facts.voice.map(storable))
+        .bind(node)
         .fetch_one(&mut *connection)
         .await?;
     texts::keep(connection, call.account, row.try_get("number")?, &facts).await?;
