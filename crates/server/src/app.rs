@@ -1,5 +1,8 @@
 //! The server as a whole: builds the parts once, serves, and stops gracefully.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
