@@ -1,6 +1,8 @@
 //! Thousands of short calls in one process, ended in every way there is, between which nothing may be left: no memory, no
 //! descriptor, no task. `SOAK_CALLS` says how many (default 2,000); `docs/performance.md` has the figures of a long one.
 
+#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
 mod calls;
 mod gauges;
 mod server;

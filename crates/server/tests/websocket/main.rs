@@ -2,6 +2,8 @@
 //! the cases). The peer is a pipe and bytes that are written here; what repeats is `/echo`, on the stack and with the limits of a
 //! call's WebSocket. `docs/compatibility.md` says where we differ.
 
+#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
 mod closing;
 mod control;
 mod fragments;
