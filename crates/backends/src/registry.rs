@@ -86,10 +86,32 @@ impl Backends {
     /// begins to load its model.
     pub fn build(config: &BackendsConfig) -> Result<Self, BackendError> {
         let speech_to_text = recognizers::build("transcription", &config.transcription)?;
+        let turn_detector = judge(&config.turn_detection)?;
+        Self::build_around(config, speech_to_text, turn_detector)
+    }
+
+    /// Makes all backends in the place of those that `before` made, and takes over what keeps a model in memory or in processes of
+    /// its own where its section says the same. Key files are read again; the file of a model that is taken over is not.
+    pub fn rebuild(&self, config: &BackendsConfig, before: &BackendsConfig) -> Result<Self, BackendError> {
+        let same = config.transcription == before.transcription && !config.transcription.has_key();
+        let speech_to_text = match same {
+            true => self.speech_to_text.clone(),
+            false => recognizers::build("transcription", &config.transcription)?,
+        };
+        let turn_detector = match config.turn_detection == before.turn_detection {
+            true => self.turn_detector.clone(),
+            false => judge(&config.turn_detection)?,
+        };
+        Self::build_around(config, speech_to_text, turn_detector)
+    }
+
+    fn build_around(
+        config: &BackendsConfig,
+        speech_to_text: Option<Arc<dyn SpeechToText>>,
+        turn_detector: Option<Arc<Judge>>,
+    ) -> Result<Self, BackendError> {
         let Models { models, subjects } = models::build(&config.models, speech_to_text.as_ref())?;
         let (voices, voice_providers) = voices(config)?;
-        let Listeners { voice_activity, turn_detector } =
-            Listeners::build(config.voice_activity, &config.turn_detection)?;
         Ok(Self {
             default_model: known("default_model", &config.default_model, &models, "models")?,
             models,
@@ -99,8 +121,8 @@ impl Backends {
             voice_definitions: voice_definitions(config),
             voice_providers: Arc::new(voice_providers),
             speech_to_text,
-            voice_activity,
-            turn_detector: turn_detector.map(|detector| Arc::new(judge(detector, &config.turn_detection))),
+            voice_activity: voice_activity(config.voice_activity),
+            turn_detector,
         })
     }
 }
@@ -121,10 +143,7 @@ impl Listeners {
         turn_detection: &TurnDetectionConfig,
     ) -> Result<Self, BackendError> {
         Ok(Self {
-            voice_activity: match voice_activity {
-                VoiceActivityConfig::Earshot => Arc::new(Earshot),
-                VoiceActivityConfig::Scripted => Arc::new(Loudness::default()),
-            },
+            voice_activity: self::voice_activity(voice_activity),
             turn_detector: turn_detector(turn_detection)?,
         })
     }
@@ -319,6 +338,13 @@ pub fn embeddings(field: &str, config: &EmbeddingsConfig) -> Result<OpenAiEmbedd
     Ok(OpenAiEmbeddings::new(endpoint, settings))
 }
 
+fn voice_activity(config: VoiceActivityConfig) -> Arc<dyn VoiceActivityFactory> {
+    match config {
+        VoiceActivityConfig::Earshot => Arc::new(Earshot),
+        VoiceActivityConfig::Scripted => Arc::new(Loudness::default()),
+    }
+}
+
 fn turn_detector(config: &TurnDetectionConfig) -> Result<Option<Arc<dyn TurnDetector>>, BackendError> {
     Ok(match config {
         TurnDetectionConfig::None => None,
@@ -329,12 +355,12 @@ fn turn_detector(config: &TurnDetectionConfig) -> Result<Option<Arc<dyn TurnDete
     })
 }
 
-fn judge(detector: Arc<dyn TurnDetector>, config: &TurnDetectionConfig) -> Judge {
+fn judge(config: &TurnDetectionConfig) -> Result<Option<Arc<Judge>>, BackendError> {
     let at_once = match config {
         TurnDetectionConfig::None | TurnDetectionConfig::Scripted(_) => None,
         TurnDetectionConfig::SmartTurn(config) => config.concurrency,
     };
-    Judge::new(detector, at_once)
+    Ok(turn_detector(config)?.map(|detector| Arc::new(Judge::new(detector, at_once))))
 }
 
 #[cfg(feature = "smart-turn")]

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use antiphon_server::config::{Config, DEFAULT_FILE, Loaded, default_path};
+use antiphon_server::config::{Config, ConfigErrors, DEFAULT_FILE, Loaded, default_path};
 use anyhow::Context as _;
 use clap::Subcommand;
 
@@ -47,12 +47,17 @@ pub(crate) struct ConfigFile {
 impl ConfigFile {
     /// Reads the configuration.
     pub(crate) fn load(&self) -> anyhow::Result<Loaded> {
+        self.read().map_err(|errors| misuse(errors.to_string()))
+    }
+
+    /// The same, with every problem apart.
+    pub(crate) fn read(&self) -> Result<Loaded, ConfigErrors> {
         let usual = default_path();
         let path = self.path.clone().or_else(|| usual.exists().then_some(usual));
         // A value that is no text cannot be a setting of ours.
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        Config::load(path.as_deref(), variables).map_err(|errors| misuse(errors.to_string()))
+        Config::load(path.as_deref(), variables)
     }
 }
 

@@ -38,8 +38,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let files = journals::find(&args.call, &args.config)?;
-    let [file] = &files[..] else {
+    let found = journals::find(&args.call, &args.config)?;
+    let [file] = &found.files[..] else {
         return Err(misuse("a directory holds many calls; name one of them"));
     };
     let journal = read(file)?;

@@ -4,6 +4,7 @@ mod accounts;
 mod bench;
 mod config;
 mod conversation;
+mod copies;
 mod demo;
 mod doctor;
 mod exit;

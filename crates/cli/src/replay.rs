@@ -60,20 +60,21 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let mut files = Vec::new();
+    let mut found = journals::Found::default();
     for name in &args.calls {
-        files.extend(journals::find(name, &args.config)?);
+        found.extend(journals::find(name, &args.config)?);
     }
+    let files = &found.files;
     if args.audio {
         let audio = Audio::new(&args.config.load()?.config, args.recordings.as_deref())?;
-        return what_if::run(&files, &args.set, Some(&audio), args.json);
+        return what_if::run(files, &args.set, Some(&audio), args.json);
     }
     if !args.set.is_empty() {
-        return what_if::run(&files, &args.set, None, args.json);
+        return what_if::run(files, &args.set, None, args.json);
     }
     let mut failed = 0;
     let mut results = Vec::new();
-    for file in &files {
+    for file in files {
         let outcome = read(file).map(|journal| (replay(&journal), journal));
         failed += usize::from(!matches!(outcome, Ok((Replayed::Same, _))));
         match outcome {

@@ -1,10 +1,13 @@
-//! `antiphon serve`: runs the server until it is told to stop, and says what to do next.
+//! `antiphon serve`: runs the server until it is told to stop, says what to do next, and reads the configuration again on SIGHUP.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
 
-use antiphon_server::app::{App, Running};
-use antiphon_server::telemetry;
+use antiphon_server::app::{App, Running, StartError};
+use antiphon_server::config::{ConfigErrors, Loaded, Problem};
+use antiphon_server::telemetry::{self, Logging};
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::ConfigFile;
 use crate::exit::misuse;
@@ -17,7 +20,7 @@ Examples:
   antiphon serve --listen 0.0.0.0:8080      for other machines too
   ANTIPHON_LOG=debug antiphon serve         with what is said in the log
 
-The first Ctrl-C or SIGTERM lets calls end; a second one does not wait.")]
+The first Ctrl-C or SIGTERM lets calls end; a second one does not wait. SIGHUP reads the configuration again.")]
 pub(crate) struct Args {
     #[command(flatten)]
     file: ConfigFile,
@@ -27,21 +30,77 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    let loaded = args.file.load()?;
-    let mut config = loaded.config;
-    if let Some(listen) = args.listen {
-        config.server.listen = listen;
-    }
-    telemetry::start(&config.log).map_err(|error| misuse(error.to_string()))?;
+    let loaded = args.load().map_err(|errors| misuse(errors.to_string()))?;
+    let logging = telemetry::start(&loaded.config.log).map_err(|error| misuse(error.to_string()))?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
     let mut stop = Stop::on_signals()?;
-    let running = App::start(config).await?;
+    // From here on, so that one that comes too early is not the end.
+    let mut hang_ups = signal(SignalKind::hangup()).context("cannot listen for signals")?;
+    let mut running = App::start(loaded.config).await?;
     greet(&running)?;
-    stop.wanted().await;
+    loop {
+        tokio::select! {
+            () = stop.wanted() => break,
+            _ = hang_ups.recv() => reload(&args, &mut running, &logging).await,
+        }
+    }
     running.stop().await;
     Ok(())
+}
+
+impl Args {
+    /// Reads the configuration, and what the command line says otherwise.
+    fn load(&self) -> Result<Loaded, ConfigErrors> {
+        let mut loaded = self.file.read()?;
+        if let Some(listen) = self.listen {
+            loaded.config.server.listen = listen;
+        }
+        Ok(loaded)
+    }
+}
+
+/// Reads the configuration again. One that is wrong changes nothing; the log says what is wrong with it.
+async fn reload(args: &Args, running: &mut Running, logging: &Logging) {
+    const UNCHANGED: &str = "the configuration is not taken up, and everything stays as it was";
+    let loaded = match args.load() {
+        Ok(loaded) => loaded,
+        Err(ConfigErrors(problems)) => {
+            for problem in problems {
+                tracing::error!("{UNCHANGED}: {problem}");
+            }
+            return;
+        }
+    };
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    match running.reload(loaded.config.clone()).await {
+        Ok(difference) => {
+            if let Err(error) = logging.set_level(&loaded.config.log.level) {
+                tracing::error!("{error}");
+            }
+            for field in &difference.needs_restart {
+                let source = loaded.source(field);
+                tracing::warn!(
+                    "{source}: {field} is not what the server runs with; restart it to have that taken up"
+                );
+            }
+            match difference.taken_up.as_slice() {
+                [] => tracing::info!(
+                    "the configuration was read again, with nothing new to take up but what is in files that it names"
+                ),
+                fields => tracing::info!("the configuration was read again; taken up: {}", fields.join(", ")),
+            }
+        }
+        Err(StartError::Backend(error)) => {
+            let problem =
+                Problem { source: loaded.source(&error.field), field: error.field, message: error.problem };
+            tracing::error!("{UNCHANGED}: {problem}");
+        }
+        Err(error) => tracing::error!("{UNCHANGED}: {error}"),
+    }
 }
 
 /// Says where the server is, and the key that was made: the only time that it is shown.

@@ -118,6 +118,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     };
     let options = Options {
         api_version: Some(args.api_version),
+        authorities: args.access.authorities()?,
         experimental_messages: args.experimental_messages,
         ..Options::default()
     };

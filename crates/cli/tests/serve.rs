@@ -8,8 +8,8 @@ use std::process::Stdio;
 use antiphon_api::endpoint::NoBody;
 use antiphon_api::rest::calls::{ListCalls, ListCallsQuery};
 use antiphon_client::rest::{Client, RestError};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, Command};
 
 /// A directory of this name without anything in it.
 fn scratch(name: &str) -> PathBuf {
@@ -27,13 +27,18 @@ struct Server {
 }
 
 async fn serve(directory: &Path) -> Server {
+    serve_logging(directory, Some("error"), Stdio::inherit()).await
+}
+
+async fn serve_logging(directory: &Path, level: Option<&str>, log: Stdio) -> Server {
     let mut process = Command::new(env!("CARGO_BIN_EXE_antiphon"))
         .args(["serve", "--listen", "127.0.0.1:0"])
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap())
-        .env("ANTIPHON_LOG", "error")
+        .envs(level.map(|level| ("ANTIPHON_LOG", level)))
         .current_dir(directory)
         .stdout(Stdio::piped())
+        .stderr(log)
         .kill_on_drop(true)
         .spawn()
         .unwrap();
@@ -58,10 +63,14 @@ impl Server {
         Ok(page.results.len())
     }
 
+    async fn signal(&self, signal: &str) {
+        let id = self.process.id().unwrap().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().await.unwrap().success());
+    }
+
     /// Asks politely, as a supervisor does, and tells the exit code.
     async fn stop(mut self) -> Option<i32> {
-        let id = self.process.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+        self.signal("-TERM").await;
         self.process.wait().await.unwrap().code()
     }
 }
@@ -153,4 +162,58 @@ async fn an_address_in_use_fails_with_what_to_do() {
         "{complaint}"
     );
     assert_eq!(first.stop().await, Some(0));
+}
+
+/// The next line of a log that has this in it.
+async fn logged(log: &mut Lines<BufReader<ChildStderr>>, what: &str) -> String {
+    loop {
+        let line = log.next_line().await.unwrap().unwrap();
+        if line.contains(what) {
+            return line;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_hang_up_signal_has_the_configuration_taken_up_or_says_what_is_wrong_with_it() {
+    let directory = scratch("reload");
+    let file = directory.join("antiphon.toml");
+    let key = |letter: char| format!("abcd1234.{}", letter.to_string().repeat(32));
+    let config =
+        |key: &str, rest: &str| format!("[[auth.api_keys]]\nname = \"test\"\nkey = \"{key}\"\n{rest}");
+    std::fs::write(&file, config(&key('a'), "")).unwrap();
+    let mut server = serve_logging(&directory, None, Stdio::piped()).await;
+    let mut log = BufReader::new(server.process.stderr.take().unwrap()).lines();
+    assert_eq!(server.calls(&key('a')).await.unwrap(), 0);
+
+    std::fs::write(&file, config(&key('b'), "[log]\nlevel = \"debug\"\n[storage]\npath = \"other.db\"\n"))
+        .unwrap();
+    server.signal("-HUP").await;
+    let warning = logged(&mut log, "restart").await;
+    assert!(warning.contains("antiphon.toml:7: storage.path is not what the server runs with"), "{warning}");
+    let done = logged(&mut log, "the configuration was read again").await;
+    assert!(done.ends_with("taken up: auth.api_keys, log.level"), "{done}");
+    assert_eq!(server.calls(&key('b')).await.unwrap(), 0);
+    assert!(matches!(server.calls(&key('a')).await, Err(RestError::Refused { status: 401, .. })));
+    logged(&mut log, "DEBUG").await;
+
+    for (wrong, place) in [
+        ("[calls]\nmaximum_live = 0\n", "antiphon.toml:5: calls.maximum_live: no call could be held"),
+        (
+            "[models.x]\ntype = \"scripted\"\nscript = \"nowhere.yaml\"\n",
+            "antiphon.toml:6: models.x.script: ",
+        ),
+        ("[calls\n", "antiphon.toml:4: "),
+    ] {
+        std::fs::write(&file, config(&key('c'), wrong)).unwrap();
+        server.signal("-HUP").await;
+        let refused = logged(&mut log, "the configuration is not taken up").await;
+        assert!(refused.contains("everything stays as it was") && refused.contains(place), "{refused}");
+        assert_eq!(server.calls(&key('b')).await.unwrap(), 0);
+        assert!(!refused.contains(&key('c')));
+    }
+    // Somebody has to read the log, or the server cannot write it.
+    let reading = tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
+    assert_eq!(server.stop().await, Some(0));
+    reading.await.unwrap();
 }

@@ -40,3 +40,5 @@ pub mod sound_card;
 mod tls;
 pub mod tools;
 pub mod transcript;
+
+pub use tls::{Authorities, NoCertificate};

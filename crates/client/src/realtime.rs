@@ -47,12 +47,14 @@ use antiphon_audio::SampleRate;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, mpsc};
 use tokio_tungstenite::tungstenite::Error as WsError;
+use tokio_tungstenite::tungstenite::error::TlsError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{
-    WebSocketStream, accept_async_with_config, client_async_tls_with_config, client_async_with_config,
+    Connector, WebSocketStream, accept_async_with_config, client_async_tls_with_config,
+    client_async_with_config,
 };
 
-use crate::tls;
+use crate::tls::{self, Authorities};
 
 use pings::Pings;
 use voice_queue::VoiceQueue;
@@ -135,7 +137,9 @@ pub async fn connect(join_url: &str, options: &Options) -> Result<(Sender, Event
     // Boxed, since a task keeps the room of all that it ever waited for, and this is most of a call's.
     let connecting = Box::pin(async {
         let stream = dial::dial(&url).await?;
-        client_async_tls_with_config(url.as_str(), stream, Some(limits()), None).await
+        let secured = options.authorities.as_ref().map(Authorities::config).transpose();
+        let connector = secured.map_err(|error| WsError::Tls(TlsError::from(error)))?.map(Connector::Rustls);
+        client_async_tls_with_config(url.as_str(), stream, Some(limits()), connector).await
     });
     let (socket, _) = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
         .await

@@ -16,9 +16,9 @@ use antiphon_api::Secret;
 use antiphon_api::endpoint::{Endpoint, PathArguments as _, Payload as _};
 use antiphon_api::json::to_query;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, Url, redirect};
+use reqwest::{Certificate, Method, Url, redirect};
 
-use crate::tls;
+use crate::tls::{self, Authorities};
 
 use answer::answer_to;
 
@@ -57,6 +57,7 @@ pub struct ClientBuilder {
     key: Option<Secret>,
     headers: Vec<(String, Secret)>,
     retries: Retries,
+    authorities: Option<Authorities>,
 }
 
 impl Client {
@@ -169,6 +170,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Whose certificates the server may have beside those that the machine trusts.
+    #[must_use]
+    pub fn authorities(mut self, authorities: Authorities) -> Self {
+        self.authorities = Some(authorities);
+        self
+    }
+
     /// Fills in what is not yet said from environment variables: the URL from `ANTIPHON_URL`, the key from `ANTIPHON_API_KEY` or
     /// else `ULTRAVOX_API_KEY`. The hosted service is only ever sent the latter. A variable that is empty is not set.
     #[must_use]
@@ -210,8 +218,19 @@ impl ClientBuilder {
             value.set_sensitive(true);
             headers.insert(header, value);
         }
+        let authorities: Vec<Certificate> = self
+            .authorities
+            .iter()
+            .flat_map(Authorities::certificates)
+            .map(Certificate::from_der)
+            .collect::<Result<_, _>>()
+            .map_err(BuildError::Http)?;
         let http = || {
-            reqwest::Client::builder()
+            let builder = match authorities.is_empty() {
+                true => reqwest::Client::builder(),
+                false => reqwest::Client::builder().tls_certs_merge(authorities.clone()),
+            };
+            builder
                 .user_agent(concat!("antiphon-client/", env!("CARGO_PKG_VERSION")))
                 // A redirect would take the key to wherever it points.
                 .redirect(redirect::Policy::none())

@@ -2,6 +2,7 @@
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod reload;
 
 use std::collections::HashMap;
 use std::io;
@@ -18,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::account_limits::AccountLimits;
 use crate::api_key::{ApiKey, KeyHash};
 use crate::call::journal::{Journals, UserText};
 use crate::call::limits::CallLimits;
@@ -25,24 +27,34 @@ use crate::call::live::{Calls, Files};
 use crate::call::recording::Recordings;
 use crate::call::summary::Summarizer;
 use crate::call::voices::samples::Samples;
-use crate::config::{self, Config, KeyError, PublicUrl};
+use crate::config::{self, Config, Identity, KeyError, PublicUrl, TlsError};
 use crate::connections::Connections;
+use crate::current::Current;
 use crate::http::{ConfiguredKey, Documents, Http, RequestLimits, Shared, figures, router};
 use crate::jobs::Clock;
 use crate::jobs::batches::Scheduler;
 use crate::jobs::endings::Endings;
+use crate::jobs::hand_over::{HandOver, Place};
+use crate::jobs::lease::Leases;
 use crate::jobs::loading::Loading;
-use crate::jobs::retention::{self, Keeping, Kind};
+use crate::jobs::membership::Membership;
+use crate::jobs::retention::{self, Keeping, Kind, stored};
 use crate::jobs::webhooks::Dispatcher;
+use crate::objects::{self, Objects};
 use crate::outbound::Outbound;
 use crate::probes::{self, Book};
 use crate::retrieval::Retrieval;
 use crate::storage::{AccountId, DEFAULT_ACCOUNT, MakeKeyError, NewKey, OpenError, Storage, StorageError};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::{Traces, TracesError};
+use crate::tls::Tls;
 
 /// How long calls that had to end may take to say so and to write it down: a little more than they wait for the user's last words.
 const LAST_RECORDS: Duration = Duration::from_secs(5);
+/// How long the files of the last calls may take on their way to object storage. What is not there then waits for the next start.
+const LAST_FILES: Duration = Duration::from_secs(20);
+/// How long a job may take to end: a little more than what it has begun may.
+const LAST_JOBS: Duration = Duration::from_secs(10);
 /// How long requests in progress may take once all calls have ended.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
 
@@ -55,22 +67,33 @@ pub struct Running {
     public_url: PublicUrl,
     api_key_made: Option<ApiKey>,
     http: Http,
-    drain_deadline: Duration,
+    /// What the server goes by.
+    config: Config,
+    limits: AccountLimits,
+    dispatcher: Dispatcher,
+    endings: Endings,
     traces: Option<Traces>,
     connections: Connections,
+    tls: Option<Tls>,
     router: Router,
     /// Where figures are, if they are anywhere.
     figures: Option<(SocketAddr, JoinHandle<io::Result<()>>)>,
     /// What goes on beside everything else, and may stop at any time.
-    sweeping: [JoinHandle<()>; 3],
+    sweeping: Vec<JoinHandle<()>>,
+    /// What hands files to object storage, if there is one.
+    handing_over: Option<(CancellationToken, JoinHandle<()>)>,
+    /// What forgets deliveries that are over.
+    forgetting: JoinHandle<()>,
     /// What creates the calls of batches.
     scheduling: (CancellationToken, JoinHandle<()>),
     /// What is done when calls have ended, in the order in which it stops.
     aftermath: [(CancellationToken, JoinHandle<()>); 2],
+    /// What makes the server one of several, if it is; it is told first that the server stops.
+    node: Option<(Arc<Membership>, CancellationToken, JoinHandle<()>)>,
     probing: JoinHandle<()>,
 }
 
-/// Why a server does not start. All are the operator's to mend.
+/// Why a server does not start, or does not take up another configuration. All are the operator's to mend.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A backend cannot be made.
@@ -115,6 +138,9 @@ pub enum StartError {
         /// What the account is called.
         account: String,
     },
+    /// Object storage cannot be used as configured.
+    #[error(transparent)]
+    Objects(#[from] objects::OpenError),
     /// There is no first key.
     #[error(transparent)]
     FirstKey(#[from] MakeKeyError),
@@ -124,6 +150,9 @@ pub enum StartError {
     /// Spans cannot be sent as configured.
     #[error(transparent)]
     Traces(#[from] TracesError),
+    /// The certificate or its key cannot be used.
+    #[error("server.tls.{field}: {0}", field = .0.field())]
+    Tls(#[from] TlsError),
     /// The database can be opened and fails.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -139,12 +168,15 @@ impl App {
     /// The same with backends of the caller's own in the place of the configured ones.
     pub async fn start_with(config: Config, backends: Backends) -> Result<Running, StartError> {
         let embeddings = config.build_embeddings()?;
+        let in_force = config.clone();
         let Config {
             server,
             auth,
             storage,
             recordings,
+            objects,
             calls,
+            cluster,
             connections,
             limits,
             retrieval,
@@ -154,7 +186,6 @@ impl App {
             telemetry,
             webhooks,
             summaries,
-            models,
             ..
         } = config;
         let keeping = vec![
@@ -171,10 +202,19 @@ impl App {
                 maximum_bytes: recordings.maximum_bytes,
             },
         ];
+        let metrics = Metrics::default();
+        let objects = Objects::open(&objects, metrics.clone())?;
+        let places = vec![
+            Place { kind: objects::Kind::Journal, directory: journal.directory(&storage) },
+            Place { kind: objects::Kind::Recording, directory: recordings.directory(&storage) },
+            Place { kind: objects::Kind::Sample, directory: storage.voice_samples() },
+        ];
         let journals = journals(&journal, &storage);
-        let recordings = Recordings::new(recordings.directory(&storage), recordings.rate());
+        let recordings =
+            Recordings::new(recordings.directory(&storage), recordings.rate()).with_objects(objects.clone());
+        let tls = server.tls.as_ref().map(identity).transpose()?.map(Tls::new);
         let hashes = hashes(&auth)?;
-        let samples = Samples::new(storage.voice_samples());
+        let samples = Samples::new(storage.voice_samples(), objects.clone());
         samples.forget_uploads();
         let traces = Traces::start(&telemetry)?;
         // Before anything is written: a key that is made is shown only by a server that starts.
@@ -191,30 +231,28 @@ impl App {
             }
             None => None,
         };
-        let metrics = Metrics::default();
-
         let known = Book::beside(&storage.path);
         let storage = Storage::open_sqlite(&storage.path).await?;
         let now = now();
         let default_account = storage.accounts.default_account(AccountId::random(), now).await?;
-        let mut own_limits = HashMap::new();
-        for account in &auth.accounts {
-            let id = storage.accounts.ensure_account(&account.name, AccountId::random(), now).await?;
-            own_limits.insert(id, limits.with(account.limits));
-        }
+        let own_limits = own_limits(&storage, &auth, limits, now).await?;
+        let limits = AccountLimits::new(limits, own_limits);
         let configured_keys = configured_keys(&storage, auth, hashes).await?;
         let api_key_made = match configured_keys.is_empty() && !storage.keys.any_valid(now).await? {
             true => Some(first_key(&storage, default_account, now).await?),
             false => None,
         };
 
-        let public_url = server.public_url.clone().unwrap_or_else(|| PublicUrl::listening_on(local_addr));
-        let drain_deadline = server.drain_deadline;
+        let public_url = server
+            .public_url
+            .clone()
+            .unwrap_or_else(|| PublicUrl::listening_on(local_addr, server.tls.is_some()));
         let files = Files {
             journals,
             recordings: Some(recordings.clone()),
             traces: traces.clone(),
             samples: Some(samples.clone()),
+            objects: objects.clone(),
             metrics: metrics.clone(),
         };
         let outbound = Outbound::new(&outbound);
@@ -230,8 +268,20 @@ impl App {
             storage.clone(),
             retrieval.clone(),
         )
-        .limited(CallLimits::new(limits, own_limits.clone()));
+        .limited(CallLimits::new(limits.clone()));
         running_calls.recover().await?;
+        let leaving = CancellationToken::new();
+        let membership = match &storage.cluster {
+            Some(store) => {
+                let (calls, jobs) = (running_calls.clone(), Job::ALL.map(Job::name).to_vec());
+                let node = Membership::new(calls, Arc::clone(store), cluster, jobs, leaving.clone());
+                node.register().await?;
+                Some(Arc::new(node))
+            }
+            None => None,
+        };
+        let leases = membership.as_ref().map_or_else(Leases::of_one_node, |node| node.leases());
+        let done_once = |job: Job| (leases.clone(), job.name());
         let probing = tokio::spawn(probes::find_out(known, backends.subjects.clone()));
         let loading = Loading::new(storage.clone(), retrieval.clone(), outbound.clone(), corpora.clone());
         let clock: Clock = Arc::new(self::now);
@@ -244,28 +294,50 @@ impl App {
             Arc::clone(&clock),
         );
         let no_batches = CancellationToken::new();
-        let scheduling = (no_batches.clone(), tokio::spawn(scheduler.run(no_batches)));
+        let (lease, name) = done_once(Job::Batches);
+        let schedule = lease.run(name, no_batches.clone(), move |stop| scheduler.clone().run(stop));
+        let scheduling = (no_batches, tokio::spawn(schedule));
         let dispatcher = Dispatcher::new(storage.clone(), courier, public_url.clone(), Arc::clone(&clock));
-        let rules = summaries.clone();
-        let summarizer = Arc::new(Summarizer::new(
-            backends.clone(),
-            storage.clone(),
-            summaries.model.as_deref(),
-            move |model| rules.sums_up(model, &models),
-        ));
+        let summarizer = summarizer(&in_force, backends, &storage);
         let endings = Endings::new(running_calls.clone(), storage.clone(), summarizer, summaries, clock);
-        let sweeping = [
-            tokio::spawn(retention::run(running_calls.clone(), storage.clone(), keeping)),
-            tokio::spawn(dispatcher.clone().keep_log(webhooks.keep_log)),
-            tokio::spawn(loading.run()),
+        let no_sweeping = CancellationToken::new();
+        let (loading_lease, loading_name) = done_once(Job::Loading);
+        let (objects_lease, objects_name) = done_once(Job::Objects);
+        let mut sweeping = vec![
+            // Of this node's own files.
+            tokio::spawn(retention::run(running_calls.clone(), storage.clone(), keeping.clone())),
+            tokio::spawn(
+                loading_lease.run_and_drop(loading_name, no_sweeping.clone(), move || loading.clone().run()),
+            ),
         ];
+        let mut handing_over = None;
+        if let Some(objects) = objects {
+            let (shared, record) = (objects.clone(), storage.clone());
+            let sweep = move || stored::run(shared.clone(), record.clone(), keeping.clone());
+            sweeping.push(tokio::spawn(objects_lease.run_and_drop(objects_name, no_sweeping, sweep)));
+            let hand_over =
+                HandOver::new(objects, running_calls.clone(), storage.clone(), recordings.clone(), places);
+            let stop = CancellationToken::new();
+            handing_over = Some((stop.clone(), tokio::spawn(hand_over.run(stop))));
+        }
+        let forgetting = tokio::spawn(dispatcher.clone().keep_log(webhooks.keep_log));
         let (no_endings, no_webhooks) = (CancellationToken::new(), CancellationToken::new());
-        let aftermath = [
-            (no_endings.clone(), tokio::spawn(endings.run(no_endings))),
-            (no_webhooks.clone(), tokio::spawn(dispatcher.run(no_webhooks))),
-        ];
+        let ((ending_lease, ending_name), (webhook_lease, webhook_name)) =
+            (done_once(Job::Endings), done_once(Job::Webhooks));
+        let ends = ending_lease.run(ending_name, no_endings.clone(), {
+            let endings = endings.clone();
+            move |stop| endings.clone().run(stop)
+        });
+        let tells = webhook_lease.run(webhook_name, no_webhooks.clone(), {
+            let dispatcher = dispatcher.clone();
+            move |stop| dispatcher.clone().run(stop)
+        });
+        let aftermath = [(no_endings, tokio::spawn(ends)), (no_webhooks, tokio::spawn(tells))];
+        let node = membership.map(|node| {
+            let living = Arc::clone(&node);
+            (node, leaving, tokio::spawn(async move { living.run().await }))
+        });
         let http = Http::new(Shared {
-            backends,
             retrieval,
             corpora,
             calls: running_calls.clone(),
@@ -273,15 +345,16 @@ impl App {
             storage,
             recordings,
             samples,
-            configured_keys,
-            limits: RequestLimits::new(limits, own_limits),
+            configured_keys: Current::new(configured_keys),
+            limits: RequestLimits::new(limits.clone()),
             public_url: public_url.clone(),
             server,
             documents: Documents::default(),
             ready: AtomicBool::new(true),
         });
         let router = router(http.clone(), connections.body_timeout);
-        let connections = Connections::new(connections, room_for(connections.maximum), metrics.clone());
+        let connections = Connections::new(connections, room_for(connections.maximum), metrics.clone())
+            .encrypted(tls.clone());
         tokio::spawn(connections.clone().accept(listener, router.clone()));
         let figures = listener_of_figures.map(|(listener, address)| {
             tracing::info!(%address, "figures are at http://{address}/metrics");
@@ -294,14 +367,21 @@ impl App {
             public_url,
             api_key_made,
             http,
-            drain_deadline,
+            config: in_force,
+            limits,
+            dispatcher,
+            endings,
             traces,
             connections,
+            tls,
             router,
             figures,
             sweeping,
+            handing_over,
+            forgetting,
             scheduling,
             aftermath,
+            node,
             probing,
         })
     }
@@ -339,23 +419,31 @@ impl Running {
     pub async fn stop(self) {
         let Self {
             http,
-            drain_deadline,
+            config,
             traces,
             connections,
             figures,
             sweeping,
+            handing_over,
+            forgetting,
             scheduling,
             aftermath,
+            node,
             probing,
             ..
         } = self;
         http.retire();
+        if let Some((_, leaving, _)) = &node {
+            leaving.cancel();
+        }
         let (no_batches, scheduling) = scheduling;
         no_batches.cancel();
         for sweeping in sweeping {
             sweeping.abort();
         }
+        forgetting.abort();
         probing.abort();
+        let drain_deadline = config.server.drain_deadline;
         let (calls, deadline_s) = (http.calls.count(), drain_deadline.as_secs());
         tracing::info!(
             calls,
@@ -365,13 +453,23 @@ impl Running {
         http.calls.drain(drain_deadline).await;
         http.calls.shut_down(LAST_RECORDS).await;
         // It has ended meanwhile, or does so soon.
-        let _ = scheduling.await;
+        end(scheduling).await;
         // Nothing new comes from now on; who is being answered has until the end of what follows.
         let closing = tokio::spawn(async move { connections.close().await });
         for (stop, job) in aftermath {
             stop.cancel();
-            // It ends by itself, soon.
-            let _ = job.await;
+            end(job).await;
+        }
+        if let Some((node, _, living)) = node {
+            living.abort();
+            node.leave().await;
+        }
+        if let Some((stop, mut hand_over)) = handing_over {
+            stop.cancel();
+            if tokio::time::timeout(LAST_FILES, &mut hand_over).await.is_err() {
+                tracing::warn!("some files are not in object storage yet; the next start hands them over");
+                hand_over.abort();
+            }
         }
         if let Some(traces) = traces {
             traces.shut_down().await;
@@ -382,8 +480,43 @@ impl Running {
         if let Some((_, figures)) = figures {
             figures.abort();
         }
-        http.storage.close().await;
+        if tokio::time::timeout(LAST_RECORDS, http.storage.close()).await.is_err() {
+            tracing::warn!("the database could not be closed properly");
+        }
         tracing::info!("stopped");
+    }
+}
+
+/// Waits until a job has ended that was told to, but not for a database that does not answer.
+async fn end(mut job: JoinHandle<()>) {
+    if tokio::time::timeout(LAST_JOBS, &mut job).await.is_err() {
+        tracing::warn!("a job did not end in time");
+        job.abort();
+    }
+}
+
+/// What is done once for all nodes that share a database.
+#[derive(Clone, Copy)]
+enum Job {
+    Batches,
+    Endings,
+    Loading,
+    Objects,
+    Webhooks,
+}
+
+impl Job {
+    const ALL: [Self; 5] = [Self::Batches, Self::Endings, Self::Loading, Self::Objects, Self::Webhooks];
+
+    /// The name of its lease, which all versions of the server have to agree on.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Batches => "batches",
+            Self::Endings => "endings",
+            Self::Loading => "loading",
+            Self::Objects => "objects",
+            Self::Webhooks => "webhooks",
+        }
     }
 }
 
@@ -413,6 +546,38 @@ fn journals(journal: &config::Journal, storage: &config::Storage) -> Option<Jour
             config::UserTextChoice::Omit => UserText::Omit,
         },
     })
+}
+
+/// Makes the accounts that the configuration names, and works out which of them have limits of their own.
+async fn own_limits(
+    storage: &Storage,
+    auth: &config::Auth,
+    usual: config::Limits,
+    now: Timestamp,
+) -> Result<HashMap<AccountId, config::Limits>, StorageError> {
+    let mut own = HashMap::new();
+    for account in &auth.accounts {
+        let id = storage.accounts.ensure_account(&account.name, AccountId::random(), now).await?;
+        own.insert(id, usual.with(account.limits));
+    }
+    Ok(own)
+}
+
+/// Reads the certificate and its key, and says what clients will object to.
+fn identity(files: &config::Tls) -> Result<Identity, TlsError> {
+    let identity = files.identity()?;
+    if let Some(doubt) = identity.doubt(now()) {
+        tracing::warn!("server.tls.certificate: {doubt}");
+    }
+    Ok(identity)
+}
+
+/// Who sums calls up.
+fn summarizer(config: &Config, backends: Arc<Backends>, storage: &Storage) -> Arc<Summarizer> {
+    let (rules, models) = (config.summaries.clone(), config.models.clone());
+    let model = config.summaries.model.as_deref();
+    let sums_up = move |model: &str| rules.sums_up(model, &models);
+    Arc::new(Summarizer::new(backends, storage.clone(), model, sums_up))
 }
 
 /// The hashes of the configuration's keys, in its order.

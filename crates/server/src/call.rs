@@ -11,6 +11,7 @@ mod corpora;
 mod data_connection;
 mod dictation;
 mod ear;
+mod handover;
 mod inheritance;
 pub mod journal;
 mod lasting_tools;

@@ -6,11 +6,14 @@
 
 mod auth;
 mod calls;
+mod cluster;
 mod connections;
+mod difference;
 mod document;
 mod journal;
 mod limits;
 mod log;
+mod objects;
 mod outbound;
 mod period;
 mod problem;
@@ -22,6 +25,7 @@ mod server;
 mod storage;
 mod summaries;
 mod telemetry;
+mod tls;
 mod turn_taking;
 mod webhooks;
 
@@ -40,10 +44,13 @@ use serde::{Deserialize, Serialize};
 
 pub use auth::{Auth, ConfiguredAccount, ConfiguredKey, KeyError, account_name_problem};
 pub use calls::{Calls, DefaultMedium};
+pub use cluster::Cluster;
 pub use connections::Connections;
+pub use difference::Difference;
 pub use journal::{Journal, UserTextChoice};
 pub use limits::{Limits, OwnLimits};
 pub use log::{Log, LogFormat};
+pub use objects::{Objects, Place};
 pub use outbound::{InvalidTarget, Outbound, Target};
 pub use problem::{Problem, Source};
 pub use public_url::{InvalidPublicUrl, PublicUrl};
@@ -54,6 +61,7 @@ pub use server::Server;
 pub use storage::Storage;
 pub use summaries::{Summaries, Summarizing};
 pub use telemetry::Telemetry;
+pub use tls::{Identity, Tls, TlsError};
 pub use turn_taking::{Speculation, TurnTaking};
 pub use webhooks::Webhooks;
 
@@ -80,8 +88,12 @@ pub struct Config {
     pub storage: Storage,
     /// Where recordings are kept, and at which rate.
     pub recordings: Recordings,
+    /// Where they and journals are handed to.
+    pub objects: Objects,
     /// What calls get and may not exceed.
     pub calls: Calls,
+    /// How nodes find out which of them are there.
+    pub cluster: Cluster,
     /// How many connections there may be, and how slow.
     pub connections: Connections,
     /// What accounts may not exceed.
@@ -221,7 +233,16 @@ impl Config {
     /// Makes the backends that the configuration names, and reads their keys and scripts. Inside a tokio runtime, the offline
     /// recognizer begins to load. An error says which field is at fault.
     pub fn build_backends(&self) -> Result<Backends, BackendError> {
-        let config = BackendsConfig {
+        Backends::build(&self.backends()).map_err(in_its_section)
+    }
+
+    /// The same in the place of those that `before` made; see [`Backends::rebuild`].
+    pub fn rebuild_backends(&self, old: &Backends, before: &Self) -> Result<Backends, BackendError> {
+        old.rebuild(&self.backends(), &before.backends()).map_err(in_its_section)
+    }
+
+    fn backends(&self) -> BackendsConfig {
+        BackendsConfig {
             default_model: self.calls.default_model.clone(),
             default_voice: self.calls.default_voice.clone(),
             models: self.models.clone(),
@@ -230,13 +251,7 @@ impl Config {
             transcription: self.transcription.clone(),
             voice_activity: self.voice_activity,
             turn_detection: self.turn_detection.clone(),
-        };
-        Backends::build(&config).map_err(|error| match error.field.as_str() {
-            "default_model" | "default_voice" => {
-                BackendError { field: format!("calls.{}", error.field), ..error }
-            }
-            _ => error,
-        })
+        }
     }
 
     /// Makes what makes vectors of texts, if the configuration names one, and reads its key.
@@ -256,7 +271,9 @@ impl Config {
         self.auth.validate(&mut checks);
         self.storage.validate(&mut checks);
         self.recordings.validate(&mut checks);
+        self.objects.validate(&mut checks);
         self.calls.validate(&mut checks);
+        self.cluster.validate(&mut checks);
         self.connections.validate(&mut checks);
         self.limits.validate(&mut checks);
         self.journal.validate(&mut checks);
@@ -285,6 +302,16 @@ impl Loaded {
     /// Where the value of `field` (as `section.field`) came from.
     pub fn source(&self, field: &str) -> Source {
         source_of(&self.sources, field)
+    }
+}
+
+/// An error of the backends, whose field is one of `[calls]` here.
+fn in_its_section(error: BackendError) -> BackendError {
+    match error.field.as_str() {
+        "default_model" | "default_voice" => {
+            BackendError { field: format!("calls.{}", error.field), ..error }
+        }
+        _ => error,
     }
 }
 

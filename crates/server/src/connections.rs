@@ -22,13 +22,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
 use crate::config;
 use crate::telemetry::metrics::Metrics;
+use crate::tls::Tls;
 use places::{Place, Places};
 use stream::Stream;
 
@@ -46,6 +47,8 @@ const QUIET: Duration = Duration::from_secs(10);
 pub(crate) struct Connections {
     rules: config::Connections,
     places: Places,
+    /// What they are encrypted by, if they are.
+    tls: Option<Tls>,
     closing: CancellationToken,
     serving: TaskTracker,
 }
@@ -54,7 +57,12 @@ impl Connections {
     /// No connections yet, and at most `maximum`, whatever the rules say.
     pub(crate) fn new(rules: config::Connections, maximum: usize, metrics: Metrics) -> Self {
         let places = Places::new(rules.maximum.min(maximum), metrics);
-        Self { rules, places, closing: CancellationToken::new(), serving: TaskTracker::new() }
+        Self { rules, places, tls: None, closing: CancellationToken::new(), serving: TaskTracker::new() }
+    }
+
+    /// The same, encrypted.
+    pub(crate) fn encrypted(self, tls: Option<Tls>) -> Self {
+        Self { tls, ..self }
     }
 
     /// Accepts and serves what connects, until [`Self::close`].
@@ -93,7 +101,7 @@ impl Connections {
             }
             let connections = self.clone();
             let router = router.clone();
-            self.serving.spawn(async move { connections.serve(stream, place, router).await });
+            self.serving.spawn(async move { connections.begin(stream, place, router).await });
         }
     }
 
@@ -104,7 +112,7 @@ impl Connections {
     {
         let place = self.places.take().await?;
         let connections = self.clone();
-        self.serving.spawn(async move { connections.serve(stream, place, router).await });
+        self.serving.spawn(async move { connections.begin(stream, place, router).await });
         Some(())
     }
 
@@ -114,6 +122,24 @@ impl Connections {
         self.closing.cancel();
         self.serving.close();
         self.serving.wait().await;
+    }
+
+    /// Shakes hands first, where connections are encrypted, for as long as the head of the first request may take.
+    async fn begin<S>(&self, stream: S, place: Place, router: Router)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Some(tls) = &self.tls else { return self.serve(stream, place, router).await };
+        let shaken = tokio::select! {
+            shaken = timeout(self.rules.header_timeout, tls.accept(stream)) => shaken,
+            () = place.dismissed() => return,
+            () = self.closing.cancelled() => return,
+        };
+        match shaken {
+            Ok(Ok(stream)) => self.serve(stream, place, router).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => self.places.closes_silent(),
+        }
     }
 
     /// Serves one connection until it ends or becomes a WebSocket, which takes the place with it.

@@ -1,9 +1,10 @@
-//! What keeps a server from doing well: its disk, its models, its voices, its recognizer, and how long a turn takes with them.
+//! What keeps a server from doing well: its disk, its object storage, its models, its voices, its recognizer, and how long a turn takes with them.
 //!
 //! Owns the examination and what it concludes. It starts no server and changes nothing but what is known of models. Whoever bills is
 //! asked only when that is allowed.
 
 pub mod models;
+mod objects;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -66,6 +67,7 @@ pub struct Line {
 /// Examines what a configuration leads to, and tells line by line. `paid` allows what may cost money.
 pub async fn examine(config: &Config, backends: &Backends, paid: bool, tell: &mut dyn FnMut(Line)) {
     disk(&config.storage.path, tell);
+    objects::examine(&config.objects, tell).await;
     let mut first_tokens = BTreeMap::new();
     let mut book = Book::beside(&config.storage.path);
     for subject in &backends.subjects {

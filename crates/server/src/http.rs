@@ -46,6 +46,7 @@ use crate::call::live::Calls;
 use crate::call::recording::Recordings;
 use crate::call::voices::samples::Samples;
 use crate::config::{self, PublicUrl, Server};
+use crate::current::Current;
 use crate::outbound::Outbound;
 use crate::retrieval::Retrieval;
 use crate::storage::Storage;
@@ -70,8 +71,6 @@ pub(crate) struct Shared {
     pub(crate) recordings: Recordings,
     /// What cloned voices were cloned from.
     pub(crate) samples: Samples,
-    /// What thinks and speaks.
-    pub(crate) backends: Arc<Backends>,
     /// The way to what is in corpora.
     pub(crate) retrieval: Retrieval,
     /// The configuration's `[retrieval]` section.
@@ -79,7 +78,7 @@ pub(crate) struct Shared {
     /// The calls in progress.
     pub(crate) calls: Calls,
     /// The configuration's keys.
-    pub(crate) configured_keys: Vec<ConfiguredKey>,
+    pub(crate) configured_keys: Current<Vec<ConfiguredKey>>,
     /// How many requests an account may make.
     pub(crate) limits: RequestLimits,
     /// The base of all URLs that clients are given.
@@ -100,6 +99,11 @@ impl Http {
     /// Stops being ready: load balancers then send nothing new here.
     pub(crate) fn retire(&self) {
         self.0.ready.store(false, Ordering::Relaxed);
+    }
+
+    /// What thinks and speaks now; a reload of the configuration may put others in its place.
+    fn backends(&self) -> Arc<Backends> {
+        self.0.calls.backends()
     }
 
     fn is_ready(&self) -> bool {

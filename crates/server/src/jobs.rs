@@ -3,7 +3,10 @@
 pub mod batches;
 mod clock;
 pub mod endings;
+pub mod hand_over;
+pub mod lease;
 pub mod loading;
+pub mod membership;
 pub mod retention;
 pub mod webhooks;
 

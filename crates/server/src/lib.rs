@@ -3,15 +3,18 @@
 //! Inside, `http` and `transport` may use `call` and `storage`; `call` may use `tools`; `storage` knows nothing above it; nothing
 //! imports `http` but `app`.
 
+pub mod account_limits;
 pub mod api_key;
 pub mod app;
 pub mod call;
 pub mod config;
 mod connections;
+mod current;
 pub mod doctor;
 mod http;
 pub mod jobs;
 mod languages;
+pub mod objects;
 pub mod outbound;
 mod probes;
 mod pulse;
@@ -23,5 +26,6 @@ pub mod storage;
 pub mod telemetry;
 mod telephony;
 mod templates;
+mod tls;
 mod tools;
 pub mod transport;

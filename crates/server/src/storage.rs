@@ -10,12 +10,19 @@ pub mod api_keys;
 pub mod batches;
 pub mod calls;
 pub mod catalog;
+pub mod cluster;
 pub mod corpora;
 pub mod deliveries;
 pub mod endings;
 mod memory;
 pub mod passages;
+#[expect(
+    clippy::duplicate_mod,
+    reason = "the queries in `sql` are compiled for each database by itself: rows and connections have no type in common"
+)]
+mod postgres;
 pub(crate) mod relevance;
+mod sql;
 mod sqlite;
 pub mod telephony;
 pub mod throttles;
@@ -40,6 +47,7 @@ pub use catalog::{
     AgentDay, CallCatalog, CallFilter, CallKey, CallSort, CallSpan, EventChoice, EventPlace, HourOfCalls,
     SortPlace, Tombstone,
 };
+pub use cluster::{Addressee, Beat, ClusterStore, NodeId, Roll};
 pub use corpora::{
     CorpusPlace, CorpusStatistics, CorpusStore, Filling, StoredCorpus, StoredSource, StoredUpload,
 };
@@ -48,6 +56,7 @@ pub use deliveries::{
     EventNumber, Receiver, StoredDelivery,
 };
 pub use endings::{Ending, EndingStore, EndingTimes, Summary};
+pub use memory::{Line, SharedMemory};
 pub use passages::{Contents, DocumentPlace, Found, Passage, PassageStore, StoredDocument, Wanted};
 pub use telephony::{Provider, ProviderSettings, StoredRegistration, TelephonyStore};
 pub use throttles::{Keeping, StoredThrottle, ThrottleDeletion, ThrottleStore};
@@ -91,6 +100,8 @@ pub struct Storage {
     pub deliveries: Arc<dyn DeliveryStore>,
     /// Calls that ended and are not done with.
     pub endings: Arc<dyn EndingStore>,
+    /// The nodes that share the database, if it can be shared.
+    pub cluster: Option<Arc<dyn ClusterStore>>,
     database: Arc<dyn Database>,
 }
 
@@ -103,8 +114,51 @@ trait Database: Send + Sync {
 impl Storage {
     /// Opens the SQLite database at `path`, makes it if it is not there, and brings its tables up to date.
     pub async fn open_sqlite(path: &Path) -> Result<Self, OpenError> {
-        let database = Arc::new(sqlite::Sqlite::open(path).await?);
-        Ok(Self {
+        Ok(Self::of(Arc::new(sqlite::Sqlite::open(path).await?)))
+    }
+
+    /// Opens the Postgres database at `url`, which is shared by all that do, and brings its tables up to date; with at most so many
+    /// connections, and three more to live among the others by.
+    pub async fn open_postgres(url: &str, connections: u32) -> Result<Self, OpenError> {
+        let database = Arc::new(postgres::Postgres::open(url, connections).await?);
+        Ok(Self { cluster: Some(Arc::clone(&database) as _), ..Self::of(database) })
+    }
+
+    /// Keeps everything in memory, and nothing beyond the life of the last clone.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::of(Arc::new(memory::Memory::default()))
+    }
+
+    /// Another node of those that keep everything in this memory, and its line to it.
+    #[must_use]
+    pub fn in_shared_memory(shared: &SharedMemory) -> (Self, Line) {
+        let (memory, line) = shared.node();
+        let memory = Arc::new(memory);
+        (Self { cluster: Some(memory.clone()), ..Self::of(memory) }, line)
+    }
+
+    fn of<D>(database: Arc<D>) -> Self
+    where
+        D: AccountStore
+            + KeyStore
+            + CallStore
+            + CallCatalog
+            + CorpusStore
+            + PassageStore
+            + AgentStore
+            + ToolStore
+            + ThrottleStore
+            + BatchStore
+            + TelephonyStore
+            + VoiceStore
+            + WebhookStore
+            + DeliveryStore
+            + EndingStore
+            + Database
+            + 'static,
+    {
+        Self {
             accounts: database.clone(),
             keys: database.clone(),
             calls: database.clone(),
@@ -120,31 +174,8 @@ impl Storage {
             webhooks: database.clone(),
             deliveries: database.clone(),
             endings: database.clone(),
+            cluster: None,
             database,
-        })
-    }
-
-    /// Keeps everything in memory, and nothing beyond the life of the last clone.
-    #[must_use]
-    pub fn in_memory() -> Self {
-        let memory = Arc::new(memory::Memory::default());
-        Self {
-            accounts: memory.clone(),
-            keys: memory.clone(),
-            calls: memory.clone(),
-            catalog: memory.clone(),
-            corpora: memory.clone(),
-            passages: memory.clone(),
-            agents: memory.clone(),
-            tools: memory.clone(),
-            throttles: memory.clone(),
-            batches: memory.clone(),
-            telephony: memory.clone(),
-            voices: memory.clone(),
-            webhooks: memory.clone(),
-            deliveries: memory.clone(),
-            endings: memory.clone(),
-            database: memory,
         }
     }
 
@@ -241,4 +272,58 @@ pub enum OpenError {
         /// What went wrong.
         source: sqlx::migrate::MigrateError,
     },
+    /// Its address is none.
+    #[error(
+        "`storage.url` is no address of a Postgres database; write postgres://USER:PASSWORD@HOST:PORT/DATABASE, with what is no letter \
+         or digit in a password written as %XX"
+    )]
+    PostgresUrl,
+    /// It cannot be reached, or does not let the server in.
+    #[error("the Postgres database {place} cannot be used: {source}; {}", remedy(source))]
+    Connect {
+        /// Database, host and port.
+        place: String,
+        /// What went wrong.
+        source: sqlx::Error,
+    },
+    /// It cannot hold all texts.
+    #[error(
+        "the Postgres database {place} has the encoding {encoding}; make it with ENCODING 'UTF8' and TEMPLATE template0"
+    )]
+    Encoding {
+        /// Database, host and port.
+        place: String,
+        /// What it has.
+        encoding: String,
+    },
+    /// Its tables cannot be brought up to date.
+    #[error(
+        "the tables of the Postgres database {place} cannot be brought up to date: {source}; if a newer server wrote them, start that \
+         one, else let the user in `storage.url` create tables in the schema, or restore a backup"
+    )]
+    MigratePostgres {
+        /// Database, host and port.
+        place: String,
+        /// What went wrong.
+        source: sqlx::migrate::MigrateError,
+    },
+}
+
+/// What to do about a Postgres database that cannot be used.
+fn remedy(error: &sqlx::Error) -> &'static str {
+    match error.as_database_error().and_then(|error| error.code()).as_deref() {
+        Some("28P01" | "28000") => {
+            "check the user and the password in `storage.url`, and the server's pg_hba.conf"
+        }
+        Some("3D000") => "make the database that `storage.url` names (CREATE DATABASE), or name another",
+        Some("42501") => "let the user in `storage.url` connect to the database and use its schema",
+        Some("53300") => {
+            "the server has no connection left: lower `storage.connections`, or raise its max_connections"
+        }
+        Some("57P03") => "it is starting or stopping: try again",
+        Some(_) => "the server's log says more",
+        None => {
+            "check the host and the port in `storage.url`, that the server runs, and what it demands of TLS (`sslmode`)"
+        }
+    }
 }

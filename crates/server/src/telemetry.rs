@@ -8,8 +8,8 @@ pub mod traces;
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::TryInitError;
+use tracing_subscriber::{EnvFilter, reload};
 
 use crate::config::{Log, LogFormat};
 
@@ -19,6 +19,9 @@ pub enum TelemetryError {
     /// `log.level` is no filter. The operator writes another.
     #[error("log.level is no filter: {0}")]
     Level(#[from] tracing_subscriber::filter::ParseError),
+    /// The level cannot be changed. This is a bug.
+    #[error("the level of the log cannot be changed: {0}")]
+    Reload(#[from] reload::Error),
     /// Something else in this process logs already. The program sets up logs once.
     #[error("logs are set up already: {0}")]
     Twice(#[from] TryInitError),
@@ -34,20 +37,37 @@ fn filter(level: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseErr
     QUIET.iter().try_fold(filter, |filter, quiet| Ok(filter.add_directive(quiet.parse()?)))
 }
 
+/// The log of this process, of which the level can be changed.
+pub struct Logging(Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>);
+
+impl Logging {
+    /// Logs at another level, or by other directives, from now on.
+    pub fn set_level(&self, level: &str) -> Result<(), TelemetryError> {
+        Ok(self.0(filter(level)?)?)
+    }
+}
+
 /// Starts logging to the standard error, in colour if that is a terminal.
-pub fn start(log: &Log) -> Result<(), TelemetryError> {
+pub fn start(log: &Log) -> Result<Logging, TelemetryError> {
     use tracing_subscriber::util::SubscriberInitExt as _;
 
     let filter = filter(&log.level)?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match log.format {
-        LogFormat::Json => lines.json().finish().try_init()?,
+        LogFormat::Json => {
+            let lines = lines.json().with_filter_reloading();
+            let filter = lines.reload_handle();
+            lines.finish().try_init()?;
+            Ok(Logging(Box::new(move |new| filter.reload(new))))
+        }
         LogFormat::Text => {
             let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            lines.with_ansi(colour).finish().try_init()?;
+            let lines = lines.with_ansi(colour).with_filter_reloading();
+            let filter = lines.reload_handle();
+            lines.finish().try_init()?;
+            Ok(Logging(Box::new(move |new| filter.reload(new))))
         }
     }
-    Ok(())
 }
 
 #[cfg(test)]

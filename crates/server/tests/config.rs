@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use antiphon_backends::registry::config::{TranscriptionConfig, TurnDetectionConfig};
-use antiphon_server::config::{Config, DEFAULT_FILE, Loaded, Source};
+use antiphon_server::config::{Config, DEFAULT_FILE, Loaded, Place, Source};
 
 fn read(text: &str, variables: &[(&str, &str)]) -> Result<Loaded, String> {
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -35,8 +35,21 @@ fn an_empty_file_gives_the_defaults() {
 fn the_file_that_init_writes_changes_nothing_and_shows_the_true_defaults() {
     assert_same(&read(DEFAULT_FILE, &[]).unwrap().config, &Config::default());
 
-    let optional =
-        ["public_url", "directory", "otlp_endpoint", "metrics_listen", "keep", "maximum_bytes", "model"];
+    let optional = [
+        "public_url",
+        "directory",
+        "otlp_endpoint",
+        "metrics_listen",
+        "keep",
+        "maximum_bytes",
+        "model",
+        "url",
+        "endpoint",
+        "region",
+        "access_key_id",
+        "secret_access_key",
+        "secret_access_key_file",
+    ];
     let uncommented: String = DEFAULT_FILE
         .lines()
         .map(|line| match line.strip_prefix('#') {
@@ -307,5 +320,43 @@ fn what_follows_calls_is_bounded_and_a_summarys_model_has_to_be_there() {
         let Config { summaries, models, .. } = read(&text, &[]).unwrap().config;
         let found = ["qwen", "bakery", "demo"].map(|model| summaries.sums_up(model, &models));
         assert_eq!(found, sums_up, "{enabled}");
+    }
+}
+
+#[test]
+fn where_objects_lie_is_a_bucket_or_a_directory_and_the_secret_is_never_shown() {
+    let text = "[objects]\nurl = \"s3://box/a/b/\"\nendpoint = \"http://127.0.0.1:9000\"\naccess_key_id = \"AKID\"\n";
+    let loaded = read(text, &[("ANTIPHON_OBJECTS__SECRET_ACCESS_KEY", "sesame")]).unwrap();
+    let objects = &loaded.config.objects;
+    let place = Place::Bucket { bucket: "box".to_owned(), prefix: "a/b".to_owned() };
+    assert_eq!(objects.place(), Ok(Some(place)));
+    assert_eq!(objects.secret().unwrap().unwrap().expose(), "sesame");
+    assert!(!loaded.render().contains("sesame") && !format!("{loaded:?}").contains("sesame"));
+    let shared = read("[objects]\nurl = \"file:///mnt/shared/a%20b\"", &[]).unwrap().config.objects;
+    assert_eq!(shared.place(), Ok(Some(Place::Directory("/mnt/shared/a b".into()))));
+    assert_eq!(read("", &[]).unwrap().config.objects.place(), Ok(None));
+
+    for (text, complaint) in [
+        ("url = \"/mnt/shared\"", "objects.url: is no place for objects"),
+        ("url = \"s3:///a\"", "objects.url: is no place for objects"),
+        ("url = \"https://box.s3.amazonaws.com\"", "objects.url: is no place for objects"),
+        ("url = \"s3://me:sesame@box\"", "objects.url: holds credentials"),
+        ("url = \"s3://box?region=x\"", "objects.url: holds more than a bucket"),
+        ("region = \"eu-central-1\"", "objects.region: means something for a bucket only"),
+        ("url = \"s3://box\"\nendpoint = \"minio:9000\"", "objects.endpoint: is no http or https address"),
+        (
+            "url = \"s3://box\"\nendpoint = \"http://minio/box\"",
+            "objects.endpoint: is no http or https address",
+        ),
+        ("url = \"s3://box\"\naccess_key_id = \"AKID\"", "objects.access_key_id: has no secret beside it"),
+        ("url = \"s3://box\"\nsecret_access_key = \"sesame\"", "objects.access_key_id: is missing"),
+        (
+            "url = \"s3://box\"\naccess_key_id = \"AKID\"\nsecret_access_key_file = \"/nowhere\"",
+            "objects.secret_access_key_file: cannot be read",
+        ),
+    ] {
+        let found = problems(&format!("[objects]\n{text}\n"), &[]);
+        assert!(found.len() == 1 && found[0].contains(complaint), "{text}: {found:?}");
+        assert!(!found[0].contains("sesame"), "{found:?}");
     }
 }

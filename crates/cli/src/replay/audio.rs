@@ -11,15 +11,33 @@ use antiphon_server::call::journal::rehearing::{Border, EdgePair, Listeners, Reh
 use antiphon_server::call::journal::settings::{SettingError, set_heard};
 use antiphon_server::call::journal::what_if::{WhatIf, what_if_heard};
 use antiphon_server::config::Config;
+use antiphon_server::objects::{Name, Objects};
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
+use crate::copies::{Copy, copy, objects};
 use crate::exit::misuse;
 
 /// Where the recordings lie, and what listens to them.
 pub(super) struct Audio {
     directory: PathBuf,
+    objects: Option<Objects>,
     listeners: Listeners,
+}
+
+/// A recording that can be read.
+pub(super) enum Recording {
+    Here(PathBuf),
+    Copied(Copy),
+}
+
+impl Recording {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Here(path) => path,
+            Self::Copied(copy) => copy.path(),
+        }
+    }
 }
 
 /// What came of a call.
@@ -32,21 +50,33 @@ impl Audio {
     pub(super) fn new(config: &Config, directory: Option<&Path>) -> anyhow::Result<Self> {
         let configured = || config.recordings.directory(&config.storage);
         let listeners = config.build_listeners().map_err(|error| misuse(error.to_string()))?;
-        Ok(Self { directory: directory.map_or_else(configured, Path::to_owned), listeners })
+        // Whoever names a directory means that one.
+        let objects = if directory.is_none() { objects(config)? } else { None };
+        Ok(Self { directory: directory.map_or_else(configured, Path::to_owned), objects, listeners })
     }
 
     /// The recording of a call, complete or cut off; none if it was not recorded.
-    pub(super) fn recording(&self, call: CallId) -> Option<PathBuf> {
-        ["wav", "partial.wav"]
+    pub(super) fn recording(&self, call: CallId) -> anyhow::Result<Option<Recording>> {
+        let here = ["wav", "partial.wav"]
             .map(|ending| self.directory.join(format!("{call}.{ending}")))
             .into_iter()
-            .find(|path| path.exists())
+            .find(|path| path.exists());
+        match (here, &self.objects) {
+            (Some(path), _) => Ok(Some(Recording::Here(path))),
+            (None, None) => Ok(None),
+            (None, Some(objects)) => {
+                let copied = copy(objects, Name::recording(call), &format!("{call}.wav"))?;
+                Ok(copied.map(Recording::Copied))
+            }
+        }
     }
 
     /// That a call has no recording, and what to do.
     pub(super) fn missing(&self, call: CallId) -> anyhow::Error {
+        let or_there =
+            self.objects.as_ref().map_or_else(String::new, |objects| format!(" nor in {}", objects.place()));
         misuse(format!(
-            "call {call} was not recorded: there is no {call}.wav in {}; calls are recorded whose request sets recordingEnabled. \
+            "call {call} was not recorded: there is no {call}.wav in {}{or_there}; calls are recorded whose request sets recordingEnabled. \
              Name another place with --recordings, or replay without --audio",
             self.directory.display()
         ))
@@ -56,7 +86,7 @@ impl Audio {
     pub(super) fn what_if(
         &self,
         journal: &Journal,
-        recording: &Path,
+        recording: &Recording,
         settings: &[String],
     ) -> anyhow::Result<Result<Heard, SettingError>> {
         let (mut config, mut ear) = (journal.header.config.clone(), journal.header.ear);
@@ -64,6 +94,7 @@ impl Audio {
         if let Err(error) = set {
             return Ok(Err(error));
         }
+        let recording = recording.path();
         let unreadable = || format!("cannot hear {}", recording.display());
         let wav = Wav::read(File::open(recording).with_context(unreadable)?).with_context(unreadable)?;
         let rehearing = rehear(journal, &wav, &self.listeners, ear).with_context(unreadable)?;

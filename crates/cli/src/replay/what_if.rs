@@ -38,7 +38,7 @@ pub(super) fn run(
         };
         let outcome = match audio {
             None => without_audio(&journal, settings),
-            Some(audio) => match audio.recording(journal.header.call) {
+            Some(audio) => match audio.recording(journal.header.call)? {
                 Some(recording) => audio.what_if(&journal, &recording, settings)?,
                 // Of many calls, some were not recorded.
                 None if files.len() > 1 => {

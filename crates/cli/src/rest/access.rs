@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use antiphon_client::Authorities;
 use antiphon_client::rest::{Client, ClientBuilder};
 use clap::builder::NonEmptyStringValueParser;
 
@@ -17,12 +18,25 @@ pub(crate) struct Access {
     /// A file with the API key, instead of ANTIPHON_API_KEY or ULTRAVOX_API_KEY.
     #[arg(long, value_name = "FILE", global = true)]
     key_file: Option<PathBuf>,
+    /// A PEM file with certificates that the server may have, or have its own from, beside those that this machine trusts.
+    #[arg(long, value_name = "FILE", global = true)]
+    ca: Option<PathBuf>,
 }
 
 impl Access {
     /// A client of that server. Connects to nothing yet.
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
         Ok(self.builder()?.build().map_err(|error| Misuse(error.to_string()))?)
+    }
+
+    /// Whose certificates the server may have beside those that this machine trusts.
+    pub(crate) fn authorities(&self) -> anyhow::Result<Option<Authorities>> {
+        let Some(path) = &self.ca else { return Ok(None) };
+        let pem = std::fs::read(path).map_err(|error| {
+            misuse(format!("cannot read the certificates in {}: {error}", path.display()))
+        })?;
+        let authorities = Authorities::from_pem(&pem);
+        Ok(Some(authorities.map_err(|error| misuse(format!("{}: {error}", path.display())))?))
     }
 
     /// What such a client is made from.
@@ -35,6 +49,9 @@ impl Access {
             let key = std::fs::read_to_string(path)
                 .map_err(|error| misuse(format!("cannot read the key file {}: {error}", path.display())))?;
             builder = builder.key(key.trim());
+        }
+        if let Some(authorities) = self.authorities()? {
+            builder = builder.authorities(authorities);
         }
         Ok(builder.environment(|name| std::env::var(name).ok()))
     }

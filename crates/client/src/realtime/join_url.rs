@@ -2,6 +2,8 @@
 
 use reqwest::Url;
 
+use crate::tls::Authorities;
+
 /// What a client asks for when it joins. All of it is optional.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -11,6 +13,8 @@ pub struct Options {
     pub experimental_messages: Vec<String>,
     /// `clientVersion`: what the Call resource then says about the client.
     pub client_version: Option<String>,
+    /// Whose certificates the server may have beside those that the machine trusts.
+    pub authorities: Option<Authorities>,
 }
 
 impl Default for Options {
@@ -19,6 +23,7 @@ impl Default for Options {
             api_version: Some(1),
             experimental_messages: Vec::new(),
             client_version: Some(concat!("rust_", env!("CARGO_PKG_VERSION")).to_owned()),
+            authorities: None,
         }
     }
 }
@@ -72,8 +77,12 @@ impl Options {
 mod tests {
     use super::*;
 
-    const NOTHING: Options =
-        Options { api_version: None, experimental_messages: Vec::new(), client_version: None };
+    const NOTHING: Options = Options {
+        api_version: None,
+        experimental_messages: Vec::new(),
+        client_version: None,
+        authorities: None,
+    };
 
     fn check(options: &Options, join_url: &str, expected: &str) {
         assert_eq!(options.url(join_url).unwrap().as_str(), expected);

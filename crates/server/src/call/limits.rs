@@ -1,10 +1,10 @@
 //! How many calls an account may have at a time, and how fast it may create them. Knows no request.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::account_limits::AccountLimits;
 use crate::config;
 use crate::quota::{Buckets, Quota};
 use crate::storage::AccountId;
@@ -15,8 +15,7 @@ const WHEN_ONE_HAS_ENDED: Duration = Duration::from_secs(5);
 /// What holds for which account.
 #[derive(Debug, Default)]
 pub struct CallLimits {
-    usual: config::Limits,
-    own: HashMap<AccountId, config::Limits>,
+    limits: AccountLimits,
     by_second: Buckets<AccountId>,
     by_minute: Buckets<AccountId>,
 }
@@ -47,19 +46,15 @@ impl TooManyCalls {
 }
 
 impl CallLimits {
-    /// `usual` for all accounts but those that have limits of their `own`.
+    /// Counts by these limits, also when they are replaced.
     #[must_use]
-    pub fn new(usual: config::Limits, own: HashMap<AccountId, config::Limits>) -> Self {
-        Self { usual, own, by_second: Buckets::default(), by_minute: Buckets::default() }
-    }
-
-    fn of(&self, account: AccountId) -> &config::Limits {
-        self.own.get(&account).unwrap_or(&self.usual)
+    pub fn new(limits: AccountLimits) -> Self {
+        Self { limits, by_second: Buckets::default(), by_minute: Buckets::default() }
     }
 
     /// How many calls the account may have at a time.
     pub(crate) fn at_a_time(&self, account: AccountId) -> Option<u32> {
-        Some(self.of(account).concurrent_calls).filter(|most| *most > 0)
+        Some(self.limits.of(account).concurrent_calls).filter(|most| *most > 0)
     }
 
     /// Whether an account that has so many calls may have another one.
@@ -72,7 +67,7 @@ impl CallLimits {
 
     /// Counts a call that the account creates, if it may create one now.
     pub(super) fn count(&self, account: AccountId) -> Result<(), TooManyCalls> {
-        let config::Limits { calls_per_second, calls_per_minute, .. } = *self.of(account);
+        let config::Limits { calls_per_second, calls_per_minute, .. } = self.limits.of(account);
         let (in_a_second, in_a_minute) = self.quotas(account);
         let now = Instant::now();
         if let Some(quota) = in_a_second {
@@ -99,7 +94,7 @@ impl CallLimits {
 
     /// How many calls the account may create in a second and in a minute.
     fn quotas(&self, account: AccountId) -> (Option<Quota>, Option<Quota>) {
-        let limits = self.of(account);
+        let limits = self.limits.of(account);
         let quota = |count, seconds| Quota::new(count, Duration::from_secs(seconds));
         (quota(limits.calls_per_second, 1), quota(limits.calls_per_minute, 60))
     }

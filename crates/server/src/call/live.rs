@@ -1,9 +1,12 @@
 //! The calls in progress: who may reach which, and how a call begins, is joined and comes to its end.
 //!
 //! Owns the list of live calls and nothing of any call: each is a task of its own that is sent messages. A call that panics
-//! ends alone, with an end reason.
+//! ends alone, with an end reason. Calls that other nodes have are `elsewhere`; those that were begun elsewhere, `taking_up`.
 
+mod correspondence;
+mod elsewhere;
 mod roster;
+mod taking_up;
 
 use std::collections::HashSet;
 use std::io;
@@ -18,17 +21,18 @@ use antiphon_backends::registry::Backends;
 use antiphon_engine::output::EndReason;
 use futures::FutureExt as _;
 use futures::future::OptionFuture;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, error, info, info_span, warn};
 
 use super::agents::{AgentCall, ToolPlaces};
+use super::handover::Left;
 use super::inheritance::overlay;
 use super::journal::{self, EarSettings, Header, Journals};
-use super::leg::{CarrierEnd, CloseCode};
+use super::leg::CloseCode;
 use super::limits::{CallLimits, TooManyCalls};
 use super::recording::Recordings;
-use super::run::{Command, Driver, Join, Subject};
+use super::run::{Command, Driver, Subject};
 use super::setup::{self, Remark, Setup, SetupError};
 use super::spans::Spans;
 use super::stages::{Means, first_stage, last_stage_of};
@@ -38,6 +42,8 @@ use super::wire::{Meaning, Wire};
 use super::witness::Witness;
 use super::{callbacks, corpora, lasting_tools, record};
 use crate::config::{self, Calls as Settings, DefaultMedium, TurnTaking};
+use crate::current::Current;
+use crate::objects::{Name, Objects, StoreError};
 use crate::outbound::Outbound;
 use crate::retrieval::Retrieval;
 use crate::storage::{
@@ -47,6 +53,7 @@ use crate::storage::{
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::Traces;
 
+use correspondence::Post;
 use roster::{Handle, Roster};
 
 /// Commands that may wait for a call. Whoever sends one waits when it is full.
@@ -61,12 +68,15 @@ const PRIOR_MESSAGES: u32 = 1_000;
 pub struct Calls(Arc<Inner>);
 
 struct Inner {
-    means: Arc<Means>,
+    /// What new calls are made with.
+    means: Current<Means>,
     files: Files,
     outbound: Outbound,
     storage: Storage,
     retrieval: Retrieval,
     limits: CallLimits,
+    /// The way to other nodes, if there can be any.
+    post: Option<Post>,
     live: Mutex<Roster>,
     /// Those of which something is still being written.
     leaving: Mutex<HashSet<CallId>>,
@@ -84,6 +94,8 @@ pub struct Files {
     pub traces: Option<Traces>,
     /// What cloned voices were cloned from, if there is a place for it.
     pub samples: Option<Samples>,
+    /// Where what calls have left goes, if it does not stay where they write it.
+    pub objects: Option<Objects>,
     /// What all calls are counted into.
     pub metrics: Metrics,
 }
@@ -175,6 +187,9 @@ pub enum DeleteError {
     /// Its recording cannot be removed: the operator looks at the directory.
     #[error("the recording cannot be removed: {0}")]
     Recording(io::Error),
+    /// What lies of it in object storage cannot be removed now: the caller tries again.
+    #[error("what lies of it in object storage cannot be removed: {0}")]
+    Objects(StoreError),
     /// The store failed: the caller tries again.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -186,7 +201,7 @@ pub enum DeleteError {
 pub struct NotActive;
 
 /// A message that makes no sense in a live call, and why.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum RequestError {
     /// The call is not active.
     #[error(transparent)]
@@ -194,6 +209,12 @@ pub enum RequestError {
     /// The message asks for what is not there.
     #[error("{0}")]
     Refused(String),
+    /// The store failed: the caller tries again.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The node that has the call did not say in time whether it took the message. It does not any more: the caller tries again.
+    #[error("the node that has the call does not answer; try again")]
+    Unanswered,
 }
 
 impl Calls {
@@ -223,7 +244,7 @@ impl Calls {
         retrieval: Retrieval,
     ) -> Self {
         Self(Arc::new(Inner {
-            means: Arc::new(Means {
+            means: Current::new(Means {
                 settings,
                 turn_taking,
                 backends,
@@ -231,6 +252,7 @@ impl Calls {
                 outbound: outbound.clone(),
                 metrics: files.metrics.clone(),
             }),
+            post: storage.cluster.clone().map(|cluster| Post::new(cluster, files.metrics.clone())),
             files,
             outbound,
             storage,
@@ -266,7 +288,7 @@ impl Calls {
         // Whoever waits for all calls waits for this one, even while it is still being created.
         let _waited_for = self.0.tasks.token();
         let created = self.create_or_refuse(account, request, options).await;
-        let metrics = &self.0.means.metrics;
+        let metrics = self.metrics();
         match &created {
             Ok(_) => metrics.created(),
             Err(error) => metrics.refused(error.name()),
@@ -300,7 +322,12 @@ impl Calls {
             request,
         };
         let commands = self.admit(call.id, account)?;
-        let terms = Terms { throttle: options.throttle, scheduled: options.scheduled };
+        let terms = Terms {
+            throttle: options.throttle,
+            scheduled: options.scheduled,
+            // Where there are other nodes, only the store knows how many calls there are.
+            most_at_a_time: self.0.limits.at_a_time(account).filter(|_| self.0.post.is_some()),
+        };
         let mut kept = self.keep(&call, &terms).await;
         if kept.is_ok() && !uses.is_empty() {
             kept = self.0.storage.tools.note_uses(call.id, &uses).await.map_err(CreateError::from);
@@ -316,13 +343,31 @@ impl Calls {
 
     /// What all calls are counted into.
     pub fn metrics(&self) -> &Metrics {
-        &self.0.means.metrics
+        &self.0.files.metrics
+    }
+
+    /// What thinks and speaks in new calls.
+    pub(crate) fn backends(&self) -> Arc<Backends> {
+        Arc::clone(&self.0.means.get().backends)
+    }
+
+    /// Makes new calls of other settings and backends from now on. Those there are keep what they were made of.
+    pub(crate) fn renew(&self, settings: Settings, turn_taking: TurnTaking, backends: Arc<Backends>) {
+        let old = self.0.means.get();
+        self.0.means.replace(Means {
+            settings,
+            turn_taking,
+            backends,
+            samples: old.samples.clone(),
+            outbound: old.outbound.clone(),
+            metrics: old.metrics.clone(),
+        });
     }
 
     /// Lets no further call in while those there are suffer.
     fn hold_back(&self) -> Result<(), CreateError> {
-        let most = self.0.means.settings.maximum_lateness;
-        match self.0.means.metrics.lateness().present() {
+        let most = self.means().settings.maximum_lateness;
+        match self.metrics().lateness().present() {
             Some(lateness) if !most.is_zero() && lateness > most => {
                 Err(CreateError::Overloaded { retry_after: RETRY_AFTER })
             }
@@ -348,7 +393,7 @@ impl Calls {
     /// # Errors
     /// The medium's field, with what is missing.
     pub fn check_medium(&self, medium: Option<&CallMedium>) -> Result<(), SetupError> {
-        setup::check_medium(medium, &self.0.means.settings)
+        setup::check_medium(medium, &self.means().settings)
     }
 
     /// Completes a request and works out what its call runs with, and which lasting tools it has.
@@ -377,7 +422,7 @@ impl Calls {
         options: &CreateOptions,
     ) -> Result<Setup, CreateError> {
         corpora::check(&self.0.storage, account, request).await?;
-        let own_voice = self.0.means.own_voice(&self.0.storage, account, request).await?;
+        let own_voice = self.means().own_voice(&self.0.storage, account, request).await?;
         let mut setup = self.prepare(request, options.greeting_prompt, own_voice)?;
         if let Some(callbacks) = &request.callbacks {
             callbacks::check(callbacks, &self.0.outbound)?;
@@ -392,56 +437,26 @@ impl Calls {
         Ok(setup)
     }
 
-    /// Takes up what a process that is gone left behind: calls that may still be joined go on waiting, the others get their
-    /// end.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn recover(&self) -> Result<(), StorageError> {
-        let now = Timestamp::from(jiff::Timestamp::now());
-        for call in self.0.storage.calls.unfinished().await? {
-            let own_voice = self.0.means.own_voice(&self.0.storage, call.account, &call.request).await?;
-            let prepared = self.prepare(&call.request, call.greeting_prompt, own_voice);
-            match prepared {
-                Ok(setup) if call.joined.is_none() => {
-                    let age = now.unix_micros().saturating_sub(call.created.unix_micros());
-                    let age = Duration::from_micros(u64::try_from(age).unwrap_or(0));
-                    // What was admitted once is not turned away by a smaller limit.
-                    self.start(&call, setup, self.enter(call.id, call.account), age);
-                }
-                Ok(_) | Err(_) => {
-                    warn!(call = %call.id, "a call was cut off when the server stopped; it ends now");
-                    self.0.storage.calls.mark_ended(call.id, now, EndReason::SystemError).await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Connects a client to a call.
-    ///
-    /// # Errors
-    /// The code to close the client's connection with.
-    pub async fn join(&self, call: CallId, join: Join) -> Result<CarrierEnd, CloseCode> {
-        let Some(handle) = self.handle(call) else { return Err(self.why_not_live(call).await) };
-        let (answer, answered) = oneshot::channel();
-        if handle.commands.send(Command::Join(join, answer)).await.is_err() {
-            return Err(CloseCode::Ended);
-        }
-        // A call that ends before it answers is over.
-        let end = answered.await.unwrap_or(Err(CloseCode::Ended))?;
-        if let Some(handle) = self.live().get_mut(call) {
-            handle.joined = true;
-        }
-        Ok(end)
-    }
-
     /// Sends a data message into a call on behalf of its owner (protocol.md 3.5).
     ///
     /// # Errors
     /// See [`RequestError`].
     pub async fn request(&self, call: CallId, message: ClientMessage) -> Result<(), RequestError> {
-        let handle = self.handle(call).filter(|handle| handle.joined).ok_or(NotActive)?;
+        match self.handle(call) {
+            Some(handle) => self.request_here(call, &handle, message).await,
+            None => self.request_elsewhere(call, &message).await,
+        }
+    }
+
+    async fn request_here(
+        &self,
+        call: CallId,
+        handle: &Handle,
+        message: ClientMessage,
+    ) -> Result<(), RequestError> {
+        if !handle.joined {
+            return Err(NotActive.into());
+        }
         let command = match Wire::new(call, Default::default()).read(message) {
             Meaning::Request(request) => Command::Request(request),
             Meaning::Staging(staging) => Command::Staging(staging),
@@ -470,11 +485,34 @@ impl Calls {
         if let Some(recordings) = &self.0.files.recordings {
             recordings.delete(call).await.map_err(DeleteError::Recording)?;
         }
+        self.delete_objects(call).await.map_err(DeleteError::Objects)?;
         let deletion = self.0.storage.calls.delete(account, call, at).await?;
         if deletion == Deletion::Deleted {
             self.forget(call).await;
+            self.forget_elsewhere(call).await;
+            // What was on its way there meanwhile has arrived; what arrives later, its sender deletes.
+            if let Err(error) = self.delete_objects(call).await {
+                error!(%call, %error, "whether something of a deleted call arrived in object storage is not known; look for it by hand");
+            }
         }
         Ok(deletion)
+    }
+
+    /// Deletes what lies of a call in object storage, if there is one.
+    async fn delete_objects(&self, call: CallId) -> Result<(), StoreError> {
+        let Some(objects) = &self.0.files.objects else { return Ok(()) };
+        objects.delete(Name::recording(call)).await?;
+        objects.delete(Name::journal(call)).await
+    }
+
+    /// Deletes what lies in files of a call that was deleted elsewhere.
+    async fn forget_files(&self, call: CallId) {
+        if let Some(recordings) = &self.0.files.recordings
+            && let Err(error) = recordings.delete(call).await
+        {
+            error!(%call, %error, "the recording of a deleted call could not be deleted; delete it by hand");
+        }
+        self.forget(call).await;
     }
 
     /// Deletes the journal of a deleted call.
@@ -506,14 +544,14 @@ impl Calls {
     /// How many calls the account may have at a time.
     #[must_use]
     pub fn most(&self, account: AccountId) -> usize {
-        let all = self.0.means.settings.maximum_live;
+        let all = self.means().settings.maximum_live;
         self.0.limits.at_a_time(account).map_or(all, |own| all.min(own as usize))
     }
 
     /// How many calls all accounts together may have at a time.
     #[must_use]
     pub fn most_of_all(&self) -> usize {
-        self.0.means.settings.maximum_live
+        self.means().settings.maximum_live
     }
 
     /// Takes no new calls from here on, and waits until those there are have come to their own end, but not longer than `deadline`.
@@ -540,7 +578,8 @@ impl Calls {
 
     /// The medium of a call that asks for none.
     fn default_medium(&self) -> CallMedium {
-        let settings = &self.0.means.settings;
+        let means = self.means();
+        let settings = &means.settings;
         match (settings.default_medium, SampleRate::new(settings.default_sample_rate)) {
             (DefaultMedium::ServerWebSocket, Some(rate)) => {
                 CallMedium::ServerWebSocket(ServerWebSocketMedium {
@@ -596,6 +635,7 @@ impl Calls {
 
     async fn keep(&self, call: &StoredCall, terms: &Terms) -> Result<(), CreateError> {
         match self.0.storage.calls.insert_on(call, terms).await? {
+            Admission::Crowded => Err(TooManyCalls::AtATime(terms.most_at_a_time.unwrap_or(0)).into()),
             Admission::Kept => Ok(()),
             Admission::NoThrottle => Err(CreateError::NoThrottle),
             Admission::Unscheduled => Err(CreateError::Unscheduled),
@@ -611,7 +651,7 @@ impl Calls {
     fn admit(&self, id: CallId, account: AccountId) -> Result<mpsc::Receiver<Command>, CreateError> {
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let mut live = self.live();
-        if live.count() >= self.0.means.settings.maximum_live {
+        if live.count() >= self.means().settings.maximum_live {
             return Err(CreateError::Capacity { retry_after: RETRY_AFTER });
         }
         self.0.limits.admits(account, live.count_of(account))?;
@@ -620,11 +660,15 @@ impl Calls {
         Ok(receiver)
     }
 
-    /// Takes a place among the live calls, whether there is one or not.
-    fn enter(&self, id: CallId, account: AccountId) -> mpsc::Receiver<Command> {
+    /// Takes a place among the live calls, whether there is room or not, but for a call that has one.
+    fn enter(&self, id: CallId, account: AccountId) -> Option<mpsc::Receiver<Command>> {
         let (commands, receiver) = mpsc::channel(COMMANDS);
-        self.live().insert(id, Handle { commands, joined: false, account });
-        receiver
+        let mut live = self.live();
+        if live.get(id).is_some() {
+            return None;
+        }
+        live.insert(id, Handle { commands, joined: false, account });
+        Some(receiver)
     }
 
     fn prepare(
@@ -633,7 +677,7 @@ impl Calls {
         greeting_prompt: bool,
         own_voice: Option<OwnVoice>,
     ) -> Result<Setup, SetupError> {
-        let Means { settings, turn_taking, backends, .. } = &*self.0.means;
+        let Means { settings, turn_taking, backends, .. } = &*self.means();
         setup::prepare(request, greeting_prompt, settings, turn_taking, backends, own_voice)
     }
 
@@ -657,7 +701,7 @@ impl Calls {
         let traces = self.0.files.traces.clone();
         let spans = traces.map(|traces| Spans::new(traces, call.id, call.created, &setup.engine));
         let witness = Witness::new(scribe, spans);
-        let means = Arc::clone(&self.0.means);
+        let means = self.means();
         let driver = Driver::new(subject, setup, means, recorder, witness, commands, age);
         let id = call.id;
         let calls = self.clone();
@@ -669,16 +713,23 @@ impl Calls {
             let running = async {
                 let ended = AssertUnwindSafe(driver.run()).catch_unwind().await;
                 calls.live().remove(id);
-                calls.0.means.metrics.live(calls.count());
+                calls.metrics().live(calls.count());
                 ended.map_err(|_| Timestamp::from(jiff::Timestamp::now()))
             };
             // The writers end when the driver is gone and everything of it is written.
             let (ended, (), _) = tokio::join!(running, writing, OptionFuture::from(journaling));
-            if let Err(at) = ended {
-                error!("the call failed and ends: this is a bug of the server");
-                record::end(id, &calls.0.storage, at, EndReason::SystemError).await;
+            match ended {
+                Ok(Left::Ended) => {}
+                Ok(Left::LetGo(asked)) => return calls.left(id, asked).await,
+                Err(at) => {
+                    error!("the call failed and ends: this is a bug of the server");
+                    record::end(id, &calls.0.storage, at, EndReason::SystemError).await;
+                }
             }
             calls.leaving().remove(&id);
+            if let Some(objects) = &calls.0.files.objects {
+                objects.ring();
+            }
         };
         self.0.tasks.spawn(running.instrument(span));
     }
@@ -715,6 +766,10 @@ impl Calls {
     /// Held as `live` is.
     fn leaving(&self) -> MutexGuard<'_, HashSet<CallId>> {
         self.0.leaving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn means(&self) -> Arc<Means> {
+        self.0.means.get()
     }
 
     fn handle(&self, call: CallId) -> Option<Handle> {

@@ -21,7 +21,7 @@ use antiphon_engine::output::{Notice, Severity};
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 
-pub use archive::{Recorded, Recordings};
+pub use archive::{Recorded, Recordings, Unreadable};
 pub use mixer::Side;
 pub use stretch::stretch_of;
 

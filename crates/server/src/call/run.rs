@@ -28,6 +28,7 @@ use super::clips::TurnClips;
 use super::data_connection::{DataConnection, News};
 use super::dictation::{Dictation, Promise};
 use super::ear::{Ear, Trouble};
+use super::handover::{Handover, Left, NODE_LOST};
 use super::leg::{CallEnd, CarrierEnd, CloseCode, FromClient, LegEvent, ToClient, leg};
 use super::mouth::Mouth;
 use super::record::Recorder;
@@ -41,7 +42,7 @@ use super::work::{WorkResult, Works};
 use super::{severity, threads};
 use crate::outbound::Outbound;
 use crate::retrieval::Retrieval;
-use crate::storage::{AccountId, Storage};
+use crate::storage::{AccountId, NodeId, Storage};
 
 /// What the driver has to do with the data connection.
 mod data_connection;
@@ -73,6 +74,10 @@ pub(super) enum Command {
     Request(Request),
     /// The same, once the stages are worked out that it asks for.
     Staging(Staging),
+    /// Go, if nobody has joined: another node takes the call up. Whoever asks is answered by whoever drove the driver.
+    LetGo(NodeId, oneshot::Sender<Handover>),
+    /// End now; this node was judged lost and the call is not its own any more.
+    Disown,
     /// End now; the process goes down.
     ShutDown,
 }
@@ -150,6 +155,8 @@ pub(super) struct Driver {
     /// Inputs that arose while another one was being followed up.
     inputs: VecDeque<Input>,
     ended: Option<EndReason>,
+    /// Set when the call goes on elsewhere.
+    let_go: Option<Left>,
 }
 
 /// What woke the driver.
@@ -213,11 +220,12 @@ impl Driver {
             shutting_down: false,
             inputs: VecDeque::new(),
             ended: None,
+            let_go: None,
         }
     }
 
-    /// Runs the call to its end, and says why it ended.
-    pub(super) async fn run(mut self) -> EndReason {
+    /// Runs the call to its end, or until it goes on elsewhere.
+    pub(super) async fn run(mut self) -> Left {
         for Remark { kind, text } in std::mem::take(&mut self.setup.remarks) {
             self.event(Severity::Warning, kind, text);
         }
@@ -234,7 +242,10 @@ impl Driver {
                 let lasted = self.joined.map(|joined| self.now().since(joined));
                 self.means.metrics.ended(end_reason(reason), lasted);
                 info!(?reason, "call ended");
-                return reason;
+                return Left::Ended;
+            }
+            if let Some(left) = self.let_go {
+                return left;
             }
             match self.wake().await {
                 Wake::Command(command) => self.command(command),
@@ -267,7 +278,7 @@ impl Driver {
         };
         let engine = self.deadline.map(|deadline| self.zero + deadline.since_start());
         let ear = self.ear.as_ref().and_then(Ear::deadline).map(super::ear::EarDeadline::at);
-        let connected = self.leg.is_some() && !self.closed;
+        let connected = self.is_connected();
         let media = self.setup.media_idle.filter(|_| connected).map(|idle| self.media + idle);
         let leg = async {
             match &mut self.leg {
@@ -306,18 +317,35 @@ impl Driver {
                 self.stage(staging);
                 self.follow_up();
             }
+            Some(Command::LetGo(_, answer)) if self.joined.is_some() => {
+                // Whoever asks may have gone.
+                let _ = answer.send(if self.is_connected() { Handover::InUse } else { Handover::Ended });
+            }
+            Some(Command::LetGo(to, answer)) => self.let_go = Some(Left::LetGo(Some((to, answer)))),
+            Some(Command::Disown) if self.joined.is_none() => self.let_go = Some(Left::LetGo(None)),
+            Some(Command::Disown) => {
+                self.shut_down(
+                    Severity::Error,
+                    NODE_LOST,
+                    "other nodes took this one for lost and ended the call",
+                );
+            }
             // Whoever could still reach the call has let go of it: the process goes down.
             Some(Command::ShutDown) | None => {
-                self.shutting_down = true;
-                self.event(Severity::Info, "call.server_shutdown", "the server is shutting down".to_owned());
-                self.tell(Input::ShutDown);
+                self.shut_down(Severity::Info, "call.server_shutdown", "the server is shutting down");
             }
         }
     }
 
+    fn shut_down(&mut self, level: Severity, kind: &'static str, why: &str) {
+        self.shutting_down = true;
+        self.event(level, kind, why.to_owned());
+        self.tell(Input::ShutDown);
+    }
+
     fn join(&mut self, join: Join) -> Result<CarrierEnd, CloseCode> {
         if self.joined.is_some() {
-            return Err(if self.leg.is_some() && !self.closed { CloseCode::InUse } else { CloseCode::Ended });
+            return Err(if self.is_connected() { CloseCode::InUse } else { CloseCode::Ended });
         }
         let now = self.now();
         let (call_end, carrier_end) = leg(self.setup.engine.client_buffer);
@@ -339,6 +367,11 @@ impl Driver {
         info!("client joined");
         self.inputs.push_back(Input::Joined);
         Ok(carrier_end)
+    }
+
+    /// Whether a client is there. One that was and is not any more may not come back.
+    fn is_connected(&self) -> bool {
+        self.leg.is_some() && !self.closed
     }
 
     fn leg_event(&mut self, event: LegEvent) {

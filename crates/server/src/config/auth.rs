@@ -54,7 +54,7 @@ pub fn account_name_problem(name: &str) -> Option<&'static str> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConfiguredKey {
-    /// What the key is called in logs.
+    /// What the key is called in logs. Requests with keys of one name are counted together.
     pub name: String,
     /// Whose it is: the name of an account that is there or in `auth.accounts`. Default `default`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

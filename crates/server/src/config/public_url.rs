@@ -18,18 +18,14 @@ pub struct PublicUrl {
 
 impl PublicUrl {
     /// The address of a server that listens on `address` and has nothing in front of it. An unspecified address (`0.0.0.0`,
-    /// `::`) cannot be connected to, so loopback stands for it.
-    pub fn listening_on(address: SocketAddr) -> Self {
+    /// `::`) cannot be connected to, so loopback stands for it. `secure` says whether it speaks TLS.
+    pub fn listening_on(address: SocketAddr, secure: bool) -> Self {
         let ip = match address.ip() {
             std::net::IpAddr::V4(ip) if ip.is_unspecified() => std::net::Ipv4Addr::LOCALHOST.into(),
             std::net::IpAddr::V6(ip) if ip.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
             ip @ (std::net::IpAddr::V4(_) | std::net::IpAddr::V6(_)) => ip,
         };
-        Self {
-            secure: false,
-            authority: SocketAddr::new(ip, address.port()).to_string(),
-            path: String::new(),
-        }
+        Self { secure, authority: SocketAddr::new(ip, address.port()).to_string(), path: String::new() }
     }
 
     /// The host, without a port: a name or an address.
@@ -150,9 +146,9 @@ mod tests {
 
     #[test]
     fn an_unspecified_address_is_reached_over_loopback() {
-        let url = PublicUrl::listening_on("0.0.0.0:80".parse().unwrap());
+        let url = PublicUrl::listening_on("0.0.0.0:80".parse().unwrap(), false);
         assert_eq!(url.to_string(), "http://127.0.0.1:80");
-        let url = PublicUrl::listening_on("[::]:80".parse().unwrap());
-        assert_eq!(url.to_string(), "http://[::1]:80");
+        let url = PublicUrl::listening_on("[::]:80".parse().unwrap(), true);
+        assert_eq!(url.web_socket("/x"), "wss://[::1]:80/x");
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::problem::Checks;
-use super::{PublicUrl, period};
+use super::{PublicUrl, Tls, period};
 
 /// The `[server]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub struct Server {
     /// Address and port to listen on. Default `127.0.0.1:8080`; port 0 takes any free one.
     pub listen: SocketAddr,
     /// Where clients reach the server: the base of join URLs and page links. `http`, `https`, `ws` and `wss` are accepted.
-    /// Default: the listen address.
+    /// Default: the listen address, with `https` where `tls` is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_url: Option<PublicUrl>,
     /// Largest request body in bytes. Default 1 MiB (protocol.md A-65).
@@ -31,6 +31,10 @@ pub struct Server {
     /// (`system_error`). Default 30 s.
     #[serde(with = "period")]
     pub drain_deadline: Duration,
+    /// `[server.tls]`: the certificate and key with which the server speaks TLS, and nothing else, at `listen`. Default none: plain
+    /// HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
 }
 
 impl Default for Server {
@@ -43,12 +47,16 @@ impl Default for Server {
             strict_fields: false,
             cors_api_key: false,
             drain_deadline: Duration::from_secs(30),
+            tls: None,
         }
     }
 }
 
 impl Server {
     pub(super) fn validate(&self, checks: &mut Checks) {
+        if let Some(tls) = &self.tls {
+            tls.validate(checks);
+        }
         for (field, bytes) in
             [("max_body_bytes", self.max_body_bytes), ("max_data_message_bytes", self.max_data_message_bytes)]
         {

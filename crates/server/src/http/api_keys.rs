@@ -28,7 +28,7 @@ async fn part_with(
     prefix: &ApiKeyPrefix,
     farewell: Farewell,
 ) -> Result<(), ApiError> {
-    let other_way = http.configured_keys.iter().any(|key| key.account == account.0);
+    let other_way = http.configured_keys.get().iter().any(|key| key.account == account.0);
     let keys = &http.storage.keys;
     match keys.part_with(account.0, prefix.as_str(), farewell, now(), other_way).await? {
         Parting::Gone => Ok(()),

@@ -31,18 +31,17 @@ pub(super) struct Account(pub(super) AccountId, Key);
 /// The key that a request carries.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Key {
-    /// One of the configuration, by its place there.
-    Configured(usize),
+    /// One of the configuration, by its name there.
+    Configured(String),
     /// One of the database, by its prefix.
     Kept(String),
 }
 
 impl Account {
     /// What the key is known by: its prefix, or its name in the configuration.
-    pub(super) fn key_name(&self, http: &Http) -> String {
+    pub(super) fn key_name(&self) -> &str {
         match &self.1 {
-            Key::Configured(index) => http.configured_keys[*index].name.clone(),
-            Key::Kept(prefix) => prefix.clone(),
+            Key::Configured(name) | Key::Kept(name) => name,
         }
     }
 }
@@ -71,13 +70,13 @@ fn key(headers: &HeaderMap) -> Option<&str> {
 async fn account_of(http: &Http, text: &str) -> Result<Account, ApiError> {
     let hash = KeyHash::of(text);
     // All are compared, so that the time does not tell which one was near.
-    let configured = http.configured_keys.iter().enumerate();
-    let matching = configured.fold(None, |found, (index, configured)| match configured.hash.matches(&hash) {
-        true => Some((index, configured)),
+    let configured = http.configured_keys.get();
+    let matching = configured.iter().fold(None, |found, configured| match configured.hash.matches(&hash) {
+        true => Some(configured),
         false => found,
     });
-    if let Some((index, configured)) = matching {
-        return Ok(Account(configured.account, Key::Configured(index)));
+    if let Some(configured) = matching {
+        return Ok(Account(configured.account, Key::Configured(configured.name.clone())));
     }
     let stored = match text.parse::<ApiKey>() {
         Ok(key) => http.storage.keys.find(key.prefix()).await?,

@@ -51,6 +51,12 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "there is no such call")
     }
 
+    /// Object storage does not do its work now: 503. `what` cannot be had, or be removed.
+    pub(crate) fn no_objects(what: &str) -> Self {
+        let detail = format!("the server cannot reach the object storage that {what} lies in; try again");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(Duration::from_secs(5))
+    }
+
     /// The same, and when to try again.
     pub(crate) fn retry_after(mut self, delay: Duration) -> Self {
         self.retry_after = Some(delay);

@@ -82,6 +82,8 @@ async fn no_websocket(http: &Http, wish: Result<(CallId, Join), CloseCode>) -> A
         Err(_) => ApiError::no_call(),
         Ok((call, _)) if http.calls.is_live(call) => upgrade_required(),
         Ok((call, _)) => match http.storage.calls.find(call).await {
+            // It waits at another node, or is there.
+            Ok(Some(call)) if http.storage.cluster.is_some() && call.ended.is_none() => upgrade_required(),
             Ok(Some(_)) => {
                 ApiError::new(StatusCode::GONE, "the call has ended or its join timeout has passed")
             }

@@ -1,6 +1,5 @@
 //! How many requests an account, and each of its keys, may make (protocol.md 7.15).
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -8,7 +7,7 @@ use tokio::time::Instant;
 
 use super::auth::Key;
 use super::error::ApiError;
-use crate::config;
+use crate::account_limits::AccountLimits;
 use crate::quota::{Buckets, Quota};
 use crate::storage::AccountId;
 
@@ -18,21 +17,20 @@ const SECOND: Duration = Duration::from_secs(1);
 /// buckets than such keys.
 #[derive(Debug)]
 pub(crate) struct RequestLimits {
-    usual: config::Limits,
-    own: HashMap<AccountId, config::Limits>,
+    limits: AccountLimits,
     by_account: Buckets<AccountId>,
     by_key: Buckets<Key>,
 }
 
 impl RequestLimits {
-    /// `usual` for all accounts but those that have limits of their `own`.
-    pub(crate) fn new(usual: config::Limits, own: HashMap<AccountId, config::Limits>) -> Self {
-        Self { usual, own, by_account: Buckets::default(), by_key: Buckets::default() }
+    /// Counts by these limits, also when they are replaced.
+    pub(crate) fn new(limits: AccountLimits) -> Self {
+        Self { limits, by_account: Buckets::default(), by_key: Buckets::default() }
     }
 
     /// Counts a request, or refuses it: 429 with `Retry-After`.
     pub(super) fn count(&self, account: AccountId, key: &Key) -> Result<(), ApiError> {
-        let limits = self.own.get(&account).unwrap_or(&self.usual);
+        let limits = self.limits.of(account);
         let now = Instant::now();
         let (of_key, of_account) = (limits.requests_per_second_per_key, limits.requests_per_second);
         if let Some(quota) = Quota::new(of_key, SECOND) {
@@ -59,6 +57,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::config;
 
     #[tokio::test(start_paused = true)]
     async fn a_key_and_an_account_have_so_many_a_second_and_nobody_takes_anothers() {
@@ -70,8 +69,9 @@ mod tests {
         };
         let unbounded =
             usual.with(config::OwnLimits { requests_per_second: Some(0), ..config::OwnLimits::default() });
-        let limits = RequestLimits::new(usual, [(own, unbounded)].into());
-        let (first, second) = (Key::Configured(0), Key::Kept("abcd1234".to_owned()));
+        let limits = RequestLimits::new(AccountLimits::new(usual, [(own, unbounded)].into()));
+        let configured = |key: u32| Key::Configured(key.to_string());
+        let (first, second) = (configured(0), Key::Kept("abcd1234".to_owned()));
         let allowed = |account, key: &Key| limits.count(account, key).is_ok();
         assert_eq!([allowed(one, &first), allowed(one, &first), allowed(one, &first)], [true, true, false]);
         assert_eq!(
@@ -79,8 +79,8 @@ mod tests {
             [true, false],
             "the account has had three"
         );
-        assert!(allowed(two, &Key::Configured(1)), "another account has not");
-        let many: Vec<bool> = (10..20).map(|key| allowed(own, &Key::Configured(key))).collect();
+        assert!(allowed(two, &configured(1)), "another account has not");
+        let many: Vec<bool> = (10..20).map(|key| allowed(own, &configured(key))).collect();
         assert_eq!(many, [true; 10]);
 
         tokio::time::advance(SECOND).await;

@@ -17,7 +17,8 @@ pub(super) async fn preview(
     request: Requested<PreviewVoice>,
 ) -> Result<Response, ApiError> {
     let language = request.body.primary_language.clone();
-    let voice = casting(&http, &account).preview(&*definition_of(request.body)?).await?;
+    let backends = http.backends();
+    let voice = casting(&http, &backends, &account).preview(&*definition_of(request.body)?).await?;
     let voice = voice.map_err(|why| mute(&why))?;
     heard(&*voice, language.as_deref(), Whose::Asker).await
 }

@@ -14,6 +14,7 @@ use antiphon_api::rest::calls::ExternalVoice;
 use antiphon_api::rest::tools::Ownership;
 use antiphon_api::rest::voices::{Voice, VoiceBillingStyle, VoiceDefinition, VoiceProvider, VoiceRequest};
 use antiphon_api::{HIDDEN, VoiceId};
+use antiphon_backends::registry::Backends;
 use antiphon_backends::text_to_speech::provider::Provider;
 use axum::http::StatusCode;
 use serde_json::Value;
@@ -31,23 +32,28 @@ pub(super) const MOST: MostVoices = MostVoices { all: 1_000, recordings: 100 };
 const ATTEMPTS: usize = 8;
 
 /// A voice that an account may use.
-enum Usable<'h> {
+enum Usable<'b> {
     Own(StoredVoice),
-    Public(PublicVoice<'h>),
+    Public(PublicVoice<'b>),
 }
 
 /// The voice with this id. Another account's voice is no voice.
-async fn usable<'h>(http: &'h Http, account: &Account, id: VoiceId) -> Result<Usable<'h>, ApiError> {
+async fn usable<'b>(
+    http: &Http,
+    backends: &'b Backends,
+    account: &Account,
+    id: VoiceId,
+) -> Result<Usable<'b>, ApiError> {
     if let Some(own) = http.storage.voices.find_voice(account.0, id).await? {
         return Ok(Usable::Own(own));
     }
-    let public = voices::public(&http.backends).find(|voice| voices::id(voice.name) == id);
+    let public = voices::public(backends).find(|voice| voices::id(voice.name) == id);
     public.map(Usable::Public).ok_or_else(|| no_voice("there is no such voice"))
 }
 
 /// The account's own voice with this id: one that may be changed.
 async fn own_voice(http: &Http, account: &Account, id: VoiceId) -> Result<StoredVoice, ApiError> {
-    match usable(http, account, id).await? {
+    match usable(http, &http.backends(), account, id).await? {
         Usable::Own(voice) => Ok(voice),
         Usable::Public(_) => Err(no_voice("this voice is public, and only those of your own can be changed")),
     }
@@ -133,9 +139,9 @@ pub(super) fn definition_of(request: VoiceRequest) -> Result<Box<ExternalVoice>,
 }
 
 /// A public voice as clients see it.
-fn public_resource(http: &Http, voice: &PublicVoice<'_>) -> Voice {
+fn public_resource(http: &Http, backends: &Backends, voice: &PublicVoice<'_>) -> Voice {
     let id = voices::id(voice.name);
-    let default = &http.backends.default_voice;
+    let default = &backends.default_voice;
     let description = voice.stands_in.then(|| {
         format!("A name of the hosted service, by which this server's default voice {default:?} goes.")
     });
@@ -148,7 +154,7 @@ fn public_resource(http: &Http, voice: &PublicVoice<'_>) -> Voice {
         preview_url: preview_url(http, id),
         ownership: Ownership::Public,
         billing_style: VoiceBillingStyle::Included,
-        provider: http.backends.voice_definitions.get(voice.name).map(|known| match known.provider() {
+        provider: backends.voice_definitions.get(voice.name).map(|known| match known.provider() {
             Provider::ElevenLabs => VoiceProvider::ElevenLabs,
             Provider::Cartesia => VoiceProvider::Cartesia,
             Provider::Lmnt => VoiceProvider::Lmnt,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use antiphon_api::{CallId, Timestamp};
 use futures::FutureExt as _;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -20,6 +20,7 @@ use super::clock::{Clock, earlier, later, until};
 use crate::call::summary::{Summarizer, SummaryError};
 use crate::call::{Calls, DeleteError};
 use crate::config::Summaries;
+use crate::current::Current;
 use crate::storage::{
     AccountId, Deletion, Ending, Severity, Storage, StorageError, StoredCall, StoredEvent, Summary,
 };
@@ -30,6 +31,8 @@ const PAGE: u32 = 64;
 const LONGEST_NAP: Duration = Duration::from_secs(60);
 /// How long to wait for what could not be done.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long object storage that is away is left alone. Each attempt takes seconds, for which everything else here would wait.
+const OBJECTS_AGAIN: Duration = Duration::from_secs(60);
 /// When a summary that failed is tried again, counted from the failure; then it is given up.
 const AGAIN: [Duration; 4] = [
     Duration::from_secs(5),
@@ -45,9 +48,14 @@ const SUMMARY_FAILED: &str = "summary.failed";
 pub struct Endings {
     calls: Calls,
     storage: Storage,
+    rules: Arc<Current<Rules>>,
+    clock: Clock,
+}
+
+/// Who sums up, and how long that may take.
+struct Rules {
     summarizer: Arc<Summarizer>,
     settings: Summaries,
-    clock: Clock,
 }
 
 /// The calls that are being summed up.
@@ -57,6 +65,17 @@ struct Writing {
     calls: HashSet<CallId>,
     /// Those that are to be, and have found no room yet.
     waiting: HashSet<CallId>,
+    /// No call is deleted before this: object storage was away.
+    no_deletions_before: Option<Instant>,
+}
+
+/// What became of a call that was to be deleted.
+enum Deleting {
+    Done,
+    /// It is still being written, or the disk fails.
+    Waits,
+    /// Object storage is away, for all of them.
+    ObjectsAway,
 }
 
 /// What is known of what is left to do.
@@ -78,7 +97,12 @@ impl Endings {
         settings: Summaries,
         clock: Clock,
     ) -> Self {
-        Self { calls, storage, summarizer, settings, clock }
+        Self { calls, storage, rules: Arc::new(Current::new(Rules { summarizer, settings })), clock }
+    }
+
+    /// Has calls summed up by another summarizer, and with other settings, from now on. What is being written is finished as begun.
+    pub(crate) fn renew(&self, summarizer: Arc<Summarizer>, settings: Summaries) {
+        self.rules.replace(Rules { summarizer, settings });
     }
 
     /// Works until it is told to stop; then receivers are let know of all calls, and summaries are begun anew at the next start.
@@ -103,6 +127,10 @@ impl Endings {
             }
         }
         drop(writing);
+        if self.storage.cluster.is_some() {
+            // Whichever node goes on knows who waits for what.
+            return;
+        }
         let now = (self.clock)();
         if let Err(error) = self.release(now, now).await {
             error!(%error, "receivers are told of the last calls at the next start");
@@ -118,7 +146,8 @@ impl Endings {
     /// Does what can be done now, and begins the summaries that find room.
     async fn work(&self, writing: &mut Writing) -> Result<Left, StorageError> {
         let now = (self.clock)();
-        self.release(earlier(now, self.settings.wait), now).await?;
+        let wait = self.rules.get().settings.wait;
+        self.release(earlier(now, wait), now).await?;
         let mut left = Left::default();
         loop {
             let limit = PAGE.saturating_add(u32::try_from(writing.calls.len()).unwrap_or(0));
@@ -134,24 +163,36 @@ impl Endings {
             }
         }
         let times = self.storage.endings.ending_times(now).await?;
-        let patience = times.held.map(|ended| later(ended, self.settings.wait));
+        let patience = times.held.map(|ended| later(ended, wait));
         left.next = patience.into_iter().chain(times.attempt).min();
+        if writing.no_deletions_before.is_some_and(|moment| Instant::now() < moment) {
+            return Ok(left);
+        }
+        writing.no_deletions_before = None;
         for (account, call) in self.storage.endings.deletable(PAGE).await? {
-            left.undone |= !self.delete(account, call).await?;
+            match self.delete(account, call).await? {
+                Deleting::Done => {}
+                Deleting::Waits => left.undone = true,
+                Deleting::ObjectsAway => {
+                    writing.no_deletions_before = Some(Instant::now() + OBJECTS_AGAIN);
+                    break;
+                }
+            }
         }
         Ok(left)
     }
 
     /// Has a call summed up, or is done with it. Whether it is.
     async fn look_after(&self, ending: Ending, writing: &mut Writing) -> Result<bool, StorageError> {
-        let room = writing.calls.len() < self.settings.concurrency;
+        let rules = self.rules.get();
+        let room = writing.calls.len() < rules.settings.concurrency;
         let call = ending.call;
         if writing.calls.contains(&call) || (!room && writing.waiting.contains(&call)) {
             return Ok(false);
         }
         // One that was deleted meanwhile has no ending any more.
         let Some(stored) = self.storage.calls.find(call).await? else { return Ok(false) };
-        if !self.summarizer.wants(&stored) {
+        if !rules.summarizer.wants(&stored) {
             self.storage.endings.finish_ending(call, None, (self.clock)()).await?;
             return Ok(true);
         }
@@ -168,8 +209,9 @@ impl Endings {
     /// Sums a call up, whatever comes of it, after so many attempts that failed.
     async fn sum_up(self, call: StoredCall, failed: u32) -> CallId {
         let id = call.id;
-        let work = AssertUnwindSafe(self.summarizer.summarize(&call)).catch_unwind();
-        let why = match timeout(self.settings.timeout, work).await {
+        let rules = self.rules.get();
+        let work = AssertUnwindSafe(rules.summarizer.summarize(&call)).catch_unwind();
+        let why = match timeout(rules.settings.timeout, work).await {
             Ok(Ok(Ok(summary))) => {
                 self.finish(id, summary.as_ref()).await;
                 return id;
@@ -185,7 +227,7 @@ impl Endings {
                 error!(call = %id, "summing a call up failed: this is a bug of the server");
                 "the server failed".to_owned()
             }
-            Err(_) => format!("there was none within {:?}", self.settings.timeout),
+            Err(_) => format!("there was none within {:?}", rules.settings.timeout),
         };
         match AGAIN.get(failed as usize) {
             Some(wait) => {
@@ -233,10 +275,10 @@ impl Endings {
         Ok(())
     }
 
-    /// Deletes a call that asked for it. False if that has to wait.
-    async fn delete(&self, account: AccountId, call: CallId) -> Result<bool, StorageError> {
+    /// Deletes a call that asked for it.
+    async fn delete(&self, account: AccountId, call: CallId) -> Result<Deleting, StorageError> {
         if self.calls.is_leaving(call) {
-            return Ok(false);
+            return Ok(Deleting::Waits);
         }
         match self.calls.delete(account, call, (self.clock)()).await {
             Ok(Deletion::Deleted) => info!(%call, "deleted, as its retention policy asks"),
@@ -244,10 +286,14 @@ impl Endings {
             Err(DeleteError::Storage(error)) => return Err(error),
             Err(error @ DeleteError::Recording(_)) => {
                 error!(%call, %error, "a call cannot be deleted as its retention policy asks; trying on");
-                return Ok(false);
+                return Ok(Deleting::Waits);
+            }
+            Err(error @ DeleteError::Objects(_)) => {
+                error!(%call, %error, "a call cannot be deleted as its retention policy asks; trying on");
+                return Ok(Deleting::ObjectsAway);
             }
         }
-        Ok(true)
+        Ok(Deleting::Done)
     }
 }
 

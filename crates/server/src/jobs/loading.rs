@@ -27,6 +27,8 @@ use crawl::{Crawl, Fetched};
 
 /// When a source is tried again that the store kept from being loaded.
 const AGAIN: Duration = Duration::from_secs(10);
+/// The longest that goes by without a look: another node may have left something.
+const LONGEST_NAP: Duration = Duration::from_secs(5);
 /// Documents that are asked of the store at a time; no source has more.
 const ALL: u32 = 1_000;
 
@@ -92,6 +94,7 @@ impl Loading {
             self.start(&mut uploads).await;
             tokio::select! {
                 () = self.retrieval.rung() => {}
+                () = tokio::time::sleep(LONGEST_NAP) => {}
                 () = crawls.ended() => {}
                 () = uploads.ended() => {}
             }

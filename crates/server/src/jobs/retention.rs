@@ -1,8 +1,11 @@
-//! Removes the files of calls that are over when they are old enough, or when there are too many: oldest first.
+//! Removes the files of calls that are over when they are old enough, or when there are too many: oldest first. Those that lie here,
+//! and, by the same rules and apart from those, what lies in object storage ([`stored`]).
 //!
 //! A sweep now and then, in threads of its own: no call waits for it, and files of calls in progress are never touched. Its memory
 //! is bounded however many files there are. What it removes it says: in the log, and of recordings, which people ask for, in the
 //! call's events. It does not know what is in the files.
+
+pub mod stored;
 
 use std::collections::BinaryHeap;
 use std::fs::{self, DirEntry};
@@ -72,30 +75,23 @@ impl Keeping {
     /// # Errors
     /// The directory cannot be read. A directory that is not there holds nothing.
     pub fn sweep(&self, now: SystemTime, live: impl Fn(CallId) -> bool) -> io::Result<(Removed, bool)> {
-        let (oldest, mut total) = match self.oldest() {
+        let files = match fs::read_dir(&self.directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Default::default()),
             other => other?,
         };
+        let mut oldest = Oldest::default();
+        for entry in files {
+            if let Some(file) = entry.ok().and_then(|entry| self.file(&entry)) {
+                oldest.look_at(file);
+            }
+        }
+        let (due, full) = self.due(oldest, now, live);
         let mut removed = Removed::default();
-        let full = oldest.len() == ROUND;
-        for File { written, bytes, call, path } in oldest {
-            let age = now.duration_since(written).unwrap_or(Duration::ZERO);
-            let too_old = self.keep.is_some_and(|keep| age > keep);
-            let too_much = self.maximum_bytes.is_some_and(|most| total > most);
-            if !too_old && !too_much {
-                return Ok((removed, false));
-            }
-            if age < FRESH || live(call) {
-                continue;
-            }
+        for Kept { bytes, call, place: path, .. } in due {
             match fs::remove_file(&path) {
-                Ok(()) => {
-                    total = total.saturating_sub(bytes);
-                    removed.bytes += bytes;
-                    removed.calls.push(call);
-                }
+                Ok(()) => removed.count(call, bytes),
                 // Somebody was faster.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => total = total.saturating_sub(bytes),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => {
                     warn!(file = %path.display(), %error, "a file that is kept no longer cannot be removed")
                 }
@@ -105,24 +101,33 @@ impl Keeping {
         Ok((removed, more))
     }
 
-    /// The oldest files, oldest first, and how many bytes all files have.
-    fn oldest(&self) -> io::Result<(Vec<File>, u64)> {
-        // The newest of them is on top.
-        let mut oldest = BinaryHeap::with_capacity(64);
-        let mut total = 0_u64;
-        for entry in fs::read_dir(&self.directory)? {
-            let Some(file) = entry.ok().and_then(|entry| self.file(&entry)) else { continue };
-            total = total.saturating_add(file.bytes);
-            oldest.push(file);
-            if oldest.len() > ROUND {
-                oldest.pop();
+    /// What is kept no longer of the oldest, and whether that may be only the beginning of it.
+    fn due<P: Ord>(
+        &self,
+        oldest: Oldest<P>,
+        now: SystemTime,
+        live: impl Fn(CallId) -> bool,
+    ) -> (Vec<Kept<P>>, bool) {
+        let Oldest { heap, mut total } = oldest;
+        let full = heap.len() == ROUND;
+        let mut due = Vec::new();
+        for kept in heap.into_sorted_vec() {
+            let age = now.duration_since(kept.written).unwrap_or(Duration::ZERO);
+            let too_old = self.keep.is_some_and(|keep| age > keep);
+            let too_much = self.maximum_bytes.is_some_and(|most| total > most);
+            if !too_old && !too_much {
+                return (due, false);
+            }
+            if age >= FRESH && !live(kept.call) {
+                total = total.saturating_sub(kept.bytes);
+                due.push(kept);
             }
         }
-        Ok((oldest.into_sorted_vec(), total))
+        (due, full)
     }
 
     /// A file of ours; whatever else lies there is none of our business.
-    fn file(&self, entry: &DirEntry) -> Option<File> {
+    fn file(&self, entry: &DirEntry) -> Option<Kept<PathBuf>> {
         let name = entry.file_name();
         let (id, rest) = name.to_str()?.split_once('.')?;
         let ours = match self.what {
@@ -131,7 +136,7 @@ impl Keeping {
         };
         let call = id.parse().ok().filter(|_| ours)?;
         let data = entry.metadata().ok().filter(fs::Metadata::is_file)?;
-        Some(File { written: data.modified().ok()?, bytes: data.len(), call, path: entry.path() })
+        Some(Kept { written: data.modified().ok()?, bytes: data.len(), call, place: entry.path() })
     }
 
     /// How often a sweep is worth while.
@@ -202,13 +207,45 @@ impl Kind {
     }
 }
 
-/// Ordered by age, then by name, so that a sweep is the same twice.
+impl Removed {
+    fn count(&mut self, call: CallId, bytes: u64) {
+        self.bytes += bytes;
+        self.calls.push(call);
+    }
+}
+
+/// What is kept of a call, at some place. Ordered by age, then by place, so that a sweep is the same twice.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct File {
+struct Kept<P> {
     written: SystemTime,
-    path: PathBuf,
+    place: P,
     call: CallId,
     bytes: u64,
+}
+
+/// The oldest of all that was looked at: no more than a round.
+#[derive(Debug)]
+struct Oldest<P> {
+    /// The newest of them is on top.
+    heap: BinaryHeap<Kept<P>>,
+    /// The bytes of all that was looked at.
+    total: u64,
+}
+
+impl<P: Ord> Default for Oldest<P> {
+    fn default() -> Self {
+        Self { heap: BinaryHeap::with_capacity(64), total: 0 }
+    }
+}
+
+impl<P: Ord> Oldest<P> {
+    fn look_at(&mut self, kept: Kept<P>) {
+        self.total = self.total.saturating_add(kept.bytes);
+        self.heap.push(kept);
+        if self.heap.len() > ROUND {
+            self.heap.pop();
+        }
+    }
 }
 
 #[cfg(test)]

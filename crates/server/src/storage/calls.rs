@@ -189,11 +189,15 @@ pub struct Terms {
     pub throttle: Option<ThrottleId>,
     /// The call of a batch that it is: its turn has to be possible and must not have come, and then has.
     pub scheduled: Option<ScheduledPlace>,
+    /// How many calls its account may have that have not ended, on all nodes: it is one of them. As many as it likes, if none.
+    pub most_at_a_time: Option<u32>,
 }
 
 /// What became of a new call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
+    /// The account has as many calls as it may have at a time.
+    Crowded,
     /// It is kept.
     Kept,
     /// The throttle has no room for it.

@@ -1,12 +1,13 @@
 //! The stores in memory: for tests in virtual time and for servers that shall leave nothing behind.
 //!
 //! Owns everything in one place behind one lock that is held for single operations, so that each is atomic and done at once.
-//! Passes the same contract suite as the databases.
+//! Several nodes may share it, each by a line of its own that can be cut. Passes the same contract suite as the databases.
 
 mod accounts;
 mod agents;
 mod batches;
 mod catalog;
+mod cluster;
 mod corpora;
 mod deliveries;
 mod endings;
@@ -18,7 +19,8 @@ mod voices;
 mod webhooks;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use antiphon_api::rest::sip::SipSettings;
 use antiphon_api::rest::webhooks::WebhookEvent;
@@ -30,19 +32,59 @@ use tokio::sync::watch;
 
 use super::{
     AccountId, Admission, CallStore, Database, Deletion, Direction, EventNumber, MessageChoice, MessagePlace,
-    Pending, Provider, ProviderSettings, ScheduledPlace, Severity, Slice, StorageError, StoredAccount,
-    StoredAgent, StoredCall, StoredEvent, StoredKey, StoredMessage, StoredRegistration, StoredStage,
-    StoredThrottle, StoredTool, StoredVoice, StoredWebhook, Terms, Tombstone, ToolUse, Window,
+    NodeId, Pending, Provider, ProviderSettings, ScheduledPlace, Severity, Slice, StorageError,
+    StoredAccount, StoredAgent, StoredCall, StoredEvent, StoredKey, StoredMessage, StoredRegistration,
+    StoredStage, StoredThrottle, StoredTool, StoredVoice, StoredWebhook, Terms, Tombstone, ToolUse, Window,
 };
 use deliveries::{KeptEnding, Outbox};
 
+/// One node's way to what is kept.
 #[derive(Default)]
 pub(super) struct Memory {
+    kept: Arc<Everything>,
+    node: Mutex<Option<NodeId>>,
+    line: Line,
+    /// Tells that there may be letters.
+    mail: watch::Sender<()>,
+    closed: AtomicBool,
+}
+
+/// What all nodes share.
+#[derive(Default)]
+struct Everything {
     contents: Mutex<Contents>,
     /// Tells that there may be something to deliver.
     outbox: watch::Sender<()>,
     /// Tells that there may be scheduled calls to create.
     schedule: watch::Sender<()>,
+}
+
+/// A memory that several nodes share: a cluster in one process, for tests in virtual time.
+#[derive(Clone, Default)]
+pub struct SharedMemory(Arc<Everything>);
+
+/// A node's line to a memory that it shares. All operations of the node fail while it is cut.
+#[derive(Debug, Clone, Default)]
+pub struct Line(Arc<AtomicBool>);
+
+impl SharedMemory {
+    /// Another node's store, and its line.
+    pub(super) fn node(&self) -> (Memory, Line) {
+        let line = Line::default();
+        (Memory { kept: Arc::clone(&self.0), line: line.clone(), ..Memory::default() }, line)
+    }
+}
+
+impl Line {
+    /// Lets nothing through any more.
+    pub fn cut(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets everything through again.
+    pub fn mend(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
 }
 
 #[derive(Default)]
@@ -69,7 +111,7 @@ struct Contents {
     voices: Vec<StoredVoice>,
     webhooks: BTreeMap<WebhookId, StoredWebhook>,
     outbox: Outbox,
-    closed: bool,
+    cluster: cluster::Cluster,
 }
 
 /// A call with all that belongs to it.
@@ -82,6 +124,8 @@ struct Kept {
     uses: Vec<(ToolUse, u32)>,
     /// The batch that it comes from.
     scheduled: Option<ScheduledPlace>,
+    /// Whose it is, where there are nodes.
+    node: Option<NodeId>,
 }
 
 impl Memory {
@@ -90,10 +134,10 @@ impl Memory {
         &self,
         operation: impl FnOnce(&mut Contents) -> Result<T, StorageError>,
     ) -> Pending<'a, T> {
-        let mut contents = self.contents();
-        let result = match contents.closed {
-            true => Err(StorageError::Database(sqlx::Error::PoolClosed)),
-            false => operation(&mut contents),
+        let result = match (self.closed.load(Ordering::Relaxed), self.line.0.load(Ordering::Relaxed)) {
+            (true, _) => Err(StorageError::Database(sqlx::Error::PoolClosed)),
+            (false, true) => Err(StorageError::Database(sqlx::Error::PoolTimedOut)),
+            (false, false) => operation(&mut self.contents()),
         };
         ready(result).boxed()
     }
@@ -104,13 +148,17 @@ impl Memory {
         operation: impl FnOnce(&mut Contents) -> Result<T, StorageError>,
     ) -> Pending<'a, T> {
         let done = self.at_once(operation);
-        self.outbox.send_replace(());
+        self.kept.outbox.send_replace(());
         done
     }
 
     /// No operation leaves anything half done, whatever panicked meanwhile.
     fn contents(&self) -> MutexGuard<'_, Contents> {
-        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn node(&self) -> Option<NodeId> {
+        *self.node.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -120,18 +168,21 @@ impl Database for Memory {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        self.contents().closed = true;
+        self.closed.store(true, Ordering::Relaxed);
         ready(()).boxed()
     }
 }
 
 impl CallStore for Memory {
     fn insert<'a>(&'a self, call: &'a StoredCall) -> Pending<'a, ()> {
-        self.changing(|contents| contents.insert(call))
+        self.changing(|contents| contents.insert(call, self.node()))
     }
 
     fn insert_on<'a>(&'a self, call: &'a StoredCall, terms: &'a Terms) -> Pending<'a, Admission> {
         self.changing(|contents| {
+            if terms.most_at_a_time.is_some_and(|most| contents.unended(call.account) >= most as usize) {
+                return Ok(Admission::Crowded);
+            }
             // What is refused may leave nothing behind, so that counting comes last.
             if let Some(place) = terms.scheduled
                 && let Err(refused) = contents.is_its_turn(place, call.created)
@@ -143,7 +194,7 @@ impl CallStore for Memory {
             {
                 return Ok(refused);
             }
-            contents.insert(call)?;
+            contents.insert(call, self.node())?;
             if let Some(place) = terms.scheduled {
                 contents.mark_created(place, call.id);
                 contents.kept_mut(call.id)?.scheduled = Some(place);
@@ -173,7 +224,7 @@ impl CallStore for Memory {
     ) -> Pending<'a, bool> {
         self.changing(|contents| {
             let Some(kept) = contents.calls.get_mut(&id) else { return Ok(false) };
-            if kept.call.joined.is_some() || kept.call.ended.is_some() {
+            if kept.call.joined.is_some() || kept.call.ended.is_some() || kept.node != self.node() {
                 return Ok(false);
             }
             kept.call.joined = Some(at);
@@ -185,7 +236,8 @@ impl CallStore for Memory {
 
     fn mark_ended(&self, id: CallId, at: Timestamp, reason: EndReason) -> Pending<'_, bool> {
         self.changing(|contents| {
-            let live = contents.calls.get_mut(&id).filter(|kept| kept.call.ended.is_none());
+            let own = contents.calls.get_mut(&id).filter(|kept| kept.node == self.node());
+            let live = own.filter(|kept| kept.call.ended.is_none());
             let Some(kept) = live else { return Ok(false) };
             kept.call.ended = Some((at, reason));
             let auto_delete = kept.call.is_deleted_after_billing();
@@ -288,7 +340,7 @@ impl CallStore for Memory {
 }
 
 impl Contents {
-    fn insert(&mut self, call: &StoredCall) -> Result<(), StorageError> {
+    fn insert(&mut self, call: &StoredCall, node: Option<NodeId>) -> Result<(), StorageError> {
         if self.calls.contains_key(&call.id) {
             return Err(nonsense(call.id, "the id is taken"));
         }
@@ -299,6 +351,7 @@ impl Contents {
             events: Vec::new(),
             uses: Vec::new(),
             scheduled: None,
+            node,
         };
         self.calls.insert(call.id, kept);
         if let Some(agent) = call.agent.as_ref().and_then(|agent| self.agents.get_mut(&agent.id)) {
@@ -306,6 +359,12 @@ impl Contents {
         }
         self.tell(call.id, WebhookEvent::Started, call.created);
         Ok(())
+    }
+
+    /// How many calls of an account have not ended.
+    fn unended(&self, account: AccountId) -> usize {
+        let of_account = self.calls.values().filter(|kept| kept.call.account == account);
+        of_account.filter(|kept| kept.call.ended.is_none()).count()
     }
 
     /// Keeps what happened to a call for everybody who wants to know.

@@ -1,46 +1,90 @@
-//! The stores in SQLite. One file of queries per resource; rows do not leave it.
+//! The stores in SQLite, in one file. What is not written for all SQL databases (`sql`) is written here: the lists of calls and the
+//! search in documents, which go by SQLite's full-text indexes.
 //!
-//! The SQL is also Postgres's: `$1` placeholders, row values, `ON CONFLICT`. Every write is one statement or one transaction
-//! that takes the write lock at its beginning, so that none fails halfway because another one was faster.
+//! Every transaction that writes takes the write lock at its beginning, so that none fails halfway because another one was faster, and
+//! each is alone with the whole database.
 
+#[path = "sql/accounts.rs"]
 mod accounts;
+#[path = "sql/agents.rs"]
 mod agents;
+#[path = "sql/api_keys.rs"]
 mod api_keys;
+#[path = "sql/batches.rs"]
 mod batches;
+#[path = "sql/calls.rs"]
 mod calls;
+#[path = "sql/catalog.rs"]
 mod catalog;
+mod choice;
+#[path = "sql/corpora.rs"]
 mod corpora;
+#[path = "sql/deliveries.rs"]
 mod deliveries;
+#[path = "sql/endings.rs"]
 mod endings;
+mod indexes;
+#[path = "sql/messages.rs"]
 mod messages;
+#[path = "sql/owned.rs"]
 mod owned;
+mod page;
 mod passages;
+#[path = "sql/reading.rs"]
+mod reading;
+#[path = "sql/stages.rs"]
 mod stages;
+#[path = "sql/telephony.rs"]
 mod telephony;
+mod texts;
+#[path = "sql/throttles.rs"]
 mod throttles;
+#[path = "sql/tools.rs"]
 mod tools;
+#[path = "sql/voices.rs"]
 mod voices;
+#[path = "sql/webhooks.rs"]
 mod webhooks;
+#[path = "sql/whole_hours.rs"]
+mod whole_hours;
 
 use std::fs::OpenOptions;
+use std::future::Ready;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use antiphon_api::Timestamp;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Row, SqlSafeStr};
+use sqlx::{SqlSafeStr, Transaction};
 use tokio::sync::watch;
 
+use super::sql::{Alone, Notice, escaped, to_json};
 use super::{Database, OpenError, Pending, StorageError};
+use reading::Reading;
+
+type Db = sqlx::Sqlite;
+type Row = sqlx::sqlite::SqliteRow;
+type Connection = sqlx::sqlite::SqliteConnection;
+type Store = Sqlite;
 
 /// Takes the write lock now instead of at the first write, where waiting for it would fail the transaction.
 const BEGIN: &str = "BEGIN IMMEDIATE";
+
+/// What a new call's number is, in terms of its account's row.
+const CALL_NUMBER: &str = "number * 1099511627776 + calls_made + 1";
+/// What stands around columns, and makes one text of all rows.
+const PACKED: (&str, &str) = ("json_group_array(json_array(", "))");
+/// Of hours that are summed up, the agent's name in the latest. A column beside `MAX` is of the same row.
+const LATEST_AGENT_NAME: &str = "MAX(hour), agent_name";
+/// Of calls that are summed up, the number of the latest.
+const LATEST_NUMBER: &str = "MAX(created_us), call_heads.number";
+/// Calls are found by when they ended.
+const BY_END: &str = " INDEXED BY call_heads_by_end";
 
 /// A pool of connections to one file.
 pub(super) struct Sqlite {
@@ -77,6 +121,34 @@ impl Sqlite {
             .map_err(|source| OpenError::Migrate { path: path.to_owned(), source })?;
         Ok(Self { pool, outbox: watch::Sender::default(), schedule: watch::Sender::default() })
     }
+
+    /// There is one, which needs no name.
+    const fn node(&self) -> Option<String> {
+        None
+    }
+
+    async fn begin(&self) -> Result<Transaction<'static, Db>, StorageError> {
+        Ok(self.pool.begin_with(BEGIN).await?)
+    }
+
+    async fn begin_alone(&self, _: Alone<'_>) -> Result<Transaction<'static, Db>, StorageError> {
+        self.begin().await
+    }
+}
+
+/// Every transaction is alone with all there is.
+fn alone(_: &mut Connection, _: Alone<'_>) -> Ready<Result<(), StorageError>> {
+    std::future::ready(Ok(()))
+}
+
+/// There are no other nodes to tell.
+fn tell_nodes(_: &mut Connection, _: Notice) -> Ready<Result<(), StorageError>> {
+    std::future::ready(Ok(()))
+}
+
+/// A text as a column can have it: any text.
+const fn storable(text: &str) -> &str {
+    text
 }
 
 /// Makes the file, if it is not there, so that only its owner can read it: calls are kept with their secrets. SQLite gives the
@@ -120,6 +192,7 @@ fn migrations() -> Migrator {
             include_str!("../../migrations/sqlite/0021_corpus_documents_in_parts.sql"),
         ),
         one(22, "summary attempts", include_str!("../../migrations/sqlite/0022_summary_attempts.sql")),
+        one(23, "nodes", include_str!("../../migrations/sqlite/0023_nodes.sql")),
     ])
 }
 
@@ -135,82 +208,4 @@ impl Database for Sqlite {
     fn close(&self) -> BoxFuture<'_, ()> {
         self.pool.close().boxed()
     }
-}
-
-/// A row of one table, which says where it stands when a value in it makes no sense.
-struct Reading<'r> {
-    row: &'r SqliteRow,
-    table: &'static str,
-    id: String,
-}
-
-impl<'r> Reading<'r> {
-    /// Reads `row` of `table`, whose key is in the column `id`.
-    fn new(row: &'r SqliteRow, table: &'static str, id: &'static str) -> Result<Self, StorageError> {
-        Ok(Self { row, table, id: row.try_get(id)? })
-    }
-
-    fn wrong(&self, column: &'static str, reason: &dyn std::fmt::Display) -> StorageError {
-        StorageError::Inconsistent {
-            table: self.table,
-            column,
-            row: self.id.clone(),
-            reason: reason.to_string(),
-        }
-    }
-
-    /// A column that SQL itself has a type for.
-    fn plain<T>(&self, column: &'static str) -> Result<T, StorageError>
-    where
-        T: for<'d> sqlx::Decode<'d, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
-    {
-        Ok(self.row.try_get(column)?)
-    }
-
-    /// A column with a number from 0 that is not large.
-    fn count(&self, column: &'static str) -> Result<u32, StorageError> {
-        let count: i64 = self.plain(column)?;
-        u32::try_from(count).map_err(|error| self.wrong(column, &error))
-    }
-
-    /// A column with how often something was changed.
-    fn version(&self, column: &'static str) -> Result<u64, StorageError> {
-        let version: i64 = self.plain(column)?;
-        u64::try_from(version).map_err(|error| self.wrong(column, &error))
-    }
-
-    /// A column with a text that says a `T`.
-    fn text<T: std::str::FromStr<Err: ToString>>(&self, column: &'static str) -> Result<T, StorageError> {
-        let text: String = self.plain(column)?;
-        text.parse().map_err(|error: T::Err| self.wrong(column, &error.to_string()))
-    }
-
-    /// A column with JSON that says a `T`.
-    fn json<T: serde::de::DeserializeOwned>(&self, column: &'static str) -> Result<T, StorageError> {
-        let text: String = self.plain(column)?;
-        serde_json::from_str(&text).map_err(|error| self.wrong(column, &error))
-    }
-
-    /// A column with a time.
-    fn time(&self, column: &'static str) -> Result<Timestamp, StorageError> {
-        Timestamp::from_unix_micros(self.plain(column)?).map_err(|error| self.wrong(column, &error))
-    }
-
-    /// A column with a time or nothing.
-    fn optional_time(&self, column: &'static str) -> Result<Option<Timestamp>, StorageError> {
-        let micros: Option<i64> = self.plain(column)?;
-        micros
-            .map(|micros| Timestamp::from_unix_micros(micros).map_err(|error| self.wrong(column, &error)))
-            .transpose()
-    }
-}
-
-/// What a type of the wire is in a column of JSON.
-fn to_json<T: serde::Serialize>(value: &T) -> String {
-    serde_json::to_string(value).expect("wire types have string keys")
-}
-
-/// A text as a part of a pattern of LIKE, in which `\` says that what follows it is meant as it is.
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }

@@ -48,8 +48,15 @@ struct Figures {
     turn_parts: Family<Part, Histogram, fn() -> Histogram>,
     tools: Histogram,
     events: Family<Kind, Counter>,
+    objects_waiting: Gauge,
+    objects_handed_over: Counter,
+    object_failures: Family<Operation, Counter>,
     requests: Family<Answer, Counter>,
     request_times: Family<Route, Histogram, fn() -> Histogram>,
+    nodes: Gauge,
+    nodes_lost: Counter,
+    leases: Gauge,
+    letters: Family<Letter, Counter>,
 }
 
 /// Why the server closes a connection by itself.
@@ -74,6 +81,11 @@ struct Outcome {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Letter {
+    kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Part {
     part: &'static str,
 }
@@ -82,6 +94,11 @@ struct Part {
 struct Kind {
     kind: &'static str,
     severity: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Operation {
+    operation: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -121,8 +138,15 @@ impl Default for Metrics {
             turn_parts: Family::new_with_constructor(turn_histogram),
             tools: Histogram::new(TURN_BUCKETS),
             events: Family::default(),
+            objects_waiting: Gauge::default(),
+            objects_handed_over: Counter::default(),
+            object_failures: Family::default(),
             requests: Family::default(),
             request_times: Family::new_with_constructor(request_histogram),
+            nodes: Gauge::default(),
+            nodes_lost: Counter::default(),
+            leases: Gauge::default(),
+            letters: Family::default(),
         };
         figures.register();
         Self(Arc::new(figures))
@@ -169,6 +193,21 @@ impl Figures {
             "Events of calls, by kind; docs/compatibility.md lists them",
             self.events.clone(),
         );
+        ours.register(
+            "objects_waiting",
+            "Files that wait to be handed to object storage, as far as they were counted (up to 1024)",
+            self.objects_waiting.clone(),
+        );
+        ours.register(
+            "objects_handed_over",
+            "Files that were handed to object storage",
+            self.objects_handed_over.clone(),
+        );
+        ours.register(
+            "object_failures",
+            "What object storage did not do, by what it was asked for",
+            self.object_failures.clone(),
+        );
         ours.register("http_requests", "Requests that were answered", self.requests.clone());
         ours.register_with_unit(
             "http_request_duration",
@@ -176,6 +215,14 @@ impl Figures {
             seconds(),
             self.request_times.clone(),
         );
+        ours.register(
+            "nodes",
+            "Nodes of the cluster, this one among them; 0 without a cluster",
+            self.nodes.clone(),
+        );
+        ours.register("nodes_lost", "Nodes that this one judged lost", self.nodes_lost.clone());
+        ours.register("leases", "Jobs of the cluster that this node does", self.leases.clone());
+        ours.register("letters", "What this node sent to others, by kind", self.letters.clone());
     }
 }
 
@@ -244,10 +291,37 @@ impl Metrics {
         self.0.events.get_or_create(&Kind { kind, severity }).inc();
     }
 
+    /// So many files wait to be handed to object storage.
+    pub(crate) fn objects_waiting(&self, files: usize) {
+        self.0.objects_waiting.set(i64::try_from(files).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn object_handed_over(&self) {
+        self.0.objects_handed_over.inc();
+    }
+
+    pub(crate) fn object_failed(&self, operation: &'static str) {
+        self.0.object_failures.get_or_create(&Operation { operation }).inc();
+    }
+
     /// A request was answered: one of a route that there is, which `route` says as the router has it.
     pub(crate) fn answered(&self, method: &'static str, route: &str, status: u16, took: Duration) {
         self.0.requests.get_or_create(&Answer { method, route: route.to_owned(), status }).inc();
         self.0.request_times.get_or_create(&Route { route: route.to_owned() }).observe(took.as_secs_f64());
+    }
+
+    /// How many nodes there are, and how many of their common jobs this one does.
+    pub(crate) fn cluster(&self, nodes: usize, leases: usize) {
+        self.0.nodes.set(i64::try_from(nodes).unwrap_or(i64::MAX));
+        self.0.leases.set(i64::try_from(leases).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn nodes_lost(&self, count: usize) {
+        self.0.nodes_lost.inc_by(count as u64);
+    }
+
+    pub(crate) fn letter(&self, kind: &'static str) {
+        self.0.letters.get_or_create(&Letter { kind }).inc();
     }
 
     /// All figures as they are now.
@@ -352,6 +426,9 @@ mod tests {
         metrics.turn_part("reply", Duration::from_millis(700));
         metrics.tool(Duration::from_millis(30));
         metrics.event("model.failed", "error");
+        metrics.objects_waiting(2);
+        metrics.object_handed_over();
+        metrics.object_failed("put");
         metrics.answered("GET", "/api/calls/{call_id}", 200, Duration::from_millis(3));
         metrics.lateness().note(Duration::from_micros(1_500));
         let text = metrics.render();
@@ -367,6 +444,9 @@ mod tests {
             "antiphon_turn_latency_seconds_bucket{le=\"0.75\",part=\"reply\"} 1",
             "antiphon_tool_duration_seconds_count 1",
             "antiphon_events_total{kind=\"model.failed\",severity=\"error\"} 1",
+            "antiphon_objects_waiting 2",
+            "antiphon_objects_handed_over_total 1",
+            "antiphon_object_failures_total{operation=\"put\"} 1",
             "antiphon_http_requests_total{method=\"GET\",route=\"/api/calls/{call_id}\",status=\"200\"} 1",
             "antiphon_wakeup_lateness_seconds_bucket{le=\"0.001\"} 0",
             "antiphon_wakeup_lateness_seconds_bucket{le=\"0.002\"} 1",

@@ -86,7 +86,7 @@ async fn create(stand: &Stand, batch: BatchId, position: u32, medium: Option<Cal
         summary: None,
         request: StartCallRequest { medium, ..StartCallRequest::default() },
     };
-    let terms = Terms { throttle: None, scheduled: Some(ScheduledPlace { batch, position }) };
+    let terms = Terms { scheduled: Some(ScheduledPlace { batch, position }), ..Terms::default() };
     assert_eq!(stand.storage.calls.insert_on(&call, &terms).await.unwrap(), Admission::Kept);
 }
 

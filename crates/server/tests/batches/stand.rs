@@ -8,6 +8,7 @@ use antiphon_api::rest::call_throttles::CallThrottleRule;
 use antiphon_api::rest::scheduled_batches::{BatchSettings, ScheduledCallRequest, ScheduledCallStatus};
 use antiphon_api::{AgentId, AgentRevisionId, BatchId, Secret, ThrottleId, Timestamp};
 use antiphon_backends::registry::config::TranscriptionConfig;
+use antiphon_server::account_limits::AccountLimits;
 use antiphon_server::call::limits::CallLimits;
 use antiphon_server::call::{Calls, Join};
 use antiphon_server::config::{self, Config, Limits};
@@ -273,5 +274,5 @@ fn calls(storage: &Storage, settings: &config::Calls, limits: Limits) -> Calls {
     let backends = Arc::new(config.build_backends().unwrap());
     let turn_taking = config::TurnTaking::default();
     Calls::new(settings.clone(), turn_taking, backends, storage.clone())
-        .limited(CallLimits::new(limits, Default::default()))
+        .limited(CallLimits::new(AccountLimits::new(limits, Default::default())))
 }

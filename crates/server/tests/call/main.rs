@@ -24,6 +24,7 @@ mod participant;
 mod puppet;
 mod rates;
 mod recording;
+mod reload;
 mod retention;
 mod speech;
 mod stages;

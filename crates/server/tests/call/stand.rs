@@ -87,6 +87,11 @@ impl Stand {
         Self { address: running.local_addr(), running: Some(running), directory, client: client() }
     }
 
+    /// Has the server take up another configuration; says what was new in it.
+    pub(crate) async fn reload(&mut self, config: Config) -> Vec<String> {
+        self.running.as_mut().unwrap().reload(config).await.unwrap().taken_up
+    }
+
     /// Stops the server; what it has stored stays. Every journal that it leaves is replayed.
     pub(crate) async fn stop(mut self) -> PathBuf {
         self.begin_to_stop().await.unwrap();

@@ -6,6 +6,7 @@ use antiphon_api::rest::call_throttles::CallThrottleRule;
 use antiphon_api::rest::calls::StartCallRequest;
 use antiphon_api::{ThrottleId, Timestamp, WireDuration};
 use antiphon_engine::output::EndReason;
+use antiphon_server::account_limits::AccountLimits;
 use antiphon_server::call::limits::{CallLimits, TooManyCalls};
 use antiphon_server::call::{Calls, CreateError, CreateOptions};
 use antiphon_server::config::{self, Limits, OwnLimits};
@@ -22,7 +23,7 @@ fn calls_in(storage: Storage, limits: Limits, own: &[(AccountId, OwnLimits)]) ->
     let own = own.iter().map(|(account, own)| (*account, limits.with(*own))).collect();
     let backends = std::sync::Arc::new(backends());
     Calls::new(config::Calls::default(), config::TurnTaking::default(), backends, storage)
-        .limited(CallLimits::new(limits, own))
+        .limited(CallLimits::new(AccountLimits::new(limits, own)))
 }
 
 fn account(number: u128) -> AccountId {

@@ -21,6 +21,7 @@ mod limits;
 mod lists;
 mod metrics;
 mod recording;
+mod reload;
 mod schema;
 mod server;
 mod sip;

@@ -100,7 +100,11 @@ pub(crate) async fn what_a_throttle_refuses_stays_scheduled(storage: &Storage) {
     let mut batch = batch_of(&agent, 1, BatchSettings::default());
     batch.throttle = Some(throttle.id);
     assert!(storage.batches.insert_batch(&batch, &calls(2), 10).await.unwrap());
-    let terms = |position| Terms { throttle: Some(throttle.id), scheduled: Some(place(&batch, position)) };
+    let terms = |position| Terms {
+        throttle: Some(throttle.id),
+        scheduled: Some(place(&batch, position)),
+        ..Terms::default()
+    };
     let (first, second) = (call(storage, 1, at(0)).await, call(storage, 2, at(1)).await);
     assert_eq!(storage.calls.insert_on(&first, &terms(0)).await.unwrap(), Admission::Kept);
     let until = at(60_000_000);
@@ -240,7 +244,7 @@ fn place(batch: &StoredBatch, position: u32) -> ScheduledPlace {
 }
 
 async fn insert(storage: &Storage, call: &StoredCall, batch: &StoredBatch, position: u32) -> Admission {
-    let terms = Terms { throttle: None, scheduled: Some(place(batch, position)) };
+    let terms = Terms { scheduled: Some(place(batch, position)), ..Terms::default() };
     storage.calls.insert_on(call, &terms).await.unwrap()
 }
 

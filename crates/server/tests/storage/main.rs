@@ -6,12 +6,17 @@ mod accounts;
 mod agents;
 mod batches;
 mod catalog;
+mod cluster;
 mod contract;
 mod corpora;
+mod postgres;
 mod telephony;
 mod throttles;
 mod voices;
 mod webhooks;
+
+#[path = "../postgres/server.rs"]
+mod server;
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +28,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 
 macro_rules! contract {
     ($($part:ident: $($story:ident),* $(,)?;)*) => {
-        mod sqlite {
+        mod on_sqlite {
             $($(
                 #[tokio::test]
                 async fn $story() {
@@ -35,7 +40,20 @@ macro_rules! contract {
             )*)*
         }
 
-        mod memory {
+        mod on_postgres {
+            $($(
+                #[tokio::test]
+                async fn $story() {
+                    let database = super::server::Database::with_tables().await;
+                    let storage = super::Storage::open_postgres(&database.url(), 8).await.unwrap();
+                    super::$part::$story(&storage).await;
+                    storage.close().await;
+                    database.remove().await;
+                }
+            )*)*
+        }
+
+        mod in_memory {
             $($(
                 #[tokio::test]
                 async fn $story() {

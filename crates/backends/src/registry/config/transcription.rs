@@ -10,7 +10,7 @@ use super::models::ten_seconds;
 use crate::speech_to_text::deepgram;
 
 /// What makes transcripts.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum TranscriptionConfig {
     /// Pocketsphinx where it is installed, and otherwise nothing, with a warning.
@@ -43,7 +43,7 @@ impl TranscriptionConfig {
 }
 
 /// A recognizer behind an OpenAI-compatible `/audio/transcriptions`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpenAiTranscriptionConfig {
     /// Where the paths of the interface begin, such as `http://localhost:8000/v1`.
@@ -70,7 +70,7 @@ pub struct OpenAiTranscriptionConfig {
 }
 
 /// A recognizer behind a WebSocket as Deepgram's.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeepgramTranscriptionConfig {
     /// Where the paths of the interface begin; `wss` and `https` mean the same. Default: `wss://api.deepgram.com/v1`.
@@ -106,7 +106,7 @@ pub struct DeepgramTranscriptionConfig {
 }
 
 /// The offline recognizer.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PocketSphinxConfig {
     /// The program. Default: the one in `PATH`.
@@ -126,7 +126,7 @@ impl Default for PocketSphinxConfig {
 }
 
 /// Whisper in this process.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WhisperConfig {
     /// The model's file, as whisper.cpp reads it: `ggml-*.bin`.

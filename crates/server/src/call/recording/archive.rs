@@ -1,7 +1,8 @@
 //! Where recordings lie, and how they are read, a whole one or one side of a stretch.
 //!
 //! A recording that is being made is `CALL_ID.partial.wav`, which can be played at any time; complete, it is `CALL_ID.wav`. A
-//! process that is killed leaves the partial one, which gets its name when it is first asked for.
+//! process that is killed leaves the partial one, which gets its name when it is first asked for. Where there is object storage, a
+//! complete one is handed over sometime, and then read from there.
 
 use std::io::{self, SeekFrom};
 use std::ops::Range;
@@ -12,11 +13,13 @@ use std::time::Duration;
 use antiphon_api::CallId;
 use antiphon_audio::{Channels, SampleRate, WavHeader};
 use bytes::{Bytes, BytesMut};
-use futures::{Stream, TryStreamExt as _, stream};
+use futures::stream::{self, BoxStream};
+use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use super::Side;
+use crate::objects::{Name, Object, Objects, StoreError};
 
 /// Bytes that are read in one go.
 const PIECE: u64 = 64 * 1024;
@@ -33,33 +36,61 @@ pub struct Recordings(Arc<Inner>);
 struct Inner {
     directory: PathBuf,
     rate: SampleRate,
+    objects: Option<Objects>,
+}
+
+/// Why a recording cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// The file cannot be read, or is no recording: the operator looks at the directory.
+    #[error(transparent)]
+    Disk(#[from] io::Error),
+    /// Object storage does not give it: the caller tries again.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl Recordings {
     /// Recordings at this rate in this directory, which is made with the first one.
     #[must_use]
     pub fn new(directory: PathBuf, rate: SampleRate) -> Self {
-        Self(Arc::new(Inner { directory, rate }))
+        Self(Arc::new(Inner { directory, rate, objects: None }))
+    }
+
+    /// The same, some of which lie in object storage, if there is one.
+    #[must_use]
+    pub fn with_objects(&self, objects: Option<Objects>) -> Self {
+        Self(Arc::new(Inner { directory: self.0.directory.clone(), rate: self.0.rate, objects }))
     }
 
     /// The recording of a call that is not live, if there is one.
     ///
     /// # Errors
     ///
-    /// It cannot be read, or it is none of ours: the operator looks at the directory.
-    pub async fn open(&self, call: CallId) -> io::Result<Option<Recorded>> {
+    /// See [`Unreadable`].
+    pub async fn open(&self, call: CallId) -> Result<Option<Recorded>, Unreadable> {
         let complete = self.complete(call);
         if let Some(recorded) = Recorded::open(&complete).await? {
             return Ok(Some(recorded));
         }
-        match tokio::fs::rename(self.partial(call), &complete).await {
-            Ok(()) => Recorded::open(&complete).await,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Recorded::open(&complete).await,
-            Err(error) => Err(error),
+        self.settle(call).await?;
+        let recorded = Recorded::open(&complete).await?;
+        let Some(objects) = self.0.objects.as_ref().filter(|_| recorded.is_none()) else {
+            return Ok(recorded);
+        };
+        let found = objects.find(Name::recording(call)).await?;
+        Ok(found.map(Recorded::of).transpose()?.flatten())
+    }
+
+    /// Gives the recording of a call that is not live its name, if a process was killed before it did.
+    pub(crate) async fn settle(&self, call: CallId) -> io::Result<()> {
+        match tokio::fs::rename(self.partial(call), self.complete(call)).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
         }
     }
 
-    /// Removes the recording of a call, if there is one.
+    /// Removes what lies here of the recording of a call, if there is something; what was handed over is not here.
     ///
     /// # Errors
     ///
@@ -72,6 +103,11 @@ impl Recordings {
             }
         }
         Ok(())
+    }
+
+    /// Whether another node may have one that is not where it is read yet.
+    pub(crate) fn may_be_on_their_way(&self) -> bool {
+        self.0.objects.is_some()
     }
 
     pub(super) fn rate(&self) -> SampleRate {
@@ -90,10 +126,16 @@ impl Recordings {
 /// A recording that can be read.
 #[derive(Debug)]
 pub struct Recorded {
-    file: File,
+    medium: Medium,
     rate: SampleRate,
     /// How many samples each side has.
     length: u64,
+}
+
+#[derive(Debug)]
+enum Medium {
+    File(File),
+    Object(Object),
 }
 
 impl Recorded {
@@ -110,11 +152,21 @@ impl Recorded {
         }
         let mut header = [0; WavHeader::LENGTH];
         file.read_exact(&mut header).await?;
-        let header = WavHeader::from_bytes(&header).filter(|header| header.channels == Channels::Stereo);
+        Self::new(Medium::File(file), &header, size).map(Some)
+    }
+
+    fn of(object: Object) -> io::Result<Option<Self>> {
+        let Some(header) = object.head.first_chunk().copied() else { return Ok(None) };
+        let size = object.size;
+        Self::new(Medium::Object(object), &header, size).map(Some)
+    }
+
+    fn new(medium: Medium, header: &[u8; WavHeader::LENGTH], size: u64) -> io::Result<Self> {
+        let header = WavHeader::from_bytes(header).filter(|header| header.channels == Channels::Stereo);
         let header =
             header.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it is no recording"))?;
         // A crash may leave audio that the header does not know of yet; a header never speaks of audio that is not there.
-        Ok(Some(Self { file, rate: header.rate, length: header.audio.min(size - HEADER) / INSTANT }))
+        Ok(Self { medium, rate: header.rate, length: header.audio.min(size - HEADER) / INSTANT })
     }
 
     /// How long it is.
@@ -133,34 +185,43 @@ impl Recorded {
     ///
     /// # Errors
     ///
-    /// The file cannot be read.
-    pub async fn bytes(self, range: Range<u64>) -> io::Result<impl Stream<Item = io::Result<Bytes>> + Send> {
+    /// See [`Unreadable`].
+    pub async fn bytes(self, range: Range<u64>) -> Result<BoxStream<'static, io::Result<Bytes>>, Unreadable> {
         let end = range.end.min(self.size());
-        pieces(self.file, range.start.min(end)..end).await
+        self.medium.pieces(range.start.min(end)..end).await
     }
 
     /// A stretch of one side as a mono WAV file, and how many bytes that has. What lies behind the end is left out.
     ///
     /// # Errors
     ///
-    /// The file cannot be read.
+    /// See [`Unreadable`].
     pub async fn side(
         self,
         side: Side,
         stretch: Range<Duration>,
-    ) -> io::Result<(u64, impl Stream<Item = io::Result<Bytes>> + Send)> {
+    ) -> Result<(u64, impl Stream<Item = io::Result<Bytes>> + Send), Unreadable> {
         let sample = |at: Duration| self.rate.samples_in(at).min(self.length);
         let (from, to) = (sample(stretch.start), sample(stretch.end));
         let to = to.max(from);
         let header = WavHeader { rate: self.rate, channels: Channels::Mono, audio: (to - from) * 2 };
-        let audio = pieces(self.file, HEADER + from * INSTANT..HEADER + to * INSTANT).await?;
+        let audio = self.medium.pieces(HEADER + from * INSTANT..HEADER + to * INSTANT).await?;
         let header = stream::iter([Ok(Bytes::copy_from_slice(&header.to_bytes()))]);
-        let mono = audio.map_ok(move |stereo| one_side(&stereo, side));
-        Ok((HEADER + (to - from) * 2, futures::StreamExt::chain(header, mono)))
+        let mono = instants(audio).map_ok(move |stereo| one_side(&stereo, side));
+        Ok((HEADER + (to - from) * 2, header.chain(mono)))
     }
 }
 
-/// Bytes of a file, a piece at a time; pieces are whole instants if the range begins with one.
+impl Medium {
+    /// Bytes of it, a piece at a time.
+    async fn pieces(self, range: Range<u64>) -> Result<BoxStream<'static, io::Result<Bytes>>, Unreadable> {
+        match self {
+            Self::File(file) => Ok(pieces(file, range).await?.boxed()),
+            Self::Object(object) => Ok(object.bytes(range).await?.boxed()),
+        }
+    }
+}
+
 async fn pieces(
     mut file: File,
     range: Range<u64>,
@@ -176,6 +237,19 @@ async fn pieces(
         file.read_exact(&mut piece).await?;
         Ok(Some((piece.freeze(), (file, left - count))))
     }))
+}
+
+/// The same bytes in pieces that are whole instants. A network cuts where it likes.
+fn instants(
+    pieces: BoxStream<'static, io::Result<Bytes>>,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    stream::try_unfold((pieces, BytesMut::new()), async |(mut pieces, mut rest)| {
+        let Some(piece) = pieces.try_next().await? else { return Ok(None) };
+        rest.extend_from_slice(&piece);
+        let whole = rest.len() - rest.len() % INSTANT as usize;
+        let piece = rest.split_to(whole).freeze();
+        Ok(Some((piece, (pieces, rest))))
+    })
 }
 
 fn one_side(stereo: &[u8], side: Side) -> Bytes {

@@ -1,7 +1,8 @@
 //! The recordings that voices were cloned from: one file each in a directory of their own.
 //!
 //! A file that is being uploaded has another name until it is complete, and is removed if it never is. A recording in use is in
-//! memory once, however many calls speak like it.
+//! memory once, however many calls speak like it. Where there is object storage, a complete one goes there, since calls on any node
+//! may speak like it.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,8 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use antiphon_api::VoiceId;
 use antiphon_backends::text_to_speech::{SampleFormat, VoiceSample};
+use bytes::Bytes;
 use tokio::fs::{File, OpenOptions};
 use tokio::io::AsyncWriteExt as _;
+
+use crate::objects::{Name, Objects, StoreError};
 
 /// Bytes that a recording may have (protocol.md 7.4).
 pub(crate) const LARGEST: u64 = 10 * 1024 * 1024;
@@ -27,11 +31,14 @@ pub struct Samples(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     directory: PathBuf,
+    objects: Option<Objects>,
     in_use: Mutex<HashMap<VoiceId, Weak<VoiceSample>>>,
 }
 
 /// A recording that is being uploaded. Dropping it removes what there is of it.
 pub(crate) struct Upload {
+    voice: VoiceId,
+    objects: Option<Objects>,
     file: File,
     partial: PathBuf,
     complete: PathBuf,
@@ -53,11 +60,22 @@ pub(crate) enum UploadError {
     TooLarge,
 }
 
+/// Why the recording of a voice cannot be removed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DeleteError {
+    /// The disk fails: the operator looks at the directory.
+    #[error(transparent)]
+    Disk(#[from] io::Error),
+    /// Object storage does not answer: the caller tries again.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 impl Samples {
-    /// Recordings in this directory, which is made with the first one.
+    /// Recordings in this directory, which is made with the first one, or in object storage, if there is one.
     #[must_use]
-    pub fn new(directory: PathBuf) -> Self {
-        Self(Arc::new(Inner { directory, in_use: Mutex::default() }))
+    pub fn new(directory: PathBuf, objects: Option<Objects>) -> Self {
+        Self(Arc::new(Inner { directory, objects, in_use: Mutex::default() }))
     }
 
     /// Removes what uploads left that were cut off with the process: at a start, none can be under way.
@@ -82,7 +100,8 @@ impl Samples {
         #[cfg(unix)]
         options.mode(0o600);
         let file = options.open(&partial).await?;
-        Ok(Upload { file, partial, complete, head: Vec::with_capacity(HEAD), size: 0 })
+        let objects = self.0.objects.clone();
+        Ok(Upload { voice, objects, file, partial, complete, head: Vec::with_capacity(HEAD), size: 0 })
     }
 
     /// The recording of a voice.
@@ -90,7 +109,7 @@ impl Samples {
         if let Some(sample) = self.in_use(|in_use| in_use.get(&voice).and_then(Weak::upgrade)) {
             return Ok(sample);
         }
-        let file = tokio::fs::read(self.path(voice)).await?.into();
+        let file = self.read(voice).await?;
         let sample = Arc::new(VoiceSample { file, format });
         self.in_use(|in_use| {
             in_use.retain(|_, sample| sample.strong_count() > 0);
@@ -100,12 +119,27 @@ impl Samples {
     }
 
     /// Removes the recording of a voice, if there is one.
-    pub(crate) async fn delete(&self, voice: VoiceId) -> io::Result<()> {
+    pub(crate) async fn delete(&self, voice: VoiceId) -> Result<(), DeleteError> {
         self.in_use(|in_use| in_use.remove(&voice));
         match tokio::fs::remove_file(self.path(voice)).await {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            Ok(()) | Err(_) => Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            Ok(()) | Err(_) => {}
         }
+        if let Some(objects) = &self.0.objects {
+            objects.delete(Name::sample(voice)).await?;
+        }
+        Ok(())
+    }
+
+    async fn read(&self, voice: VoiceId) -> io::Result<Bytes> {
+        let missing = match (tokio::fs::read(self.path(voice)).await, &self.0.objects) {
+            (Ok(file), _) => return Ok(file.into()),
+            (Err(error), Some(_)) if error.kind() == io::ErrorKind::NotFound => error,
+            (Err(error), _) => return Err(error),
+        };
+        let Some(objects) = &self.0.objects else { return Err(missing) };
+        let found = objects.find(Name::sample(voice)).await.map_err(io::Error::other)?;
+        found.ok_or(missing)?.whole(LARGEST).await
     }
 
     fn path(&self, voice: VoiceId) -> PathBuf {
@@ -138,6 +172,17 @@ impl Upload {
         let format = format(&self.head).ok_or(UploadError::Format)?;
         self.file.flush().await?;
         self.file.sync_all().await?;
+        if let Some(objects) = &self.objects {
+            match objects.put_file(Name::sample(self.voice), &self.partial).await {
+                // What is here is removed with the upload.
+                Ok(_) => return Ok(format),
+                // It goes there when it can; until then, calls on this node have it.
+                Err(error) => {
+                    tracing::error!(voice = %self.voice, %error, "the recording of a voice waits for object storage");
+                    objects.ring();
+                }
+            }
+        }
         tokio::fs::rename(&self.partial, &self.complete).await?;
         Ok(format)
     }

@@ -35,8 +35,12 @@ pub(in crate::http) async fn create(
             format!("an account has at most {MOST} keys; delete some that are revoked or expired first"),
         ));
     }
-    let new =
-        NewKey { account: account.0, name, creator: Some(account.key_name(&http)), expires: expiry_date };
+    let new = NewKey {
+        account: account.0,
+        name,
+        creator: Some(account.key_name().to_owned()),
+        expires: expiry_date,
+    };
     let (key, stored) = http.storage.make_key(new, now).await?;
     Ok(Answer(NewApiKey {
         prefix: prefix(&stored.prefix)?,

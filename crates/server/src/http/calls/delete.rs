@@ -33,6 +33,10 @@ pub(in crate::http) async fn delete(
                 "the recording of the call cannot be removed; try again",
             )
         }
+        DeleteError::Objects(error) => {
+            tracing::error!(call = %call.id, %error, "a call cannot be deleted");
+            ApiError::no_objects("the recording or the journal of the call")
+        }
         DeleteError::Storage(error) => error.into(),
     })?;
     match deletion {

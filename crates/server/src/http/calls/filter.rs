@@ -33,7 +33,7 @@ pub(in crate::http) async fn filter(
         None => None,
         Some(id) => {
             let own = http.storage.voices.find_voice(account.0, id).await?;
-            Some(voices::spellings(&http.backends, id, own.as_ref().map(|voice| &*voice.name)))
+            Some(voices::spellings(&http.backends(), id, own.as_ref().map(|voice| &*voice.name)))
         }
     };
     Ok(CallFilter {

@@ -1,5 +1,8 @@
 //! `GET /api/calls/{call_id}/recording`: reads what a call sounded like (protocol.md 7.8, A-53).
 
+use std::time::Duration;
+
+use antiphon_api::Timestamp;
 use antiphon_api::endpoint::WavFile;
 use antiphon_api::rest::calls::ReadCallRecording;
 use axum::body::Body;
@@ -13,8 +16,11 @@ use super::super::error::{ApiError, internal};
 use super::super::range::{Wanted, wanted};
 use super::super::request::Requested;
 use super::own_call;
-use crate::call::recording::Recorded;
+use crate::call::recording::{Recorded, Unreadable};
 use crate::storage::StoredCall;
+
+/// How long the recording of a call that has ended is expected in object storage: a minute.
+const ON_THE_WAY_MICROS: i64 = 60_000_000;
 
 pub(in crate::http) async fn recording(
     State(http): State<Http>,
@@ -53,7 +59,8 @@ pub(super) async fn recorded(http: &Http, call: &StoredCall) -> Result<Recorded,
             "the call was not recorded; create calls with \"recordingEnabled\": true",
         ));
     }
-    if http.calls.is_live(call.id) {
+    // One that is not here may be at another node.
+    if http.calls.is_live(call.id) || (http.storage.cluster.is_some() && call.ended.is_none()) {
         return Err(ApiError::new(
             StatusCode::TOO_EARLY,
             "the call has not ended; its recording can be had when it has",
@@ -61,6 +68,10 @@ pub(super) async fn recorded(http: &Http, call: &StoredCall) -> Result<Recorded,
     }
     let recorded = http.recordings.open(call.id).await.map_err(|error| unreadable(call, &error))?;
     recorded.ok_or_else(|| {
+        if http.recordings.may_be_on_their_way() && may_be_on_its_way(call) {
+            let detail = "the recording is not in object storage yet; try again soon";
+            return ApiError::new(StatusCode::TOO_EARLY, detail).retry_after(Duration::from_secs(5));
+        }
         ApiError::new(
             StatusCode::NOT_FOUND,
             "there is no recording of the call: nobody joined it, or it could not be written",
@@ -68,12 +79,22 @@ pub(super) async fn recorded(http: &Http, call: &StoredCall) -> Result<Recorded,
     })
 }
 
+/// Whether the recording of a call may still lie with another node, which hands it over.
+fn may_be_on_its_way(call: &StoredCall) -> bool {
+    let Some((ended, _)) = call.joined.and(call.ended) else { return false };
+    let now = Timestamp::from(jiff::Timestamp::now());
+    now.unix_micros().saturating_sub(ended.unix_micros()) < ON_THE_WAY_MICROS
+}
+
 /// The headers of a WAV file of so many bytes.
 pub(super) fn wav(length: u64) -> [(HeaderName, String); 2] {
     [(header::CONTENT_TYPE, WavFile::CONTENT_TYPE.to_owned()), (header::CONTENT_LENGTH, length.to_string())]
 }
 
-pub(super) fn unreadable(call: &StoredCall, error: &std::io::Error) -> ApiError {
+pub(super) fn unreadable(call: &StoredCall, error: &Unreadable) -> ApiError {
     tracing::error!(call = %call.id, %error, "a recording cannot be read");
-    internal()
+    match error {
+        Unreadable::Disk(_) => internal(),
+        Unreadable::Store(_) => ApiError::no_objects("the recording"),
+    }
 }

@@ -1,5 +1,7 @@
 //! `POST /api/calls/{call_id}/send_data_message`: speaks into a call that is under way (protocol.md 3.5).
 
+use std::time::Duration;
+
 use antiphon_api::endpoint::NoBody;
 use antiphon_api::rest::calls::SendDataMessage;
 use axum::extract::State;
@@ -28,6 +30,9 @@ impl From<RequestError> for ApiError {
         match error {
             RequestError::NotActive(error) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
             RequestError::Refused(why) => Self::new(StatusCode::BAD_REQUEST, why),
+            RequestError::Storage(error) => error.into(),
+            RequestError::Unanswered => Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+                .retry_after(Duration::from_secs(1)),
         }
     }
 }

@@ -17,7 +17,8 @@ pub(in crate::http) async fn list(
     request: Requested<ListModels>,
 ) -> Answered<ListModels> {
     let window = window(request.query.cursor.as_deref(), request.query.page_size)?;
-    let names = model_names(&http.backends);
+    let backends = http.backends();
+    let names = model_names(&backends);
     let models: Vec<ModelAlias> =
         names.into_iter().map(|name| ModelAlias { name: name.to_owned() }).collect();
     let total = models.len() as u64;

@@ -41,7 +41,7 @@ pub(super) async fn clone(
     mut request: Request,
 ) -> Result<StoredVoice, ApiError> {
     // Before anything is sent: a recording that nothing can speak like would lie there for nothing.
-    if own::cloner(&http.backends).is_none() {
+    if own::cloner(&http.backends()).is_none() {
         return Err(ApiError::new(StatusCode::BAD_REQUEST, own::no_cloner().to_string()));
     }
     let id = new_id();

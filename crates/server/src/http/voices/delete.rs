@@ -8,9 +8,10 @@ use axum::extract::State;
 use super::super::Http;
 use super::super::answer::{Answer, Answered};
 use super::super::auth::Account;
-use super::super::error::internal;
+use super::super::error::{ApiError, internal};
 use super::super::request::Requested;
 use super::{no_voice, own_voice};
+use crate::call::voices::samples::DeleteError;
 use crate::storage::VoiceSource;
 
 pub(in crate::http) async fn delete(
@@ -23,7 +24,10 @@ pub(in crate::http) async fn delete(
     if let VoiceSource::Recording(_) = voice.source {
         http.samples.delete(voice.id).await.map_err(|error| {
             tracing::error!(voice = %voice.id, %error, "the recording of a voice cannot be deleted");
-            internal()
+            match error {
+                DeleteError::Disk(_) => internal(),
+                DeleteError::Store(_) => ApiError::no_objects("the recording of the voice"),
+            }
         })?;
     }
     match http.storage.voices.delete_voice(account.0, voice.id).await? {

@@ -19,9 +19,10 @@ pub(in crate::http) async fn list(
     let window = window(request.query.cursor.as_deref(), request.query.page_size)?;
     // An account has a bounded number of voices, so that all of them can be looked at.
     let own = http.storage.voices.voices(account.0).await?;
+    let backends = http.backends();
     let own = own.iter().map(|voice| own_resource(&http, voice));
     let mut voices: Vec<Voice> =
-        own.chain(voices::public(&http.backends).map(|voice| public_resource(&http, &voice))).collect();
+        own.chain(voices::public(&backends).map(|voice| public_resource(&http, &backends, &voice))).collect();
     voices.retain(|voice| is_wanted(voice, &request.query));
     if let Some(wanted) = &request.query.primary_language {
         // Stable: those of another region come behind, those that do not say last.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use antiphon_api::endpoint::WavFile;
 use antiphon_api::rest::voices::ReadVoicePreview;
 use antiphon_audio::{Channels, WavHeader};
+use antiphon_backends::registry::Backends;
 use antiphon_backends::text_to_speech::{Request, SpeechEvent, TextToSpeech};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -32,19 +33,20 @@ pub(in crate::http) async fn preview(
     account: Account,
     request: Requested<ReadVoicePreview>,
 ) -> Result<Response, ApiError> {
-    match usable(&http, &account, request.path).await? {
+    let backends = http.backends();
+    match usable(&http, &backends, &account, request.path).await? {
         Usable::Public(voice) => heard(&**voice.voice, None, Whose::Operator).await,
         Usable::Own(voice) => {
-            let speaker = casting(&http, &account).speaker(&voice).await?;
+            let speaker = casting(&http, &backends, &account).speaker(&voice).await?;
             heard(&*speaker.map_err(|why| mute(&why))?, voice.language.as_deref(), Whose::Asker).await
         }
     }
 }
 
 /// What the account's voices are made with.
-pub(in crate::http) fn casting<'h>(http: &'h Http, account: &Account) -> Casting<'h> {
+pub(in crate::http) fn casting<'h>(http: &'h Http, backends: &'h Backends, account: &Account) -> Casting<'h> {
     Casting {
-        backends: &http.backends,
+        backends,
         outbound: &http.outbound,
         samples: Some(&http.samples),
         storage: &http.storage,

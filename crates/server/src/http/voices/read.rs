@@ -14,8 +14,9 @@ pub(in crate::http) async fn read(
     account: Account,
     request: Requested<ReadVoice>,
 ) -> Answered<ReadVoice> {
-    Ok(Answer(match usable(&http, &account, request.path).await? {
+    let backends = http.backends();
+    Ok(Answer(match usable(&http, &backends, &account, request.path).await? {
         Usable::Own(voice) => own_resource(&http, &voice),
-        Usable::Public(voice) => public_resource(&http, &voice),
+        Usable::Public(voice) => public_resource(&http, &backends, &voice),
     }))
 }

@@ -53,7 +53,7 @@ impl BatchStore for Memory {
             contents.batches.insert(batch.id, KeptBatch { batch, calls, next_us });
             Ok(true)
         });
-        self.schedule.send_replace(());
+        self.kept.schedule.send_replace(());
         inserted
     }
 
@@ -105,7 +105,7 @@ impl BatchStore for Memory {
             kept.next_us = kept.batch.next_us();
             Ok(true)
         });
-        self.schedule.send_replace(());
+        self.kept.schedule.send_replace(());
         updated
     }
 
@@ -150,7 +150,7 @@ impl BatchStore for Memory {
     }
 
     fn schedule(&self) -> watch::Receiver<()> {
-        self.schedule.subscribe()
+        self.kept.schedule.subscribe()
     }
 
     fn due_batches<'a>(

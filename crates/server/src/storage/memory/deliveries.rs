@@ -51,7 +51,7 @@ impl KeptEnding {
 
 impl DeliveryStore for Memory {
     fn outbox(&self) -> watch::Receiver<()> {
-        self.outbox.subscribe()
+        self.kept.outbox.subscribe()
     }
 
     fn queues(&self, failing: bool, limit: u32) -> Pending<'_, Vec<DeliveryQueue>> {

@@ -63,7 +63,7 @@ impl EndingStore for Memory {
             Ok(u32::try_from(held.len()).unwrap_or(u32::MAX))
         });
         if released {
-            self.outbox.send_replace(());
+            self.kept.outbox.send_replace(());
         }
         done
     }

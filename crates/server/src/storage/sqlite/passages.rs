@@ -19,8 +19,9 @@ use super::super::{
     StoredDocument, Wanted, Window,
 };
 use super::calls::{slice, total};
-use super::corpora::{index, number};
-use super::{BEGIN, Reading, Sqlite, to_json};
+use super::corpora::number;
+use super::indexes::index;
+use super::{Reading, Sqlite, to_json};
 
 use words::Words;
 
@@ -90,7 +91,7 @@ impl PassageStore for Sqlite {
             let mut parts = contents.passages.chunks(PART).peekable();
             loop {
                 let part = parts.next().unwrap_or_default();
-                let mut transaction = self.pool.begin_with(BEGIN).await?;
+                let mut transaction = self.begin().await?;
                 let corpus = corpus_key(&mut transaction, document.source, revision).await?;
                 let Some(corpus) = corpus else {
                     drop(transaction);
@@ -140,7 +141,7 @@ impl PassageStore for Sqlite {
         at: Timestamp,
     ) -> Pending<'a, bool> {
         async move {
-            let mut transaction = self.pool.begin_with(BEGIN).await?;
+            let mut transaction = self.begin().await?;
             let key = corpus_key(&mut transaction, source, revision).await?;
             let Some(key) = key else { return Ok(false) };
             let documents = sqlx::query("SELECT key, id FROM corpus_documents WHERE source_id = $1")
@@ -256,7 +257,7 @@ impl Sqlite {
     async fn sweep(&self, documents: &[i64]) -> Result<(), StorageError> {
         for document in documents {
             loop {
-                let mut transaction = self.pool.begin_with(BEGIN).await?;
+                let mut transaction = self.begin().await?;
                 let row = sqlx::query(
                     "SELECT corpora.key FROM corpus_documents d JOIN corpora ON corpora.id = corpus_id WHERE d.key = $1",
                 )

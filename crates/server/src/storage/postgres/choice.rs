@@ -1,0 +1,187 @@
+//! Which calls are meant, in SQL: whose, by which filter, and by which way they are found.
+
+use antiphon_api::AgentId;
+use sqlx::Row as _;
+
+use super::super::catalog::{CallFilter, MANY, micros};
+use super::super::{AccountId, StorageError};
+use super::Postgres;
+use super::calls::total;
+use super::catalog::{DAY_US, Query};
+use super::texts::Texts;
+
+/// Whose calls are meant.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Owner {
+    account: AccountId,
+    /// The account's number; with the other sign it is that of its deleted calls. 0 of an account that there is not.
+    pub(super) number: i64,
+    /// How long the longest call was there.
+    pub(super) longest_us: i64,
+}
+
+impl Owner {
+    pub(super) async fn find(database: &Postgres, account: AccountId) -> Result<Self, StorageError> {
+        let row = sqlx::query("SELECT number, longest_us FROM accounts WHERE id = $1")
+            .bind(account.to_string())
+            .fetch_optional(&database.pool)
+            .await?;
+        let Some(row) = row else { return Ok(Self { account, number: 0, longest_us: 0 }) };
+        Ok(Self { account, number: row.try_get("number")?, longest_us: row.try_get("longest_us")? })
+    }
+
+    /// As the owner of what is left of deleted calls.
+    pub(super) fn deleted(self) -> Self {
+        Self { number: -self.number, ..self }
+    }
+}
+
+/// How calls are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// By walking an index, and trying all on each call.
+    Walk,
+    /// At most [`MANY`] have the texts: no others are looked at.
+    Few,
+    /// More have them, and more fit the rest of the filter: walked like all, and not counted.
+    Many,
+}
+
+/// Calls that are meant.
+pub(super) struct Choice<'f> {
+    owner: Owner,
+    filter: &'f CallFilter,
+    way: Way,
+    texts: Option<Texts>,
+}
+
+impl<'f> Choice<'f> {
+    /// Finds the shortest way to what fits.
+    pub(super) async fn find(
+        database: &Postgres,
+        owner: Owner,
+        filter: &'f CallFilter,
+    ) -> Result<Self, StorageError> {
+        let texts = Texts::of(owner.account, filter);
+        let mut choice = Self { owner, filter, way: Way::Walk, texts };
+        let Some(texts) = &choice.texts else { return Ok(choice) };
+        let mut query = Query::new("SELECT COUNT(*) AS total FROM (");
+        texts.push_numbers(&mut query, owner.number);
+        if Self::is_few(database, query).await? {
+            choice.way = Way::Few;
+        } else if !(choice.is_narrowed() && choice.others_are_few(database).await?) {
+            choice.way = Way::Many;
+        }
+        Ok(choice)
+    }
+
+    /// Whether more fit than are counted.
+    pub(super) fn is_many(&self) -> bool {
+        self.way == Way::Many
+    }
+
+    /// Whether it is better to go through all calls in the order in which they are summed up: that is for Postgres to know.
+    pub(super) fn is_long(
+        _: &Postgres,
+        _: Owner,
+        _: &CallFilter,
+    ) -> std::future::Ready<Result<bool, StorageError>> {
+        std::future::ready(Ok(false))
+    }
+
+    /// Whether the filter asks for anything but texts.
+    fn is_narrowed(&self) -> bool {
+        let texts = CallFilter {
+            metadata: self.filter.metadata.clone(),
+            search: self.filter.search.clone(),
+            ..CallFilter::default()
+        };
+        *self.filter != texts
+    }
+
+    /// Whether few fit the rest of the filter, whatever their texts.
+    async fn others_are_few(&self, database: &Postgres) -> Result<bool, StorageError> {
+        let mut query =
+            Query::new("SELECT COUNT(*) AS total FROM (SELECT 1 FROM call_heads WHERE account = ");
+        query.push_bind(self.owner.number);
+        self.push_facts(&mut query);
+        Self::is_few(database, query).await
+    }
+
+    async fn is_few(database: &Postgres, mut counting: Query) -> Result<bool, StorageError> {
+        counting.push(" LIMIT ").push_bind(i64::from(MANY) + 1).push(") AS counted");
+        Ok(total(&counting.build().fetch_one(&database.pool).await?)? <= u64::from(MANY))
+    }
+
+    /// Adds where they are, and which they are.
+    pub(super) fn push(&self, query: &mut Query) {
+        match (&self.texts, self.way) {
+            // The sum keeps indexes of the account's calls from being used: what is found by texts is few.
+            (Some(texts), Way::Few) => {
+                query.push(" FROM call_heads WHERE account + 0 = ").push_bind(self.owner.number);
+                query.push(" AND number = ANY(ARRAY(");
+                texts.push_numbers(query, self.owner.number);
+                query.push("))");
+            }
+            (texts, Way::Few | Way::Many | Way::Walk) => {
+                query.push(" FROM call_heads WHERE account = ").push_bind(self.owner.number);
+                if let Some(texts) = texts {
+                    texts.push_trial(query);
+                }
+            }
+        }
+        self.push_facts(query);
+    }
+
+    /// The same: which index to use is Postgres's own business.
+    pub(super) fn push_by(&self, query: &mut Query, _index: &'static str) {
+        self.push(query);
+    }
+
+    /// Adds what is to be tried on the heads. See [`CallFilter::fits`], which says the same.
+    fn push_facts(&self, query: &mut Query) {
+        let CallFilter {
+            agents,
+            created_from,
+            created_to,
+            lasted_at_least,
+            lasted_at_most,
+            metadata: _,
+            search: _,
+            time_of_day,
+            voices,
+        } = self.filter;
+        let bytes = |agent: &AgentId| agent.uuid().as_bytes().to_vec();
+        match agents.as_slice() {
+            [] => {}
+            [agent] => {
+                query.push(" AND agent = ").push_bind(bytes(agent));
+            }
+            agents => {
+                let agents: Vec<Vec<u8>> = agents.iter().map(bytes).collect();
+                query.push(" AND agent = ANY(").push_bind(agents).push(")");
+            }
+        }
+        for (bound, sign) in [(created_from, ">="), (created_to, "<=")] {
+            if let Some(bound) = bound {
+                query.push(" AND created_us ").push(sign).push_bind(bound.unix_micros());
+            }
+        }
+        for (bound, sign) in [(lasted_at_least, ">="), (lasted_at_most, "<=")] {
+            if let Some(bound) = bound {
+                query.push(" AND duration_us ").push(sign).push_bind(micros(*bound));
+            }
+        }
+        if let Some((from, to)) = time_of_day {
+            let joint = if from <= to { " AND " } else { " OR " };
+            query.push(" AND (created_us % ").push(DAY_US).push(" >= ").push_bind(*from).push(joint);
+            query.push("created_us % ").push(DAY_US).push(" <= ").push_bind(*to).push(")");
+        }
+        if let Some(voices) = voices {
+            let named: Vec<String> =
+                voices.iter().flatten().map(|voice| super::storable(voice).into_owned()).collect();
+            query.push(" AND (voice = ANY(").push_bind(named).push(")");
+            query.push(if voices.contains(&None) { " OR voice IS NULL)" } else { ")" });
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! What was said and what happened in calls, in SQL.
+
+use antiphon_api::CallId;
+
+use super::super::{
+    Direction, MessageChoice, MessagePlace, Severity, Slice, StorageError, StoredEvent, StoredMessage, Window,
+};
+use super::calls::{slice, total};
+use super::{Alone, Reading, Row, Store, storable, to_json};
+
+/// `$2` says whether what was said in the call is wanted; otherwise the messages of the stages from `$3` to `$4`.
+macro_rules! chosen {
+    ($head:literal, $tail:literal) => {
+        concat!(
+            $head,
+            " FROM messages WHERE call_id = $1 AND CASE WHEN $2 THEN NOT initial \
+             ELSE stage_number BETWEEN $3 AND $4 END ",
+            $tail
+        )
+    };
+}
+
+const COUNT: &str = chosen!("SELECT COUNT(*) AS total", "");
+const RISING: &str = chosen!("SELECT *", "AND position > $5 ORDER BY position LIMIT $6");
+const AT: &str = chosen!("SELECT *", "AND stage_index = $5 ORDER BY position LIMIT 1");
+const FALLING: &str = chosen!("SELECT *", "AND position < $5 ORDER BY position DESC LIMIT $6");
+
+/// What the three parameters of a choice are.
+fn bounds(choice: MessageChoice) -> (bool, i64, i64) {
+    match choice {
+        MessageChoice::InCall => (true, 0, 0),
+        MessageChoice::Stages { from, to } => (false, from.into(), to.into()),
+    }
+}
+
+impl Store {
+    pub(super) async fn append_call_messages(
+        &self,
+        call: CallId,
+        messages: &[StoredMessage],
+    ) -> Result<(), StorageError> {
+        let mut transaction = self.begin_alone(Alone::Record(call)).await?;
+        for message in messages {
+            sqlx::query(
+                "INSERT INTO messages (call_id, position, stage_id, stage_number, stage_index, initial, body) \
+                 SELECT $1, COALESCE(MAX(position) + 1, 0), $2, $3, $4, $5, $6 FROM messages WHERE call_id = $1",
+            )
+            .bind(call.to_string())
+            .bind(message.stage.to_string())
+            .bind(i64::from(message.stage_number))
+            .bind(i64::from(message.index))
+            .bind(message.initial)
+            .bind(to_json(&message.message))
+            .execute(&mut *transaction)
+            .await?;
+            if let Some(tool) = message.failed_tool() {
+                sqlx::query("UPDATE call_tools SET errors = errors + 1 WHERE call_id = $1 AND name = $2")
+                    .bind(call.to_string())
+                    .bind(storable(tool))
+                    .execute(&mut *transaction)
+                    .await?;
+            }
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    pub(super) async fn call_messages(
+        &self,
+        call: CallId,
+        choice: MessageChoice,
+        window: Window<MessagePlace>,
+    ) -> Result<Slice<(MessagePlace, StoredMessage)>, StorageError> {
+        let (sql, after) = match (window.direction, window.after) {
+            (Direction::Backward, after) => (FALLING, after.map_or(i64::MAX, |place| place.0)),
+            (Direction::Forward, after) => (RISING, after.map_or(-1, |place| place.0)),
+        };
+        let (in_call, from, to) = bounds(choice);
+        let rows = sqlx::query(sql)
+            .bind(call.to_string())
+            .bind(in_call)
+            .bind(from)
+            .bind(to)
+            .bind(after)
+            .bind(i64::from(window.limit) + 1)
+            .fetch_all(&self.pool)
+            .await?;
+        slice(&rows, &window, read_message)
+    }
+
+    pub(super) async fn call_message(
+        &self,
+        call: CallId,
+        choice: MessageChoice,
+        index: u32,
+    ) -> Result<Option<StoredMessage>, StorageError> {
+        let (in_call, from, to) = bounds(choice);
+        let row = sqlx::query(AT)
+            .bind(call.to_string())
+            .bind(in_call)
+            .bind(from)
+            .bind(to)
+            .bind(i64::from(index))
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(row.as_ref().map(read_message).transpose()?.map(|(_, message)| message))
+    }
+
+    pub(super) async fn count_call_messages(
+        &self,
+        call: CallId,
+        choice: MessageChoice,
+    ) -> Result<u64, StorageError> {
+        let (in_call, from, to) = bounds(choice);
+        let query = sqlx::query(COUNT).bind(call.to_string()).bind(in_call).bind(from).bind(to);
+        total(&query.fetch_one(&self.pool).await?)
+    }
+
+    pub(super) async fn append_call_events(
+        &self,
+        call: CallId,
+        events: &[StoredEvent],
+    ) -> Result<(), StorageError> {
+        let mut transaction = self.begin_alone(Alone::Record(call)).await?;
+        for event in events {
+            sqlx::query(
+                "INSERT INTO call_events (call_id, position, stage_id, at_us, severity, type, text, extras) \
+                 SELECT $1, COALESCE(MAX(position) + 1, 0), $2, $3, $4, $5, $6, $7 \
+                 FROM call_events WHERE call_id = $1",
+            )
+            .bind(call.to_string())
+            .bind(event.stage.map(|stage| stage.to_string()))
+            .bind(event.at.unix_micros())
+            .bind(severity_word(event.severity))
+            .bind(storable(&event.kind))
+            .bind(storable(&event.text))
+            .bind(event.extras.as_ref().map(to_json))
+            .execute(&mut *transaction)
+            .await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    pub(super) async fn call_events(
+        &self,
+        call: CallId,
+        minimum: Severity,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StorageError> {
+        sqlx::query(
+            "SELECT * FROM call_events WHERE call_id = $1 AND \
+             CASE severity WHEN 'debug' THEN 0 WHEN 'info' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END >= $2 \
+             ORDER BY position LIMIT $3",
+        )
+        .bind(call.to_string())
+        .bind(minimum as i64)
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?
+        .iter()
+        .map(read_event)
+        .collect()
+    }
+}
+
+fn read_message(row: &Row) -> Result<(MessagePlace, StoredMessage), StorageError> {
+    let row = Reading::new(row, "messages", "call_id")?;
+    let message = StoredMessage {
+        stage: row.text("stage_id")?,
+        stage_number: row.count("stage_number")?,
+        index: row.count("stage_index")?,
+        initial: row.plain("initial")?,
+        message: row.json("body")?,
+    };
+    Ok((MessagePlace(row.plain("position")?), message))
+}
+
+pub(super) fn read_event(row: &Row) -> Result<StoredEvent, StorageError> {
+    let row = Reading::new(row, "call_events", "call_id")?;
+    let stage: Option<String> = row.plain("stage_id")?;
+    let extras: Option<String> = row.plain("extras")?;
+    let severity: String = row.plain("severity")?;
+    Ok(StoredEvent {
+        stage: stage.map(|stage| stage.parse().map_err(|error| row.wrong("stage_id", &error))).transpose()?,
+        at: row.time("at_us")?,
+        severity: severity_of(&severity).ok_or_else(|| row.wrong("severity", &"it is no severity"))?,
+        kind: row.plain("type")?,
+        text: row.plain("text")?,
+        extras: extras
+            .map(|extras| serde_json::from_str(&extras).map_err(|error| row.wrong("extras", &error)))
+            .transpose()?,
+    })
+}
+
+fn severity_word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Debug => "debug",
+        Severity::Info => "info",
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+    }
+}
+
+fn severity_of(word: &str) -> Option<Severity> {
+    [Severity::Debug, Severity::Info, Severity::Warning, Severity::Error]
+        .into_iter()
+        .find(|severity| severity_word(*severity) == word)
+}

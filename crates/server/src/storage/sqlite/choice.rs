@@ -1,0 +1,262 @@
+//! Which calls are meant, in SQL: whose, by which filter, and by which way they are found.
+//!
+//! A filter is tried on the index that is walked anyway, which holds all that it looks at but texts. Texts are looked for in indexes of
+//! their own: where few calls have one, these are all that is looked at; where many have it, they are met in the order of their
+//! numbers.
+
+use antiphon_api::AgentId;
+use sqlx::Row as _;
+
+use super::super::catalog::{CallFilter, MANY, micros};
+use super::super::{AccountId, StorageError};
+use super::Sqlite;
+use super::calls::total;
+use super::catalog::{DAY_US, Query};
+use super::texts::Text;
+
+/// The numbers of one account's calls begin at a multiple of this.
+const NUMBERS: i64 = 1 << 40;
+
+/// Calls of a long time.
+const LONG: i64 = 30_000;
+
+/// Whose calls are meant, and how they lie.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Owner {
+    pub(super) account: AccountId,
+    /// The account's number; with the other sign it is that of its deleted calls. 0 of an account that there is not.
+    pub(super) number: i64,
+    /// How much earlier a call may have been created than one with a lower number.
+    pub(super) disorder_us: i64,
+    /// How long the longest call was there.
+    pub(super) longest_us: i64,
+}
+
+impl Owner {
+    pub(super) async fn find(database: &Sqlite, account: AccountId) -> Result<Self, StorageError> {
+        let row = sqlx::query("SELECT number, disorder_us, longest_us FROM accounts WHERE id = $1")
+            .bind(account.to_string())
+            .fetch_optional(&database.pool)
+            .await?;
+        let Some(row) = row else { return Ok(Self { account, number: 0, disorder_us: 0, longest_us: 0 }) };
+        Ok(Self {
+            account,
+            number: row.try_get("number")?,
+            disorder_us: row.try_get("disorder_us")?,
+            longest_us: row.try_get("longest_us")?,
+        })
+    }
+
+    /// As the owner of what is left of deleted calls.
+    pub(super) fn deleted(self) -> Self {
+        Self { number: -self.number, ..self }
+    }
+
+    /// Between which two the numbers of the calls are.
+    pub(super) fn numbers(&self) -> (i64, i64) {
+        let (low, high) = (self.number.abs() * NUMBERS, (self.number.abs() + 1) * NUMBERS);
+        if self.number < 0 { (-high, -low) } else { (low, high) }
+    }
+}
+
+/// How calls are found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Way {
+    /// By walking an index, and trying all on each call.
+    Walk,
+    /// At most [`MANY`] have this text: no others are looked at.
+    Few(Text),
+    /// More have it, and every other text, and fit the rest of the filter: those that have it are gone through.
+    Many(Text),
+}
+
+/// Calls that are meant.
+pub(super) struct Choice<'f> {
+    pub(super) owner: Owner,
+    pub(super) filter: &'f CallFilter,
+    pub(super) way: Way,
+    texts: Vec<Text>,
+}
+
+impl<'f> Choice<'f> {
+    /// Finds the shortest way to what fits.
+    pub(super) async fn find(
+        database: &Sqlite,
+        owner: Owner,
+        filter: &'f CallFilter,
+    ) -> Result<Self, StorageError> {
+        let texts = Text::of(owner.account, filter);
+        let mut choice = Self { owner, filter, way: Way::Walk, texts };
+        let mut fewest = u64::from(MANY) + 1;
+        for text in &choice.texts {
+            let mut query = Query::new("SELECT COUNT(*) AS total FROM (");
+            text.push_numbers(&mut query, &owner);
+            query.push(" LIMIT ").push_bind(i64::from(MANY) + 1).push(")");
+            let found = total(&query.build().fetch_one(&database.pool).await?)?;
+            if found < fewest {
+                (fewest, choice.way) = (found, Way::Few(text.clone()));
+            }
+        }
+        if choice.way != Way::Walk {
+            return Ok(choice);
+        }
+        let Some(text) = choice.texts.first().cloned() else { return Ok(choice) };
+        if !(choice.is_narrowed() && choice.others_are_few(database).await?) {
+            choice.way = Way::Many(text);
+        }
+        Ok(choice)
+    }
+
+    /// Whether more fit than are counted.
+    pub(super) fn is_many(&self) -> bool {
+        matches!(self.way, Way::Many(_))
+    }
+
+    /// Whether so many calls were created in the time that a filter speaks of that it is better to go through all in the order in which
+    /// they are summed up than to bring them into it.
+    pub(super) async fn is_long(
+        database: &Sqlite,
+        owner: Owner,
+        filter: &CallFilter,
+    ) -> Result<bool, StorageError> {
+        let CallFilter { created_from, created_to, .. } = filter;
+        let time =
+            CallFilter { created_from: *created_from, created_to: *created_to, ..CallFilter::default() };
+        if time == CallFilter::default() {
+            return Ok(true);
+        }
+        let choice = Choice::find(database, owner, &time).await?;
+        let mut query = Query::new("SELECT COUNT(*) AS total FROM (SELECT 1");
+        choice.push(&mut query);
+        query.push(" LIMIT ").push_bind(LONG).push(") AS counted");
+        Ok(total(&query.build().fetch_one(&database.pool).await?)? == LONG.unsigned_abs())
+    }
+
+    /// Whether the filter asks for anything but texts.
+    fn is_narrowed(&self) -> bool {
+        let texts = CallFilter {
+            metadata: self.filter.metadata.clone(),
+            search: self.filter.search.clone(),
+            ..CallFilter::default()
+        };
+        *self.filter != texts
+    }
+
+    /// Whether few fit the rest of the filter, whatever their texts.
+    async fn others_are_few(&self, database: &Sqlite) -> Result<bool, StorageError> {
+        let mut query =
+            Query::new("SELECT COUNT(*) AS total FROM (SELECT 1 FROM call_heads WHERE account = ");
+        query.push_bind(self.owner.number);
+        self.push_facts(&mut query);
+        query.push(" LIMIT ").push_bind(i64::from(MANY) + 1).push(")");
+        Ok(total(&query.build().fetch_one(&database.pool).await?)? <= u64::from(MANY))
+    }
+
+    /// Adds where they are, and which they are.
+    pub(super) fn push(&self, query: &mut Query) {
+        self.push_between(query, self.owner.numbers(), None);
+    }
+
+    /// The same, by an index that is named if they are found by walking one.
+    pub(super) fn push_by(&self, query: &mut Query, index: &'static str) {
+        self.push_between(query, self.owner.numbers(), Some(index));
+    }
+
+    /// Adds where calls with numbers between these two are, and which they are.
+    pub(super) fn push_between(&self, query: &mut Query, numbers: (i64, i64), index: Option<&'static str>) {
+        match &self.way {
+            Way::Walk => {
+                query.push(" FROM call_heads");
+                if let Some(index) = index {
+                    query.push(" INDEXED BY ").push(index);
+                }
+                query.push(" WHERE account = ").push_bind(self.owner.number);
+            }
+            // The signs keep indexes of the account's calls from being used.
+            Way::Few(text) => {
+                query.push(" FROM call_heads WHERE +account = ").push_bind(self.owner.number);
+                query.push(" AND number IN (");
+                text.push_numbers(query, &self.owner);
+                query.push(")");
+            }
+            Way::Many(text) => {
+                query
+                    .push(" FROM ")
+                    .push(text.table())
+                    .push(" CROSS JOIN call_heads ON call_heads.number = ");
+                query.push(text.number()).push(" WHERE ");
+                text.push(query, numbers);
+                query.push(" AND +account = ").push_bind(self.owner.number);
+            }
+        }
+        self.push_facts(query);
+        let found = match &self.way {
+            Way::Walk => None,
+            Way::Few(text) | Way::Many(text) => Some(text),
+        };
+        self.push_trials(query, found);
+    }
+
+    /// Adds that they have all texts, but for what is known of calls that were found by this one.
+    pub(super) fn push_trials(&self, query: &mut Query, found: Option<&Text>) {
+        self.texts.iter().for_each(|text| text.push_trial(query, found));
+    }
+
+    /// Adds what is to be tried on the index. See [`CallFilter::fits`], which says the same.
+    pub(super) fn push_facts(&self, query: &mut Query) {
+        let CallFilter {
+            agents,
+            created_from,
+            created_to,
+            lasted_at_least,
+            lasted_at_most,
+            metadata: _,
+            search: _,
+            time_of_day,
+            voices,
+        } = self.filter;
+        let bytes = |agent: &AgentId| agent.uuid().as_bytes().to_vec();
+        match agents.as_slice() {
+            [] => {}
+            // One alone is found, in order, by an index of its own.
+            [agent] if self.way == Way::Walk => {
+                query.push(" AND agent = ").push_bind(bytes(agent));
+            }
+            agents => {
+                query.push(" AND +agent IN (");
+                let mut list = query.separated(", ");
+                agents.iter().for_each(|agent| {
+                    list.push_bind(bytes(agent));
+                });
+                query.push(")");
+            }
+        }
+        for (bound, sign) in [(created_from, ">="), (created_to, "<=")] {
+            if let Some(bound) = bound {
+                query.push(" AND created_us ").push(sign).push_bind(bound.unix_micros());
+            }
+        }
+        for (bound, sign) in [(lasted_at_least, ">="), (lasted_at_most, "<=")] {
+            if let Some(bound) = bound {
+                query.push(" AND duration_us ").push(sign).push_bind(micros(*bound));
+            }
+        }
+        if let Some((from, to)) = time_of_day {
+            let joint = if from <= to { " AND " } else { " OR " };
+            query.push(" AND (created_us % ").push(DAY_US).push(" >= ").push_bind(*from).push(joint);
+            query.push("created_us % ").push(DAY_US).push(" <= ").push_bind(*to).push(")");
+        }
+        if let Some(voices) = voices {
+            query.push(if voices.contains(&None) {
+                " AND (voice IS NULL OR voice IN ("
+            } else {
+                " AND (voice IN ("
+            });
+            let mut list = query.separated(", ");
+            voices.iter().flatten().for_each(|voice| {
+                list.push_bind(voice.clone());
+            });
+            query.push("))");
+        }
+    }
+}
