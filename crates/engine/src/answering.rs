@@ -388,6 +388,13 @@ impl Answering {
         pauses
     }
 
+    /// Keeps little of what is said at the client while it may have to stand still at any moment, or as much as it has room for.
+    pub(crate) fn keep_short(&mut self, cx: &mut Context, short: bool) {
+        if self.speaking.keep_short(short) {
+            self.advance(cx);
+        }
+    }
+
     /// Whether the playout is held in the middle of an answer.
     pub(crate) fn is_paused(&self) -> bool {
         self.speaking.is_held() && !self.is_tentative()

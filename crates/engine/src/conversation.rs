@@ -225,6 +225,7 @@ impl Conversation {
 
     /// After every input: follow up what it led to, and tell how things stand.
     fn settle(&mut self) {
+        self.foresee_pause();
         self.threads.follow_stage(&mut self.cx);
         self.deliver_dispatches();
         self.heed_ending();

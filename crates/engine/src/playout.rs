@@ -16,6 +16,8 @@ pub(crate) struct Playout {
     rate: u64,
     /// The most that may lie unplayed at the client, in samples; at least one frame.
     lead: u64,
+    /// Whether the client gets just as much as it takes not to run dry.
+    is_short: bool,
     /// Samples of one frame.
     frame: u64,
     /// Samples sent so far.
@@ -30,6 +32,7 @@ impl Playout {
         Self {
             rate: u64::from(rate),
             lead: samples_in(client_buffer, rate).max(frame),
+            is_short: false,
             frame,
             sent: 0,
             playing_since: None,
@@ -39,6 +42,11 @@ impl Playout {
     /// Samples in one frame.
     pub(crate) fn frame(&self) -> u64 {
         self.frame
+    }
+
+    /// Keeps the client short, or no more: it gets just as much as it takes not to run dry. Returns whether that is a change.
+    pub(crate) fn keep_short(&mut self, short: bool) -> bool {
+        std::mem::replace(&mut self.is_short, short) != short
     }
 
     /// How many samples were sent.
@@ -79,12 +87,17 @@ impl Playout {
 
     /// How many samples may be sent now.
     pub(crate) fn allowance(&self, now: CallTime) -> u64 {
-        self.lead - (self.sent - self.position(now)).min(self.lead)
+        self.lead().saturating_sub(self.sent - self.position(now))
     }
 
     /// When `samples` more may be sent.
     pub(crate) fn time_for(&self, samples: u64) -> Option<CallTime> {
-        self.time_of((self.sent + samples).saturating_sub(self.lead))
+        self.time_of((self.sent + samples).saturating_sub(self.lead()))
+    }
+
+    /// A client that is kept short gets a frame 10 ms before it needs it: what networks are late by.
+    fn lead(&self) -> u64 {
+        if self.is_short { self.lead.min(self.frame + self.frame / 2) } else { self.lead }
     }
 
     /// Notes that samples were sent. A client that had run dry begins to play again now.

@@ -151,6 +151,11 @@ impl Speaking {
         }
     }
 
+    /// Keeps little of the message's audio at the client, or as much as it has room for. Returns whether that is a change.
+    pub(crate) fn keep_short(&mut self, short: bool) -> bool {
+        self.message.as_mut().is_some_and(|message| message.playout.keep_short(short))
+    }
+
     /// Changes the medium of a message that has no words yet. Returns whether there is one.
     pub(crate) fn prefer(&mut self, medium: Medium) -> bool {
         let message = self.message.as_mut().filter(|message| message.text.is_empty());

@@ -53,8 +53,8 @@ pub struct Echo {
     raw: Vec<i16>,
     converted: Vec<i16>,
     far_filter: Decimator,
-    /// What the client plays, from `far_from` on, on the clock of the wall since the join.
-    far: VecDeque<f32>,
+    /// What the client plays, from `far_from` on, on the clock of the wall since the join; halved, so that it fits.
+    far: VecDeque<i16>,
     far_from: u64,
     near_filter: Decimator,
     near: VecDeque<f32>,
@@ -93,7 +93,7 @@ impl Echo {
                 self.far.clear();
                 self.far_from = present - silence;
             }
-            self.far.extend(std::iter::repeat_n(0.0, silence as usize));
+            self.far.extend(std::iter::repeat_n(0, silence as usize));
         } else if end > present + KEPT_AHEAD {
             return;
         }
@@ -102,7 +102,7 @@ impl Echo {
         self.pcm.read(audio, &mut self.raw);
         self.resampler.process(&self.raw, &mut self.converted);
         let far = &mut self.far;
-        self.far_filter.process(&self.converted, |sample| far.push_back(sample));
+        self.far_filter.process(&self.converted, |sample| far.push_back((sample / 2.0) as i16));
         let behind = present.saturating_sub(KEPT_BEHIND).saturating_sub(self.far_from);
         let behind = usize::try_from(behind).unwrap_or(usize::MAX).min(self.far.len());
         self.far.drain(..behind);
@@ -118,14 +118,16 @@ impl Echo {
     /// Takes what the microphone picked up, at 16 kHz.
     pub(super) fn heard(&mut self, samples: &[i16]) {
         let near = &mut self.near;
-        self.near_filter.process(samples, |sample| {
-            near.pop_front();
-            near.push_back(sample);
-        });
+        self.near_filter.process(samples, |sample| near.push_back(sample));
+        near.drain(..near.len() - WINDOW);
     }
 
     /// Whether anything was played that could come back now. `now` is when the microphone's last sample came.
     pub(super) fn is_possible(&mut self, now: Duration) -> bool {
+        let from = position(now).saturating_sub((LONGEST_DELAY + WINDOW) as u64);
+        if self.far_from + self.far.len() as u64 <= from {
+            return false;
+        }
         self.reference(now);
         loudness(&self.scratch) >= SILENCE
     }
@@ -180,8 +182,9 @@ impl Echo {
         self.scratch.clear();
         let missing = usize::try_from(-skip).unwrap_or(0).min(LONGEST_DELAY + WINDOW);
         self.scratch.extend(std::iter::repeat_n(0.0, missing));
-        let known = self.far.iter().skip(usize::try_from(skip).unwrap_or(0));
-        self.scratch.extend(known.take(LONGEST_DELAY + WINDOW - missing));
+        let from = usize::try_from(skip).unwrap_or(0).min(self.far.len());
+        let to = (from + LONGEST_DELAY + WINDOW - missing).min(self.far.len());
+        self.scratch.extend(self.far.range(from..to).map(|sample| 2.0 * f32::from(*sample)));
         self.scratch.resize(LONGEST_DELAY + WINDOW, 0.0);
     }
 }
@@ -221,23 +224,47 @@ struct Decimator {
     last: f32,
 }
 
+/// How much each of eight samples counts in the half of the triangle that rises.
+const RISING: [f32; DECIMATION] = [0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0];
+
 impl Decimator {
     fn process(&mut self, samples: &[i16], mut out: impl FnMut(f32)) {
-        const LIFT: f32 = 0.7;
-        for &sample in samples {
-            let sample = f32::from(sample);
-            let weight = (self.filled + 1) as f32 / DECIMATION as f32;
-            self.rising += sample * weight;
-            self.falling += self.before[self.filled] * (1.0 - weight);
-            self.before[self.filled] = sample;
-            self.filled += 1;
-            if self.filled == DECIMATION {
-                let level = (self.rising + self.falling) / DECIMATION as f32;
-                out(level - LIFT * self.last);
-                self.last = level;
-                (self.filled, self.rising, self.falling) = (0, 0.0, 0.0);
+        let missing = (DECIMATION - self.filled) % DECIMATION;
+        let (first, samples) = samples.split_at(missing.min(samples.len()));
+        first.iter().for_each(|sample| self.take(*sample, &mut out));
+        // What follows is taken by eights, most often all of it.
+        let (eights, last) = samples.as_chunks::<DECIMATION>();
+        for eight in eights {
+            let eight = eight.map(f32::from);
+            let (mut rising, mut falling) = (0.0, 0.0);
+            for ((sample, before), weight) in eight.iter().zip(&self.before).zip(RISING) {
+                rising += sample * weight;
+                falling += before * (1.0 - weight);
             }
+            self.before = eight;
+            self.give(rising + falling, &mut out);
         }
+        last.iter().for_each(|sample| self.take(*sample, &mut out));
+    }
+
+    fn take(&mut self, sample: i16, out: impl FnMut(f32)) {
+        let (sample, weight) = (f32::from(sample), RISING[self.filled]);
+        self.rising += sample * weight;
+        self.falling += self.before[self.filled] * (1.0 - weight);
+        self.before[self.filled] = sample;
+        self.filled += 1;
+        if self.filled == DECIMATION {
+            let sum = self.rising + self.falling;
+            (self.filled, self.rising, self.falling) = (0, 0.0, 0.0);
+            self.give(sum, out);
+        }
+    }
+
+    fn give(&mut self, sum: f32, mut out: impl FnMut(f32)) {
+        const LIFT: f32 = 0.7;
+        let level = sum / DECIMATION as f32;
+        out(level - LIFT * self.last);
+        self.last = level;
     }
 }
 

@@ -83,6 +83,16 @@ impl Conversation {
         }
     }
 
+    /// While somebody speaks over the agent and may pause it soon, the client gets no more than it needs: what it holds when the
+    /// pause comes is heard all the same.
+    pub(super) fn foresee_pause(&mut self) {
+        let pause_below = self.cx.config.turn_taking.interruption.pause_below;
+        let soon = self.cx.timers.is_set(Timer::Interruption)
+            && self.cx.config.client_buffer < pause_below
+            && self.answering.is_interruptible();
+        self.answering.keep_short(&mut self.cx, soon);
+    }
+
     /// Judges the pause by the length of the speech that caused it.
     pub(super) fn judge_length(&mut self) {
         let verdict = interruption::by_length(&self.cx, &self.listening);

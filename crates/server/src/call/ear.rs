@@ -263,9 +263,9 @@ impl Ear {
         let excess = self.kept.len().saturating_sub(most);
         self.kept.drain(..excess);
         self.kept_from += excess as u64;
-        // A long turn's room goes back when the turn is over.
-        if self.kept.capacity() > 4 * most {
-            self.kept.shrink_to(2 * most);
+        // A turn's room goes back when the turn is over, but for that of some large frames.
+        if self.kept.capacity() > 2 * most {
+            self.kept.shrink_to(most + most / 4);
         }
     }
 }

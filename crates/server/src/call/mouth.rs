@@ -1,7 +1,7 @@
 //! The audio that was made for the client and not yet sent: bytes in the call's output format, by utterance.
 //!
 //! The engine counts samples and says what to send when; the bytes themselves lie here. Sending a frame copies nothing unless
-//! the frame spans two pieces of audio.
+//! the frame spans two pieces of audio, and allocates nothing even then, once the one before it that did has been sent.
 
 use std::collections::VecDeque;
 
@@ -14,6 +14,8 @@ const SAMPLE: usize = 2;
 #[derive(Debug, Default)]
 pub(super) struct Mouth {
     utterances: VecDeque<Utterance>,
+    /// Where frames are put together that span pieces.
+    joint: BytesMut,
 }
 
 #[derive(Debug)]
@@ -54,7 +56,10 @@ impl Mouth {
         let utterance = &mut self.utterances[index];
         let mut left = samples as usize * SAMPLE;
         while left > 0 {
-            let Some(bytes) = take_bytes(&mut utterance.pieces, left.min(frame * SAMPLE)) else { break };
+            let Some(bytes) = take_bytes(&mut utterance.pieces, left.min(frame * SAMPLE), &mut self.joint)
+            else {
+                break;
+            };
             left -= bytes.len();
             each(bytes);
         }
@@ -69,7 +74,7 @@ impl Mouth {
     }
 }
 
-fn take_bytes(pieces: &mut VecDeque<Bytes>, count: usize) -> Option<Bytes> {
+fn take_bytes(pieces: &mut VecDeque<Bytes>, count: usize, joint: &mut BytesMut) -> Option<Bytes> {
     let first = pieces.front_mut()?;
     if first.len() > count {
         return Some(first.split_to(count));
@@ -78,17 +83,17 @@ fn take_bytes(pieces: &mut VecDeque<Bytes>, count: usize) -> Option<Bytes> {
     if first.len() == count || pieces.is_empty() {
         return Some(first);
     }
-    let mut joined = BytesMut::with_capacity(count);
-    joined.extend_from_slice(&first);
-    while joined.len() < count {
+    joint.reserve(count);
+    joint.extend_from_slice(&first);
+    while joint.len() < count {
         let Some(next) = pieces.front_mut() else { break };
-        let part = next.split_to(next.len().min(count - joined.len()));
-        joined.extend_from_slice(&part);
+        let part = next.split_to(next.len().min(count - joint.len()));
+        joint.extend_from_slice(&part);
         if next.is_empty() {
             pieces.pop_front();
         }
     }
-    Some(joined.freeze())
+    Some(joint.split().freeze())
 }
 
 #[cfg(test)]

@@ -364,6 +364,7 @@ impl Converter {
         let mut bytes = Vec::with_capacity(self.samples.len() * 2);
         write_pcm(&self.samples, &mut bytes);
         self.samples.clear();
-        sender.send(WorkResult::Audio(id, Bytes::from(bytes))).await.is_ok()
+        // Shared from the beginning, so that sending frames of it allocates nothing.
+        sender.send(WorkResult::Audio(id, Bytes::from_owner(bytes))).await.is_ok()
     }
 }

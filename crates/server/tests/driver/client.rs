@@ -66,6 +66,13 @@ impl Client {
         std::iter::from_fn(|| take().map(|next| seen(Some(next)))).collect()
     }
 
+    /// How many bytes of audio the call has sent since something was last taken. What else it sent is lost.
+    pub(crate) fn take_audio(&mut self) -> usize {
+        let mut take = || tokio::task::unconstrained(self.from_call.next()).now_or_never().flatten();
+        let bytes = |sent| if let ToClient::Audio(audio) = sent { audio.len() } else { 0 };
+        std::iter::from_fn(|| take().map(bytes)).sum()
+    }
+
     /// Waits for the next thing.
     pub(crate) async fn next(&mut self) -> Seen {
         seen(self.from_call.next().await)

@@ -1,4 +1,5 @@
-//! What a frame of the user's audio leaves behind: nothing. The path from the leg to the ear allocates at its edges only.
+//! What a frame leaves behind, the user's or the agent's: nothing. The path from the leg to the ear, through the engine, and from the
+//! mouth to the leg allocates at its edges only.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::client::{Client, FRAME, bytes, settle, silence, tone};
-use crate::stand::{Stand, backends};
+use crate::stand::{Stand, backends, greeting};
 
 const RATES: [u32; 5] = [8_000, 16_000, 22_050, 24_000, 48_000];
 
@@ -63,6 +64,43 @@ fn speech_allocates_nothing_but_room_for_more_of_it() {
         // The turn's audio is kept in a buffer that doubles.
         assert!(count <= 5, "{count} allocations in 1500 frames at {rate} Hz");
     }
+}
+
+#[test]
+fn an_agent_who_speaks_to_a_user_who_is_silent_allocates_nothing() {
+    let mut backends = backends();
+    backends.voice_activity = Arc::new(Earshot);
+    let stand = Stand::with(backends, Storage::in_memory());
+    // A word that is heard is news, and news is allocated: this is one word of half a minute.
+    let text = "a".repeat(1_000);
+    for rate in RATES {
+        let runtime = virtual_time();
+        let frame = Bytes::from(vec![0; rate as usize / 50 * 2]);
+        let mut client = runtime.block_on(async {
+            let medium = json!({"serverWebSocket": {"inputSampleRate": rate, "outputSampleRate": rate}});
+            let (_, mut client) =
+                stand.call(json!({"medium": medium, "firstSpeakerSettings": greeting(&text)})).await;
+            play(&mut client, &frame, Duration::from_secs(5)).await;
+            client
+        });
+        let mut bytes = 0;
+        let measured = allocation_counter::measure(|| {
+            bytes = runtime.block_on(play(&mut client, &frame, Duration::from_secs(10)));
+        });
+        assert_eq!(bytes, rate as usize * 2 * 10, "ten seconds were heard at {rate} Hz");
+        assert_eq!(measured.count_total, 0, "in 500 frames each way at {rate} Hz");
+    }
+}
+
+/// Sends a frame over and over for this long, and says how many bytes of audio came.
+async fn play(client: &mut Client, frame: &Bytes, length: Duration) -> usize {
+    let mut heard = 0;
+    for _ in 0..length.as_millis() / FRAME.as_millis() {
+        client.send_bytes(frame.clone()).await;
+        tokio::time::sleep(FRAME).await;
+        heard += client.take_audio();
+    }
+    heard
 }
 
 #[test]
