@@ -1,5 +1,7 @@
 //! The server as a whole: builds the parts once, serves, and stops gracefully.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod reload;
 
 use std::collections::HashMap;
