@@ -78,6 +78,31 @@ fn answer(mut stream: TcpStream) {
 }
 
 #[test]
+fn the_doctor_tries_object_storage_out() {
+    let directory = scratch("doctor_objects");
+    let shared = directory.join("shared");
+    // Nobody listens there any more.
+    let deserted = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let bucket = format!(
+        "url = \"s3://box\"\nendpoint = \"http://{deserted}\"\naccess_key_id = \"AKID\"\nsecret_access_key = \"sk-canary\"\n"
+    );
+    for (objects, works, told) in [
+        (format!("url = \"file://{}\"\n", shared.display()), true, "✓ objects file://"),
+        (bucket, false, "✗ objects s3://box: cannot put: the object storage s3://box does not do its work"),
+    ] {
+        let config = format!("[transcription]\ntype = \"none\"\n[objects]\n{objects}");
+        std::fs::write(directory.join("antiphon.toml"), config).unwrap();
+        let doctor = antiphon(&directory, &["doctor"]);
+        let (out, err) = (text(&doctor.stdout), text(&doctor.stderr));
+        assert_eq!(doctor.status.success(), works, "{out}{err}");
+        assert!(out.contains(told), "{out}");
+        assert!(works || out.contains("check objects.endpoint and objects.url"), "{out}");
+        assert!(!out.contains("sk-canary") && !err.contains("sk-canary"), "{out}{err}");
+    }
+    assert_eq!(std::fs::read_dir(shared).unwrap().count(), 0, "nothing stays");
+}
+
+#[test]
 fn the_doctor_says_what_works_what_does_not_and_what_to_do() {
     let directory = scratch("doctor");
     let base = model();

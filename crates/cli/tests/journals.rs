@@ -122,10 +122,32 @@ async fn a_killed_server_leaves_a_call_that_can_be_replayed_and_explained_and_ha
     assert!(explained["turns"][0]["marksMs"]["firstHeard"].is_number(), "{explained:#}");
     assert!(std::fs::read_to_string(directory.join("call.svg")).unwrap().ends_with("</svg>\n"));
 
+    // The next start hands what was left to object storage, if there is one by then.
+    let shared = directory.join("shared");
+    std::fs::write(
+        directory.join("antiphon.toml"),
+        format!("[objects]\nurl = \"file://{}\"\n", shared.display()),
+    )
+    .unwrap();
     let (_server, url, _) = serve(&directory).await;
     let client = Client::builder().url(&url).key(&key).build().unwrap();
     let ended = client.send(ReadCall, &call.call_id, &NoQuery, &NoBody).await.unwrap();
     assert!(ended.ended.is_some() && ended.end_reason.is_some(), "{ended:?}");
+    while path.exists() {
+        tokio::task::yield_now().await;
+    }
+    assert!(path_in(&shared.join("journals"), call.call_id).exists());
+    for arguments in [&["replay", &id][..], &["explain", &id]] {
+        let (from_there, text) = output(&directory, arguments).await;
+        assert!(from_there.status.success() && text.contains(&id), "{from_there:?}");
+    }
+    let (missing, _) = output(&directory, &["replay", &id, "--audio"]).await;
+    let said = String::from_utf8(missing.stderr).unwrap();
+    assert!(said.contains(&format!("nor in file://{}", shared.display())), "{said}");
+    let other = "11111111-2222-4333-8444-555555555555";
+    let (missing, _) = output(&directory, &["explain", other]).await;
+    let said = String::from_utf8(missing.stderr).unwrap();
+    assert!(missing.status.code() == Some(2) && said.contains("nor in file://"), "{said}");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::speech::{spoken, words};
-use crate::stand::Stand;
+use crate::stand::{Stand, backends};
 
 /// Samples in a duration as messages spell it.
 fn samples(duration: &Value) -> usize {
@@ -128,4 +128,37 @@ async fn what_was_written_has_no_sound_and_what_was_not_recorded_has_no_file() {
     }
     let recordings = std::fs::read_dir(stand.directory.join("recordings")).unwrap();
     assert_eq!(recordings.count(), 1, "only the call that asked for it is recorded");
+}
+
+#[tokio::test]
+async fn a_recording_in_object_storage_is_heard_like_one_that_lies_here() {
+    let directory = std::env::temp_dir().join(format!("antiphon-call-{}", uuid::Uuid::new_v4()));
+    let stand = Stand::start_with(backends(&[]), directory.clone(), |config| {
+        config.objects.url = Some(format!("file://{}/shared", directory.display()));
+    })
+    .await;
+    let fields = json!({"recordingEnabled": true, "firstSpeakerSettings": {"agent": {}}});
+    let (call, mut caller) = stand.call(fields).await;
+    caller.until_final("agent").await;
+    caller.hang_up().await;
+    let id = call["callId"].as_str().unwrap();
+    let files = [format!("recordings/{id}.wav"), format!("journals/{id}.journal")];
+    let (here, there) = (files.each_ref().map(|file| directory.join(file)), directory.join("shared"));
+    while here.iter().any(|file| file.exists()) || files.iter().any(|file| !there.join(file).exists()) {
+        tokio::task::yield_now().await;
+    }
+
+    let path = format!("/api/calls/{id}");
+    let whole = wav(&stand, &format!("{path}/recording")).await;
+    let page = stand.get(&format!("{path}/messages")).await;
+    let message = &page["results"][0];
+    let stage = message["callStageId"].as_str().unwrap();
+    let said = wav(&stand, &format!("{path}/stages/{stage}/messages/0/audio")).await;
+    assert_eq!(said.samples, whole.channel(1)[stretch(message)]);
+    assert!(said.samples.iter().any(|sample| *sample != 0));
+
+    assert_eq!(stand.request(Method::DELETE, &path, None).await.0, 204);
+    assert!(files.iter().all(|file| !there.join(file).exists()));
+    assert_eq!(stand.fetch(&format!("{path}/recording"), None).await.0, 404);
+    stand.stop().await;
 }

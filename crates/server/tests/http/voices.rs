@@ -6,7 +6,7 @@ use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use crate::server::{Answer, KEY, Server, answer};
+use crate::server::{Answer, Directory, KEY, Server, answer};
 
 /// A generic voice with a secret.
 fn generic(name: &str) -> Value {
@@ -380,6 +380,39 @@ async fn a_voice_is_cloned_from_a_recording_which_lives_as_long_as_the_voice() {
         "the voice cannot speak: its recording is gone; delete the voice and clone it again"
     );
     assert_eq!(server.delete(&path(&you)).await.status, 204);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_voice_was_cloned_from_lies_in_object_storage_for_all_nodes() {
+    let shared = Directory::new();
+    let url = format!("file://{}", shared.0.display());
+    let sharing = |config: &mut Config| {
+        with_cloning(config);
+        config.objects.url = Some(url.clone());
+    };
+    let server = Server::start_with(sharing).await;
+    let me = upload(&server, form("Me", wav(b"one"))).await.json();
+    let there = shared.0.join(format!("voices/{}.sample", me["voiceId"].as_str().unwrap()));
+    assert_eq!(std::fs::read(&there).unwrap(), wav(b"one"));
+    assert!(samples(&server).is_empty(), "nothing stays with the node");
+    let sound = heard(&server, &me).await;
+
+    // One that was cloned before there was object storage is brought there by a start.
+    let directory = server.stop().await;
+    let server = Server::start_in(directory, with_cloning).await;
+    let you = upload(&server, form("You", wav(b"two"))).await.json();
+    let directory = server.stop().await;
+    let server = Server::start_in(directory, sharing).await;
+    while !samples(&server).is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_ne!(heard(&server, &you).await, sound);
+    assert_eq!(heard(&server, &me).await, sound);
+    for voice in [&me, &you] {
+        assert_eq!(server.delete(&path(voice)).await.status, 204);
+    }
+    assert_eq!(std::fs::read_dir(shared.0.join("voices")).unwrap().count(), 0);
     server.stop().await;
 }
 

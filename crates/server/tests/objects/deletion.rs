@@ -1,7 +1,16 @@
 //! A call that is deleted leaves nothing in object storage, wherever its files are on their way.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use antiphon_server::call::live::DeleteError;
+use antiphon_server::call::summary::Summarizer;
+use antiphon_server::config::Summaries;
+use antiphon_server::jobs::endings::Endings;
 use antiphon_server::storage::Deletion;
+use serde_json::json;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use crate::stand::{Stand, at};
 use crate::weather::Weather;
@@ -72,4 +81,38 @@ async fn the_files_of_a_call_that_the_database_never_knew_are_kept_there() {
     stand.record(stranger, "wav", 1);
     assert_eq!(stand.hand_over().round().await.done, 1);
     assert_eq!(stand.store.names().await, [format!("a/recordings/{stranger}.wav")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_asked_to_be_deleted_is_when_the_storage_is_back() {
+    let stand = Stand::new().await;
+    let request = serde_json::from_value(json!({"retentionPolicy": "auto_delete"})).unwrap();
+    let call = stand.asking(request).await;
+    stand.end(call).await;
+    stand.record(call, "wav", 1);
+    stand.hand_over().round().await;
+    stand.store.turn(Weather::Away);
+    let before = stand.store.attempts();
+
+    let summarizer = Summarizer::new(Arc::clone(&stand.backends), stand.storage.clone(), None, |_| false);
+    let endings = Endings::new(
+        stand.calls.clone(),
+        stand.storage.clone(),
+        Arc::new(summarizer),
+        Summaries::default(),
+        Arc::new(|| at(1_000)),
+    );
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(endings.run(stop.clone()));
+    sleep(Duration::from_secs(10 * 60)).await;
+    assert!(stand.storage.calls.find(call).await.unwrap().is_some());
+    let attempts = stand.store.attempts() - before;
+    assert!((5..=11).contains(&attempts), "{attempts} attempts in ten minutes");
+
+    stand.store.turn(Weather::Fine);
+    sleep(Duration::from_secs(2 * 60)).await;
+    assert!(stand.storage.calls.find(call).await.unwrap().is_none());
+    assert!(stand.store.names().await.is_empty());
+    stop.cancel();
+    running.await.unwrap();
 }

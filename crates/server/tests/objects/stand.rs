@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use antiphon_api::rest::calls::StartCallRequest;
 use antiphon_api::{CallId, Timestamp};
 use antiphon_audio::{Channels, SampleRate, WavWriter};
+use antiphon_backends::registry::Backends;
 use antiphon_backends::registry::config::TranscriptionConfig;
 use antiphon_engine::output::EndReason;
 use antiphon_server::call::journal::{Journals, UserText};
@@ -32,6 +34,7 @@ pub(crate) struct Stand {
     pub(crate) calls: Calls,
     pub(crate) recordings: Recordings,
     pub(crate) account: AccountId,
+    pub(crate) backends: Arc<Backends>,
 }
 
 impl Stand {
@@ -66,16 +69,17 @@ impl Stand {
             ..Files::default()
         };
         let config = Config { transcription: TranscriptionConfig::None, ..Config::default() };
+        let backends = Arc::new(config.build_backends().unwrap());
         let calls = Calls::with_files(
             config::Calls::default(),
             config::TurnTaking::default(),
             files,
             Outbound::new(&config::Outbound::default()),
-            Arc::new(config.build_backends().unwrap()),
+            Arc::clone(&backends),
             storage.clone(),
             Retrieval::new(storage.clone(), None),
         );
-        Self { directory, store, objects, metrics, storage, calls, recordings, account }
+        Self { directory, store, objects, metrics, storage, calls, recordings, account, backends }
     }
 
     pub(crate) fn hand_over(&self) -> HandOver {
@@ -95,6 +99,11 @@ impl Stand {
 
     /// A call that the store knows and that goes on, elsewhere or nowhere.
     pub(crate) async fn going_on(&self) -> CallId {
+        self.asking(StartCallRequest::default()).await
+    }
+
+    /// The same, with a request of its own.
+    pub(crate) async fn asking(&self, request: StartCallRequest) -> CallId {
         let call = StoredCall {
             id: CallId::new(Uuid::new_v4()),
             account: self.account,
@@ -105,7 +114,7 @@ impl Stand {
             greeting_prompt: false,
             agent: None,
             summary: None,
-            request: Default::default(),
+            request,
         };
         self.storage.calls.insert(&call).await.unwrap();
         call.id

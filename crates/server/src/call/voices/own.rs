@@ -4,6 +4,7 @@
 //! A provider's voice speaks with the account's own key for that provider, or else with the server's. Without a key the call has a
 //! voice that is silent and says why (protocol.md 2.6). A cloned one speaks with a backend that can speak like a recording.
 
+use std::io;
 use std::sync::Arc;
 
 use antiphon_api::rest::calls::{ExternalVoice, StartCallRequest};
@@ -85,7 +86,10 @@ impl Casting<'_> {
             Ok(sample) => Ok(Arc::new(Cloned { voice: cloner, sample })),
             Err(error) => {
                 tracing::error!(voice = %voice.id, %error, "the recording of a cloned voice cannot be read");
-                Err(lost())
+                Err(match error.kind() {
+                    io::ErrorKind::NotFound => lost(),
+                    _ => Mute("its recording cannot be read at the moment; try again".to_owned()),
+                })
             }
         })
     }
