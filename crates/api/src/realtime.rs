@@ -18,7 +18,7 @@ pub use client_message::{ClientMessage, HangUp, Ping, SetOutputMedium};
 pub use injected::InjectedMessage;
 pub use opaque_number::OpaqueNumber;
 pub use server_message::{
-    AgentState, CallEventMessage, CallStarted, Debug, ErrorMessage, InvokingTool, Pong, RoomInfo,
+    AgentState, CallEventMessage, CallStarted, Debug, ErrorMessage, InvokingTool, Pong, Rejoined, RoomInfo,
     ServerMessage, State, ToolInvocation, ToolUsed, UserSpeaking,
 };
 pub use tagged::{MessageKind, Messages, UnknownMessage};

@@ -5,9 +5,11 @@
 //! cores of its own; beside it, the same traffic goes over bare sockets, the floor below which no server can come.
 
 mod answer;
+mod attack;
 mod caller;
 mod figures;
 mod floor;
+mod hostile;
 mod plot;
 mod report;
 mod server;
@@ -33,11 +35,14 @@ use tokio::time::{Instant, sleep};
 use crate::exit::misuse;
 use crate::stop::Stop;
 
+use attack::Attack;
 use caller::{Caller, Manner, Shared};
 use figures::{Step, Tally};
+use hostile::{Attackers, Held, Siege};
 use server::{Cores, Meter, Process, Server, TOOL};
 use speech::{Speech, samples_in_a_frame};
 
+pub(crate) use attack::{Args as AttackArgs, run as run_attack};
 pub(crate) use floor::{Args as FloorArgs, run as run_floor};
 
 /// Calls that are being created at a time, and how many begin in a second: a server is to carry calls, not to be stormed.
@@ -45,6 +50,8 @@ const CREATING: usize = 8;
 const BEGINNING_A_SECOND: u32 = 100;
 /// After the last call has begun, before anything counts.
 const SETTLING: Duration = Duration::from_secs(3);
+/// Until an attack is at its full strength: 10,000 connections take their time.
+const BUILDING_UP: Duration = Duration::from_secs(7);
 /// How long the floor is measured.
 const FLOOR: Duration = Duration::from_secs(8);
 /// The most calls a ramp goes to.
@@ -56,6 +63,7 @@ Examples:
   antiphon bench                                             50 calls on one core of this machine
   antiphon bench --calls 50,100,200 --rate 48000             several numbers of calls, one after another
   antiphon bench --calls 100 --ramp 100 --svg load.svg       more and more, until a limit breaks
+  antiphon bench --calls 200 --hostile                       200 calls while the server is attacked in every way there is
   antiphon bench --url http://10.0.0.7:8080 --json load.json another server, by ANTIPHON_API_KEY; its model is asked for a tool
                                                              named lookUp now and then")]
 pub(crate) struct Args {
@@ -83,6 +91,9 @@ pub(crate) struct Args {
     /// Milliseconds of the agent's audio that callers buffer.
     #[arg(long, value_name = "MS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(20..=600_000))]
     client_buffer_ms: u32,
+    /// Measure the calls again under each of these attacks; without a name, under all of them.
+    #[arg(long, value_name = "ATTACK,...", value_delimiter = ',', num_args = 0.., conflicts_with = "ramp")]
+    hostile: Option<Vec<Attack>>,
     /// A server that is running, instead of one that is started for this. Its key is in ANTIPHON_API_KEY or ULTRAVOX_API_KEY.
     #[arg(long)]
     url: Option<String>,
@@ -141,6 +152,21 @@ async fn measure(args: Args, cores: Option<Cores>) -> anyhow::Result<()> {
         None => None,
     };
     let bench = Bench::new(args, speech, own.as_ref())?;
+    if let Some(attacks) = bench.args.hostile.clone() {
+        let attacks = if attacks.is_empty() { Attack::ALL.to_vec() } else { attacks };
+        let besieged = tokio::select! {
+            besieged = bench.sieges(&attacks, own.as_ref(), cores.as_ref()) => besieged,
+            () = stop.wanted() => Err(anyhow::anyhow!("stopped before it was measured")),
+        };
+        if let Some(server) = own {
+            server.stop().await;
+        }
+        let sieges = besieged?;
+        if let Some(path) = &bench.args.json {
+            report::write_sieges(path, &bench.subject(cores.as_ref()), &sieges)?;
+        }
+        return Ok(());
+    }
     let measured = tokio::select! {
         measured = bench.steps(cores.as_ref()) => measured,
         () = stop.wanted() => Err(anyhow::anyhow!("stopped before it was measured")),
@@ -233,6 +259,68 @@ impl Bench {
         Ok((steps, broken))
     }
 
+    /// Measures the first number of calls without an attack, and with each.
+    async fn sieges(
+        &self,
+        attacks: &[Attack],
+        own: Option<&Server>,
+        cores: Option<&Cores>,
+    ) -> anyhow::Result<Vec<Siege>> {
+        report::begin(&self.subject(cores))?;
+        let calls = self.args.calls.first().copied().unwrap_or(1);
+        report::begin_sieges(calls)?;
+        let mut sieges = Vec::new();
+        for attack in [None].into_iter().chain(attacks.iter().copied().map(Some)) {
+            let siege = self.siege(calls, attack, own).await?;
+            report::siege(&siege)?;
+            sieges.push(siege);
+        }
+        Ok(sieges)
+    }
+
+    async fn siege(&self, calls: u32, attack: Option<Attack>, own: Option<&Server>) -> anyhow::Result<Siege> {
+        let mut tally = Tally::default();
+        let urls = self.create(calls, &mut tally).await;
+        let load = Load::begin(urls, self.manner(), Arc::clone(&self.speech), &mut tally).await;
+        sleep(SETTLING).await;
+        let seconds = u64::from(self.args.seconds);
+        let url = own.map_or(self.args.url.as_deref(), |server| Some(&server.process.url));
+        let url = url.context("there is no server to attack")?;
+        let attackers = match attack {
+            Some(attack) => Some(Attackers::begin(attack, url, own, BUILDING_UP.as_secs() + seconds + 1)?),
+            None => None,
+        };
+        sleep(BUILDING_UP).await;
+        let cpu_before = self.meter.map(Meter::cpu).transpose()?;
+        let (took, held) = load.count(Duration::from_secs(seconds), || Held::by(self.meter)).await?;
+        let cpu_after = self.meter.map(Meter::cpu).transpose()?;
+        let outcome = match attackers {
+            Some(attackers) => Some(attackers.end().await?),
+            None => None,
+        };
+        load.end(&mut tally).await;
+        let used = cpu_before.zip(cpu_after).map(|(before, after)| after - before);
+        Ok(Siege {
+            attack: attack.map_or("none", Attack::name),
+            attackers: attack.map_or(0, Attack::attackers),
+            step: Step::of(calls, took, tally),
+            memory_kib: held.memory_kib,
+            descriptors: held.descriptors,
+            cpu_percent: used.map(|used| used.as_secs_f64() / took * 100.0),
+            outcome,
+        })
+    }
+
+    /// How the callers that are measured behave.
+    fn manner(&self) -> Manner {
+        Manner {
+            rate: self.args.rate,
+            interrupt_every: self.args.interrupt_every,
+            tool_every: self.args.tool_every,
+            silent: false,
+        }
+    }
+
     /// Which limit the step broke.
     fn broken(&self, step: &Step) -> Option<String> {
         let Args { max_lateness_ms, max_reply_ms, .. } = self.args;
@@ -257,13 +345,7 @@ impl Bench {
     async fn step(&self, calls: u32, idle_kib: Option<u64>) -> anyhow::Result<Step> {
         let mut tally = Tally::default();
         let urls = self.create(calls, &mut tally).await;
-        let manner = Manner {
-            rate: self.args.rate,
-            interrupt_every: self.args.interrupt_every,
-            tool_every: self.args.tool_every,
-            silent: false,
-        };
-        let load = Load::begin(urls, manner, Arc::clone(&self.speech), &mut tally).await;
+        let load = Load::begin(urls, self.manner(), Arc::clone(&self.speech), &mut tally).await;
         sleep(SETTLING).await;
         let cpu_before = self.meter.map(Meter::cpu).transpose()?;
         let (seconds, memory_kib) = load

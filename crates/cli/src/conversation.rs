@@ -312,6 +312,13 @@ impl Talk {
                 }
             }
             ServerMessage::Debug(debug) => self.parts.screen.note(&debug.message)?,
+            ServerMessage::Rejoined(rejoined) => {
+                let lost = match (rejoined.lost_messages, rejoined.lost_audio_ms) {
+                    (0, 0) => String::new(),
+                    (messages, audio) => format!("; {messages} messages and {audio} ms of audio were lost"),
+                };
+                self.parts.screen.note(&format!("the connection was lost and is back{lost}"))?;
+            }
             ServerMessage::Error(error) => {
                 self.parts.screen.note(&format!("server error: {}", error.error))?
             }

@@ -6,7 +6,7 @@ mod table;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use antiphon_server::call::journal::read;
+use antiphon_server::call::journal::{Decision, Journal, read};
 use antiphon_server::call::waterfall::{Waterfall, of_journal};
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -49,6 +49,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         std::fs::write(path, drawing).with_context(|| format!("cannot write {}", path.display()))?;
     }
     let note = journals::reservation(&journal);
+    let connection = connection(&journal);
     let mut out = anstream::stdout();
     if args.json {
         let turns: Vec<Value> = turns.iter().map(turn).collect();
@@ -58,6 +59,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             "created": journal.header.created,
             "complete": journal.is_complete(),
             "note": note,
+            "connection": connection,
             "turns": turns,
         });
         writeln!(out, "{document:#}")?;
@@ -69,10 +71,28 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if let Some(note) = note {
         writeln!(out, "note: {note}")?;
     }
+    for news in &connection {
+        let at = news["atSeconds"].as_f64().unwrap_or_default();
+        writeln!(out, "at {at:.1} s: {}", news["text"].as_str().unwrap_or_default())?;
+    }
     for turn in &turns {
         table::write(&mut out, turn)?;
     }
     Ok(())
+}
+
+/// When the client was lost, and when it came back.
+fn connection(journal: &Journal) -> Vec<Value> {
+    let news = journal.entries.iter().flat_map(|entry| {
+        entry.decisions.iter().filter_map(|decision| {
+            let Decision::Notice { kind, text, .. } = decision else { return None };
+            let at = entry.at.since_start().as_secs_f64();
+            ["call.dropped", "call.rejoined"]
+                .contains(&&**kind)
+                .then(|| json!({"atSeconds": at, "event": &**kind, "text": &**text}))
+        })
+    });
+    news.collect()
 }
 
 /// A turn with what was said in it, which the call's events leave to its messages.

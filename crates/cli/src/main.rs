@@ -48,6 +48,9 @@ enum Command {
     Batches(rest::batches::Args),
     /// Measure how many calls a server carries, and how well.
     Bench(bench::Args),
+    /// The attackers of `bench --hostile`.
+    #[command(hide = true)]
+    BenchAttack(bench::AttackArgs),
     /// The sockets that `bench` compares a server with.
     #[command(hide = true)]
     BenchFloor(bench::FloorArgs),
@@ -120,6 +123,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Agents(args) => block_on(rest::agents::run(args)),
         Command::Batches(args) => block_on(rest::batches::run(args)),
         Command::Bench(args) => bench::run(args),
+        Command::BenchAttack(args) => block_on(bench::run_attack(args)),
         Command::BenchFloor(args) => block_on(bench::run_floor(args)),
         Command::Calls(args) => block_on(rest::calls::run(args)),
         Command::Completions { shell } => {

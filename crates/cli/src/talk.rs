@@ -60,6 +60,9 @@ pub(crate) struct Args {
     /// The version of the protocol to ask for.
     #[arg(long, value_name = "N", default_value_t = 1)]
     api_version: u32,
+    /// Come back to the call when the connection is lost, where the server waits for that (calls.rejoin_window).
+    #[arg(long)]
+    rejoin: bool,
     /// Show what happens as JSON, an object a line.
     #[arg(long)]
     json: bool,
@@ -120,6 +123,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         api_version: Some(args.api_version),
         authorities: args.access.authorities()?,
         experimental_messages: args.experimental_messages,
+        rejoin: args.rejoin,
         ..Options::default()
     };
     let (sender, events) = connect(&join_url, &options).await?;

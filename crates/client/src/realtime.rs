@@ -33,6 +33,7 @@ mod dial;
 mod event;
 mod join_url;
 mod pings;
+mod rejoining;
 mod sender;
 mod socket;
 mod voice;
@@ -44,19 +45,24 @@ use std::time::Duration;
 use antiphon_api::SampleRate as WireRate;
 use antiphon_api::rest::calls::{CallMedium, ServerWebSocketMedium};
 use antiphon_audio::SampleRate;
+use futures::FutureExt as _;
+use reqwest::Url;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
 use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::tungstenite::error::TlsError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{
-    Connector, WebSocketStream, accept_async_with_config, client_async_tls_with_config,
+    Connector, MaybeTlsStream, WebSocketStream, accept_async_with_config, client_async_tls_with_config,
     client_async_with_config,
 };
 
 use crate::tls::{self, Authorities};
 
 use pings::Pings;
+use rejoining::Way;
+use socket::Ends;
 use voice_queue::VoiceQueue;
 
 pub use closing::CloseReason;
@@ -134,9 +140,22 @@ pub fn medium(input: SampleRate, output: SampleRate, ahead: Duration) -> CallMed
 pub async fn connect(join_url: &str, options: &Options) -> Result<(Sender, Events), ConnectError> {
     tls::prepare();
     let url = options.url(join_url)?;
+    let socket = dial_call(&url, options).await?;
+    let way = options.rejoin.then(|| Way { url, options: options.clone() });
+    Ok(begin_on(|ends| match way {
+        Some(way) => socket::run_rejoining(socket, way, ends).left_future(),
+        None => socket::run(socket, ends).right_future(),
+    }))
+}
+
+/// What a call is held over that is dialled here.
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Connects to a call's URL.
+async fn dial_call(url: &Url, options: &Options) -> Result<Socket, ConnectError> {
     // Boxed, since a task keeps the room of all that it ever waited for, and this is most of a call's.
     let connecting = Box::pin(async {
-        let stream = dial::dial(&url).await?;
+        let stream = dial::dial(url).await?;
         let secured = options.authorities.as_ref().map(Authorities::config).transpose();
         let connector = secured.map_err(|error| WsError::Tls(TlsError::from(error)))?.map(Connector::Rustls);
         client_async_tls_with_config(url.as_str(), stream, Some(limits()), connector).await
@@ -145,7 +164,7 @@ pub async fn connect(join_url: &str, options: &Options) -> Result<(Sender, Event
         .await
         .map_err(|_| ConnectError::Timeout)?
         .map_err(refused)?;
-    Ok(begin(socket))
+    Ok(socket)
 }
 
 /// Joins a call over a stream that is connected already, such as a tunnel; TLS, if any, is the stream's. `join_url` says what is
@@ -200,13 +219,26 @@ fn begin<S>(socket: WebSocketStream<S>) -> (Sender, Events)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    begin_on(|ends| socket::run(socket, ends))
+}
+
+/// Spawns the task that owns the socket, with its ends of all queues.
+fn begin_on<F>(run: impl FnOnce(Ends) -> F) -> (Sender, Events)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let (messages, outgoing_messages) = mpsc::channel(MESSAGES);
     let (events, incoming) = mpsc::channel(EVENTS);
     let (voice, pings) = (Arc::<VoiceQueue>::default(), Arc::<Pings>::default());
     let closing = Arc::<Notify>::default();
-    let running =
-        socket::run(socket, outgoing_messages, voice.clone(), pings.clone(), closing.clone(), events);
-    tokio::spawn(running);
+    let ends = Ends {
+        messages: outgoing_messages,
+        voice: voice.clone(),
+        pings: pings.clone(),
+        closing: closing.clone(),
+        events,
+    };
+    tokio::spawn(run(ends));
     (Sender::new(messages, voice, pings, closing), Events::new(incoming))
 }
 

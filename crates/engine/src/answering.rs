@@ -388,6 +388,11 @@ impl Answering {
         pauses
     }
 
+    /// How many samples were sent and are not played yet.
+    pub(crate) fn unplayed(&self, now: CallTime) -> u64 {
+        self.speaking.unplayed(now)
+    }
+
     /// Keeps little of what is said at the client while it may have to stand still at any moment, or as much as it has room for.
     pub(crate) fn keep_short(&mut self, cx: &mut Context, short: bool) {
         if self.speaking.keep_short(short) {

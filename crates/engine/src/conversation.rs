@@ -10,6 +10,7 @@ mod requests;
 mod turns;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::answering::{Answering, Ending, Script, Then};
 use crate::config::{Config, InactivityEnd};
@@ -96,6 +97,12 @@ impl Conversation {
         self.phase == Phase::Ended
     }
 
+    /// How many samples of the agent's audio were sent that the client has not played yet, at the call's output rate.
+    #[must_use]
+    pub fn unplayed(&self, now: CallTime) -> u64 {
+        self.answering.unplayed(self.cx.now.max(now))
+    }
+
     /// Takes an input. Time never goes back: an earlier `now` counts as the latest one.
     pub fn handle(&mut self, now: CallTime, input: Input) {
         self.cx.now = self.cx.now.max(now);
@@ -130,7 +137,8 @@ impl Conversation {
                 }
             }
             Input::ShutDown => self.end(EndReason::SystemError),
-            Input::LegClosed(_) | Input::Model(..) | Input::SpeechStarted { .. } => {}
+            Input::ConnectionLost | Input::LegClosed(_) | Input::Rejoined { .. } => {}
+            Input::Model(..) | Input::SpeechStarted { .. } => {}
             Input::SpeechStopped { .. } | Input::Tool(..) | Input::Transcribed { .. } => {}
             Input::Overheard(_) | Input::TurnJudged(..) | Input::Voice(..) => {}
         }
@@ -140,6 +148,11 @@ impl Conversation {
         let listens = self.phase == Phase::Live;
         match input {
             Input::Joined => {}
+            Input::ConnectionLost => {
+                let text = "the connection was lost; the call waits for its client";
+                self.cx.notice(Severity::Warning, notices::DROPPED, text);
+            }
+            Input::Rejoined { after, lost_audio } => self.rejoined(after, lost_audio),
             Input::LegClosed(how) => self.leg_closed(how),
             Input::Model(id, event) if self.threads.runs(id) => {
                 self.threads.handle_model(&mut self.cx, id, event);
@@ -189,6 +202,14 @@ impl Conversation {
             // What one deadline led to may take away or move the next.
             self.settle();
         }
+    }
+
+    fn rejoined(&mut self, after: Duration, lost_audio: Duration) {
+        let mut text = format!("the client is back after {after:.1?}");
+        if !lost_audio.is_zero() {
+            text.push_str(&format!("; {lost_audio:.1?} of the agent's audio were lost on the way"));
+        }
+        self.cx.notice(Severity::Info, notices::REJOINED, text);
     }
 
     fn leg_closed(&mut self, how: LegClosed) {

@@ -17,10 +17,19 @@ use crate::time::AudioTime;
 pub enum Input {
     /// A client joined the call.
     Joined,
+    /// The client was lost, and may come back. Until it does, or is given up, time stands.
+    ConnectionLost,
     /// The client is gone.
     LegClosed(LegClosed),
     /// The model that runs a generation said something.
     Model(GenerationId, ModelEvent),
+    /// The client is back that was lost.
+    Rejoined {
+        /// How long it was away, in which time stood.
+        after: Duration,
+        /// How much of what counts as played it never received.
+        lost_audio: Duration,
+    },
     /// The process is going down; the call must end now.
     ShutDown,
     /// The user began to speak.

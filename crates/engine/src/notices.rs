@@ -54,3 +54,7 @@ pub const ANSWER_DROPPED: &str = "turn.answer_dropped";
 pub const MAX_DURATION: &str = "call.max_duration";
 /// Too many failures in a row.
 pub const GAVE_UP: &str = "call.gave_up";
+/// The connection was lost, and the call waits for its client.
+pub const DROPPED: &str = "call.dropped";
+/// The client is back that was lost.
+pub const REJOINED: &str = "call.rejoined";

@@ -131,6 +131,11 @@ impl Speaking {
         message.began.map(|began| now.since(began))
     }
 
+    /// How many samples of the message were sent and are not played yet.
+    pub(crate) fn unplayed(&self, now: CallTime) -> u64 {
+        self.message.as_ref().map_or(0, |message| message.playout.sent() - message.playout.position(now))
+    }
+
     /// Whether the message is held.
     pub(crate) fn is_held(&self) -> bool {
         self.message.as_ref().is_some_and(|message| message.held)

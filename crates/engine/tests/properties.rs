@@ -17,6 +17,7 @@ use antiphon_engine::{AudioTime, Config, Input, NewStage};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::Union;
+use proptest::test_runner::TestRunner;
 
 use crate::story::{
     RATE, Story, answer, call, config, failed, forced, from_before, hang_up, hang_up_tool, next_stage, press,
@@ -262,6 +263,8 @@ fn ending() -> impl Strategy<Value = Input> {
         4 => Just(Input::LegClosed(LegClosed::ByPeer)),
         1 => Just(Input::LegClosed(LegClosed::OurFault)),
         1 => Just(Input::ShutDown),
+        1 => Just(Input::ConnectionLost),
+        1 => Just(Input::Rejoined { after: Duration::from_secs(3), lost_audio: Duration::from_millis(40) }),
         2 => text().prop_map(|text| Input::Request(Request::HangUp { message: Arc::from(text) })),
     ]
 }
@@ -468,21 +471,17 @@ fn tell(config: &Config, late: fn(u64) -> Duration, script: &[(u64, Action)], en
     story
 }
 
-proptest! {
+#[test]
+fn every_conversation_keeps_its_promises() {
     // A few seconds; `PROPTEST_CASES` asks for more.
-    #![proptest_config(ProptestConfig {
+    let config = ProptestConfig {
         cases: ProptestConfig::default().cases.max(3_000),
         failure_persistence: None,
         ..ProptestConfig::default()
-    })]
-
-    #[test]
-    fn every_conversation_keeps_its_promises(
-        config in settings(),
-        late in lateness(),
-        script in script(),
-        ending in ending(),
-    ) {
+    };
+    let cases = config.cases;
+    let random = (settings(), lateness(), script(), ending());
+    let run = TestRunner::new(config).run(&random, |(config, late, script, ending)| {
         let story = tell(&config, late, &script, &ending);
         prop_assert!(story.is_over(), "the call never ended: {:#?}", story.told());
         let again = tell(&config, late, &script, &ending);
@@ -490,5 +489,8 @@ proptest! {
         prop_assert_eq!(&story.seen.played, &again.seen.played);
         prop_assert_eq!(&story.seen.events, &again.seen.events);
         prop_assert_eq!(&story.seen.prompts, &again.seen.prompts);
-    }
+        Ok(())
+    });
+    println!("random conversations: {cases} runs, each told twice");
+    run.unwrap_or_else(|failure| panic!("{failure}"));
 }

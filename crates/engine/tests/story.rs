@@ -457,6 +457,7 @@ fn answers(input: &Input, work: Work) -> bool {
         Input::Voice(id, _) => Work::Speech(*id) == work,
         Input::Tool(id, _) => Work::Tool(*id) == work,
         Input::Transcribed { turn, .. } => Work::Transcription(*turn) == work,
+        Input::ConnectionLost | Input::Rejoined { .. } => false,
         Input::Joined | Input::LegClosed(_) | Input::Request(_) | Input::ShutDown | Input::Timeout => false,
         Input::SpeechStarted { .. } | Input::SpeechStopped { .. } | Input::TurnJudged(..) => false,
         Input::Overheard(_) => false,

@@ -1,6 +1,8 @@
 //! The server as a whole: builds the parts once, serves, and stops gracefully.
 
 mod database;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod reload;
 
 use std::collections::HashMap;
@@ -20,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use database::{examine_storage, open_storage};
 
-use crate::account_limits::AccountLimits;
 use crate::api_key::{ApiKey, KeyHash};
+use crate::call::AccountLimits;
 use crate::call::journal::{Journals, UserText};
 use crate::call::limits::CallLimits;
 use crate::call::live::{Calls, Files};

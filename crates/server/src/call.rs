@@ -4,7 +4,9 @@
 //! (`ear`) and out (`mouth`), the work of backends, the words of the wire, the record. Knows no HTTP and no socket, but for the one
 //! that it dials itself (`data_connection`); clients arrive through a [`leg`].
 
+mod account_limits;
 pub mod agents;
+mod backlog;
 mod callbacks;
 mod clips;
 mod corpora;
@@ -35,6 +37,8 @@ pub(crate) mod wire;
 mod witness;
 mod work;
 
+pub use account_limits::AccountLimits;
+pub use backlog::Received;
 pub use live::{Calls, CreateError, CreateOptions, DeleteError, NotActive, RequestError};
 pub use run::Join;
 pub use setup::{SetupError, model_names};

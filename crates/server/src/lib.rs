@@ -3,7 +3,6 @@
 //! Inside, `http` and `transport` may use `call` and `storage`; `call` may use `tools`; `storage` knows nothing above it; nothing
 //! imports `http` but `app`.
 
-pub mod account_limits;
 pub mod api_key;
 pub mod app;
 pub mod call;

@@ -143,6 +143,18 @@ fn broken_toml_is_named_by_its_line() {
 }
 
 #[test]
+fn numbers_beyond_all_ranges_are_named_like_others_that_are_wrong() {
+    for number in ["1e999", "-1e999", "99999999999999999999999999", "-99999999999999999999999999"] {
+        for section in
+            ["[connections]\nmaximum", "[models.a]\ntype = \"scripted\"\npace", "[voices.a]\nspeed"]
+        {
+            let found = problems(&format!("{section} = {number}\n"), &[]);
+            assert!(found[0].starts_with("antiphon.toml:"), "{number}: {found:?}");
+        }
+    }
+}
+
+#[test]
 fn a_missing_file_says_what_to_do() {
     let error = Config::load(Some(Path::new("/nonexistent/antiphon.toml")), []).unwrap_err().to_string();
     assert!(error.contains("/nonexistent/antiphon.toml cannot be read"), "{error}");

@@ -35,6 +35,8 @@ messages! {
         PlaybackClearBuffer = "playback_clear_buffer",
         /// Answers a `ping`.
         Pong(Pong) = "pong",
+        /// The call goes on over another connection. An extension: only for clients that ask for it.
+        Rejoined(Rejoined) = "rejoined",
         /// Where the WebRTC room is: the first and only message of a control socket.
         RoomInfo(RoomInfo) = "room_info",
         /// A side thread has generated.
@@ -88,6 +90,21 @@ record! {
     pub struct CallStarted {
         /// The call.
         call_id: CallId,
+        /// How long the call waits for a client that lost its connection. An extension: only for clients that ask for it.
+        rejoin_window: Option<WireDuration>,
+    }
+}
+
+record! {
+    /// The call goes on over another connection: the first message there, which is not counted.
+    #[derive(Eq)]
+    pub struct Rejoined {
+        /// The number of the message that follows, counted from the call's first one on, which has the number 1.
+        next_message: u64,
+        /// Messages before it that the client has not received, and that are gone.
+        lost_messages: u64 => 0,
+        /// Milliseconds of the agent's audio that the client has not received, and that count as played.
+        lost_audio_ms: u64 => 0,
     }
 }
 

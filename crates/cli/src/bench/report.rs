@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::figures::{Distribution, Step};
+use super::hostile::Siege;
 
 /// What was measured, and how.
 #[derive(Debug, Clone, Serialize)]
@@ -77,6 +78,55 @@ pub(super) fn end(broken: Option<&str>) -> io::Result<()> {
         Some(limit) => writeln!(out, "The limit: {limit}."),
         None => writeln!(out, "No limit was reached."),
     }
+}
+
+pub(super) fn begin_sieges(calls: u32) -> io::Result<()> {
+    let mut out = anstream::stdout();
+    writeln!(out, "{calls} ordinary calls, without an attack and under each")?;
+    writeln!(
+        out,
+        "{:<28} {:>9} {:>22} {:>10} {:>8} {:>11} {:>10} {:>9}",
+        "attack",
+        "attackers",
+        "frames late p50 / p99",
+        "of a core",
+        "MiB",
+        "descriptors",
+        "connected",
+        "ended"
+    )
+}
+
+pub(super) fn siege(siege: &Siege) -> io::Result<()> {
+    let mut out = anstream::stdout();
+    let late = siege.step.frame_lateness_ms;
+    let late = late.map_or("-".to_owned(), |late| format!("{:.1} / {:.1} ms", late.p50, late.p99));
+    let or_dash = |figure: Option<String>| figure.unwrap_or_else(|| "-".to_owned());
+    writeln!(
+        out,
+        "{:<28} {:>9} {:>22} {:>10} {:>8} {:>11} {:>10} {:>9}",
+        siege.attack,
+        siege.attackers,
+        late,
+        or_dash(siege.cpu_percent.map(|percent| format!("{percent:.0} %"))),
+        or_dash(siege.memory_kib.map(|kib| (kib / 1024).to_string())),
+        or_dash(siege.descriptors.map(|count| count.to_string())),
+        or_dash(siege.outcome.map(|outcome| outcome.connected.to_string())),
+        or_dash(siege.outcome.map(|outcome| outcome.ended.to_string())),
+    )?;
+    let red = anstyle::AnsiColor::Red.on_default();
+    for (problem, count) in &siege.step.problems {
+        writeln!(out, "  {red}{count} times: {problem}{red:#}")?;
+    }
+    Ok(())
+}
+
+pub(super) fn write_sieges(path: &Path, subject: &Subject, sieges: &[Siege]) -> anyhow::Result<()> {
+    let cannot = || format!("cannot write {}", path.display());
+    let mut file = File::create(path).with_context(cannot)?;
+    serde_json::to_writer_pretty(&mut file, &json!({"subject": subject, "sieges": sieges}))
+        .with_context(cannot)?;
+    writeln!(file).with_context(cannot)
 }
 
 fn times(distribution: Option<Distribution>) -> String {

@@ -202,6 +202,12 @@ impl Meter {
         kib.with_context(|| format!("/proc/{}/status does not tell the resident memory", self.0))
     }
 
+    /// Open file descriptors, sockets among them.
+    pub(super) fn descriptors(self) -> anyhow::Result<usize> {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.0));
+        Ok(open.with_context(|| format!("cannot see the descriptors of process {}", self.0))?.count())
+    }
+
     fn file(self, name: &str) -> anyhow::Result<String> {
         std::fs::read_to_string(format!("/proc/{}/{name}", self.0))
             .with_context(|| format!("cannot measure process {}; is it running on this machine?", self.0))

@@ -259,6 +259,7 @@ impl Event {
                 | ServerMessage::Error(_)
                 | ServerMessage::InvokingTool(_)
                 | ServerMessage::Pong(_)
+                | ServerMessage::Rejoined(_)
                 | ServerMessage::RoomInfo(_)
                 | ServerMessage::SideGenerationCompleted(_)
                 | ServerMessage::SideGenerationDelta(_)

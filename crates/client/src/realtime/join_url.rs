@@ -15,6 +15,10 @@ pub struct Options {
     pub client_version: Option<String>,
     /// Whose certificates the server may have beside those that the machine trusts.
     pub authorities: Option<Authorities>,
+    /// `rejoin`: whether to come back to the call when the connection is lost without a word, as often and for as long as the server
+    /// waits. An extension, which the server must have switched on; one that has not takes no notice. The message
+    /// [`Rejoined`](antiphon_api::realtime::Rejoined) then says what was lost.
+    pub rejoin: bool,
 }
 
 impl Default for Options {
@@ -24,6 +28,7 @@ impl Default for Options {
             experimental_messages: Vec::new(),
             client_version: Some(concat!("rust_", env!("CARGO_PKG_VERSION")).to_owned()),
             authorities: None,
+            rejoin: false,
         }
     }
 }
@@ -53,6 +58,7 @@ impl Options {
                 Some(self.experimental_messages.join(",")).filter(|messages| !messages.is_empty()),
             ),
             ("clientVersion", self.client_version.clone()),
+            ("rejoin", self.rejoin.then(|| "0".to_owned())),
         ];
         let is_ours = |key: &str| ours.iter().any(|(name, value)| value.is_some() && key == *name);
         let kept: Vec<(String, String)> = url
@@ -69,7 +75,10 @@ impl Options {
     }
 
     fn asks(&self) -> bool {
-        self.api_version.is_some() || self.client_version.is_some() || !self.experimental_messages.is_empty()
+        self.api_version.is_some()
+            || self.client_version.is_some()
+            || !self.experimental_messages.is_empty()
+            || self.rejoin
     }
 }
 
@@ -82,6 +91,7 @@ mod tests {
         experimental_messages: Vec::new(),
         client_version: None,
         authorities: None,
+        rejoin: false,
     };
 
     fn check(options: &Options, join_url: &str, expected: &str) {

@@ -21,9 +21,10 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::event::Received;
 use super::pings::Pings;
+use super::rejoining::{Progress, Way};
 use super::sender::Outgoing;
 use super::voice_queue::VoiceQueue;
-use super::{CloseReason, Event};
+use super::{CloseReason, Event, Socket};
 
 /// How long the server has to answer a close, and the last messages to leave.
 pub(super) const FAREWELL: Duration = Duration::from_secs(5);
@@ -33,19 +34,68 @@ const SILENCE: Duration = Duration::from_secs(20);
 /// How long the server has to end the connection after both sides have said goodbye.
 const LAST_READ: Duration = Duration::from_millis(500);
 
+/// The task's ends of all queues of a call.
+pub(super) struct Ends {
+    pub(super) messages: mpsc::Receiver<Outgoing>,
+    pub(super) voice: Arc<VoiceQueue>,
+    pub(super) pings: Arc<Pings>,
+    pub(super) closing: Arc<Notify>,
+    pub(super) events: mpsc::Sender<Received>,
+}
+
 /// Serves the socket until either side closes it, and then says why.
-pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
+pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(socket: WebSocketStream<S>, mut ends: Ends) {
+    let farewell = serve(socket, &mut ends, &Progress::default()).await;
+    ends.close(farewell).await;
+}
+
+/// The same, and goes on with the call over another connection when one is lost.
+pub(super) async fn run_rejoining(mut socket: Socket, way: Way, mut ends: Ends) {
+    let progress = Progress::default();
+    let farewell = loop {
+        let farewell = serve(socket, &mut ends, &progress).await;
+        let Some(window) = progress.window().filter(|_| farewell.is_lost()) else { break farewell };
+        let back = tokio::select! {
+            back = way.back(&progress, window) => back,
+            () = ends.left() => break Farewell::ours(),
+        };
+        let Some(next) = back else { break farewell };
+        // What was said meanwhile was said to nobody.
+        while ends.voice.try_next().is_some() {}
+        socket = next;
+    };
+    ends.close(farewell).await;
+}
+
+impl Ends {
+    /// Waits until this side wants to leave.
+    async fn left(&self) {
+        tokio::select! {
+            () = self.closing.notified() => {}
+            () = self.events.closed() => {}
+        }
+    }
+
+    /// Tells everybody that the call is over.
+    async fn close(self, farewell: Farewell) {
+        self.voice.close();
+        self.pings.close();
+        // Nobody may be listening any more.
+        let _ = self.events.send(Received::closed(farewell.reason, farewell.code)).await;
+    }
+}
+
+/// Serves a socket until either side closes it.
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     socket: WebSocketStream<S>,
-    messages: mpsc::Receiver<Outgoing>,
-    voice: Arc<VoiceQueue>,
-    pings: Arc<Pings>,
-    closing: Arc<Notify>,
-    events: mpsc::Sender<Received>,
-) {
+    ends: &mut Ends,
+    progress: &Progress,
+) -> Farewell {
+    let Ends { messages, voice, pings, closing, events } = ends;
     let (sink, stream) = socket.split();
     let silent = Notify::new();
-    let reading = read(stream, &pings, &silent, &events);
-    let writing = write(sink, messages, &voice, &silent, &events);
+    let reading = read(stream, pings, &silent, events, progress);
+    let writing = write(sink, messages, voice, &silent, events);
     // Whoever leaves does not wait for a server that takes nothing any more.
     let leaving = async {
         tokio::select! {
@@ -55,25 +105,21 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         sleep(2 * FAREWELL).await;
     };
     tokio::pin!(reading, writing);
-    let farewell = tokio::select! {
+    tokio::select! {
         farewell = &mut reading => farewell,
-        () = leaving => Farewell { reason: CloseReason::Ours, code: CloseCode::Normal.into() },
+        () = leaving => Farewell::ours(),
         written = &mut writing => match written {
             // What the server still sends counts until it has closed too.
             Ok(()) => match timeout(FAREWELL, reading).await {
                 Ok(Farewell { reason: CloseReason::Normal { .. } | CloseReason::Lost { .. }, .. }) | Err(_) => {
-                    Farewell { reason: CloseReason::Ours, code: CloseCode::Normal.into() }
+                    Farewell::ours()
                 }
                 Ok(farewell) => farewell,
             },
             // A server that closes while something is sent: the reader knows the reason, if there is one.
             Err(error) => timeout(FAREWELL, reading).await.unwrap_or_else(|_| lost(&error)),
         },
-    };
-    voice.close();
-    pings.close();
-    // Nobody may be listening any more.
-    let _ = events.send(Received::closed(farewell.reason, farewell.code)).await;
+    }
 }
 
 /// How the connection ended.
@@ -89,6 +135,14 @@ impl Farewell {
         Self { reason: CloseReason::from_frame(code, reason), code }
     }
 
+    fn ours() -> Self {
+        Self { reason: CloseReason::Ours, code: CloseCode::Normal.into() }
+    }
+
+    fn is_lost(&self) -> bool {
+        matches!(self.reason, CloseReason::Lost { .. })
+    }
+
     fn lost(cause: String) -> Self {
         Self { reason: CloseReason::Lost { cause }, code: CloseCode::Abnormal.into() }
     }
@@ -99,6 +153,7 @@ async fn read(
     pings: &Pings,
     silent: &Notify,
     events: &mpsc::Sender<Received>,
+    progress: &Progress,
 ) -> Farewell {
     let mut pcm = PcmReader::default();
     loop {
@@ -122,17 +177,22 @@ async fn read(
                 if samples.is_empty() {
                     continue;
                 }
+                progress.audio(samples.len());
                 Received::audio(samples)
             }
             Some(Ok(Message::Text(text))) => {
                 let event = match ServerMessage::parse(&text) {
                     Ok(parsed) => {
+                        progress.message(&parsed.value);
                         if let ServerMessage::Pong(pong) = &parsed.value {
                             pings.pong(&pong.timestamp);
                         }
                         Event::Message(parsed.value)
                     }
-                    Err(problem) => Event::Unreadable { text: text.as_str().to_owned(), problem },
+                    Err(problem) => {
+                        progress.text();
+                        Event::Unreadable { text: text.as_str().to_owned(), problem }
+                    }
                 };
                 Received::text(event, text)
             }
@@ -158,7 +218,7 @@ async fn read(
 /// Sends what is queued, messages before audio, until it is told to close or nobody listens any more.
 async fn write(
     mut sink: impl Sink<Message, Error = WsError> + Unpin,
-    mut messages: mpsc::Receiver<Outgoing>,
+    messages: &mut mpsc::Receiver<Outgoing>,
     voice: &VoiceQueue,
     silent: &Notify,
     events: &mpsc::Sender<Received>,

@@ -52,6 +52,7 @@ impl Conversation {
                 }
             }
             Input::ShutDown | Input::LegClosed(LegClosed::OurFault) => self.give_up_last_words(),
+            Input::ConnectionLost | Input::Rejoined { .. } => {}
             Input::LegClosed(_) | Input::Joined | Input::Model(..) | Input::Request(_) | Input::Tool(..) => {}
             Input::SpeechStarted { .. } | Input::SpeechStopped { .. } => {}
             Input::Overheard(_) | Input::TurnJudged(..) | Input::Voice(..) => {}

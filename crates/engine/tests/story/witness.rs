@@ -136,6 +136,8 @@ impl Witness {
             | Input::LegClosed(_)
             | Input::Model(..)
             | Input::Overheard(_)
+            | Input::ConnectionLost
+            | Input::Rejoined { .. }
             | Input::ShutDown => {}
             Input::SpeechStarted { .. } | Input::SpeechStopped { .. } => {}
             Input::Request(_) | Input::Timeout | Input::TurnJudged(..) => {}

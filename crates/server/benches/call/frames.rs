@@ -120,7 +120,7 @@ pub(crate) fn egress(rate: u32, client_buffer: Duration) -> Cost {
                             return bytes as f64 / f64::from(rate / 50 * 2);
                         }
                     }
-                    Some(ToClient::Close(_)) | None => panic!("the call ended"),
+                    Some(ToClient::Again(_) | ToClient::Close(_)) | None => panic!("the call ended"),
                 }
             }
         })

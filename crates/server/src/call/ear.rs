@@ -220,6 +220,12 @@ impl Ear {
         self.clip(AudioSpan { to: self.clock().max(span.to), ..span })
     }
 
+    /// The call's clock stood for a while, in which nothing was to be heard.
+    pub(super) fn stood(&mut self, length: Duration) {
+        self.joined += length;
+        self.last_audio = self.last_audio.map(|at| at + length);
+    }
+
     /// Says whether the audio of the user's turn may still be asked for. If not, only the next pre-roll is kept.
     pub(super) fn hold(&mut self, hold: bool) {
         self.hold = hold;

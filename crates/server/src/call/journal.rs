@@ -29,8 +29,12 @@ use antiphon_engine::{Config, Input};
 
 pub use antiphon_engine::CallTime;
 pub use decision::{Author, Deadline, Decision, Step, Words};
-pub use reading::{ReadError, Tail, read};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use reading::framed;
+pub use reading::{ReadError, Tail, read, read_bytes};
 pub use scribe::{Scribe, start};
+#[cfg(test)]
+pub(crate) use scribe::{contents_from, of_nothing};
 
 /// How calls keep journals.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -38,6 +38,8 @@ pub enum ToClient {
     Audio(Bytes),
     /// A data message.
     Message(Box<ServerMessage>),
+    /// A data message that was sent before, to a client that was away.
+    Again(String),
     /// The end, with a close code of protocol.md 1.7 and A-10. Nothing follows.
     Close(CloseCode),
 }
@@ -115,11 +117,47 @@ impl CloseCode {
     }
 }
 
+/// How a connection came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Departure {
+    /// Our side of it failed.
+    Failed,
+    /// The client hung up, in the way that the protocol has for it.
+    HungUp,
+    /// It broke without a word.
+    Lost,
+    /// The client answered no keep-alive, or did not take what it was sent.
+    Silent,
+    /// The client broke the protocol.
+    Violated,
+}
+
+impl Departure {
+    /// What it means to a call that waits for nobody.
+    #[must_use]
+    pub fn meaning(self) -> LegClosed {
+        match self {
+            Self::Failed => LegClosed::OurFault,
+            Self::HungUp | Self::Lost => LegClosed::ByPeer,
+            Self::Silent | Self::Violated => LegClosed::Unresponsive,
+        }
+    }
+
+    /// Whether the client may want to come back.
+    #[must_use]
+    pub fn may_return(self) -> bool {
+        match self {
+            Self::Failed | Self::Lost | Self::Silent => true,
+            Self::HungUp | Self::Violated => false,
+        }
+    }
+}
+
 /// The call's end of a leg.
 #[derive(Debug)]
 pub struct CallEnd {
     from_client: mpsc::Receiver<FromClient>,
-    closed: Option<tokio::sync::oneshot::Receiver<LegClosed>>,
+    closed: Option<tokio::sync::oneshot::Receiver<Departure>>,
     to_client: mpsc::Sender<(u32, ToClient)>,
     /// Counts cleared buffers; audio from before the latest one is not sent any more.
     epoch: Arc<AtomicU32>,
@@ -131,7 +169,7 @@ pub struct CarrierEnd {
     /// Brings what the client sent.
     pub from_client: mpsc::Sender<FromClient>,
     /// Says once how the connection ended.
-    pub closed: tokio::sync::oneshot::Sender<LegClosed>,
+    pub closed: tokio::sync::oneshot::Sender<Departure>,
     /// Gives what the client is sent.
     pub to_client: Outgoing,
 }
@@ -153,7 +191,7 @@ pub enum LegEvent {
     /// Something came from the client.
     From(FromClient),
     /// The connection is over.
-    Closed(LegClosed),
+    Closed(Departure),
 }
 
 /// A leg: the call's end and the carrier's. The client holds up to `client_buffer` of audio, which may all be sent at once and
@@ -189,7 +227,7 @@ impl CallEnd {
         match &mut self.closed {
             Some(closed) => {
                 // A carrier that vanished without a word is our own fault.
-                let how = closed.await.unwrap_or(LegClosed::OurFault);
+                let how = closed.await.unwrap_or(Departure::Failed);
                 self.closed = None;
                 LegEvent::Closed(how)
             }
@@ -223,7 +261,9 @@ impl Outgoing {
             let stale = epoch != self.epoch.load(Ordering::Relaxed);
             match what {
                 ToClient::Audio(_) if stale => {}
-                ToClient::Audio(_) | ToClient::Message(_) | ToClient::Close(_) => return Some(what),
+                ToClient::Audio(_) | ToClient::Message(_) | ToClient::Again(_) | ToClient::Close(_) => {
+                    return Some(what);
+                }
             }
         }
     }
@@ -263,9 +303,9 @@ mod tests {
     async fn everything_that_was_sent_arrives_before_the_close() {
         let (mut call, carrier) = leg(Duration::ZERO);
         carrier.from_client.send(FromClient::Audio(Bytes::new())).await.unwrap();
-        carrier.closed.send(LegClosed::ByPeer).unwrap();
+        carrier.closed.send(Departure::HungUp).unwrap();
         drop(carrier.from_client);
         assert!(matches!(call.next().await, LegEvent::From(FromClient::Audio(_))));
-        assert!(matches!(call.next().await, LegEvent::Closed(LegClosed::ByPeer)));
+        assert!(matches!(call.next().await, LegEvent::Closed(Departure::HungUp)));
     }
 }

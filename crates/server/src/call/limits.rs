@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::account_limits::AccountLimits;
+use super::account_limits::AccountLimits;
 use crate::config;
 use crate::quota::{Buckets, Quota};
 use crate::storage::AccountId;

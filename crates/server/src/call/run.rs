@@ -22,8 +22,9 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
+use super::backlog::Received;
 use super::clips::TurnClips;
 use super::data_connection::{DataConnection, News};
 use super::dictation::{Dictation, Promise};
@@ -43,6 +44,7 @@ use super::{severity, threads};
 use crate::outbound::Outbound;
 use crate::retrieval::Retrieval;
 use crate::storage::{AccountId, NodeId, Storage};
+use rejoin::Rejoining;
 
 /// What the driver has to do with the data connection.
 mod data_connection;
@@ -51,6 +53,12 @@ mod tools;
 
 /// What the driver tells of models.
 mod models;
+
+/// The driver's side of its client's connection.
+mod client;
+
+/// How the driver waits for a client that was lost.
+mod rejoin;
 
 /// How the driver has words found.
 mod transcription;
@@ -89,6 +97,8 @@ pub struct Join {
     pub client_version: Option<String>,
     /// Whether it asked for `debug` messages.
     pub debug: bool,
+    /// How far it has come in the call, if it would come back after the connection was lost.
+    pub rejoin: Option<Received>,
 }
 
 /// What a call is, for its driver.
@@ -126,8 +136,10 @@ pub(super) struct Driver {
     told: CallTime,
     commands: mpsc::Receiver<Command>,
     leg: Option<CallEnd>,
-    /// What a leg heard before it was let go.
+    /// The call is done with its client.
     closed: bool,
+    /// What there is for a client that may come back.
+    rejoining: Option<Box<Rejoining>>,
     /// The further participant that the call dials.
     data: Option<Box<DataConnection>>,
     ear: Option<Ear>,
@@ -168,6 +180,8 @@ enum Wake {
     Work(WorkResult),
     /// The engine's deadline.
     Engine,
+    /// A client that was lost has not come back in time.
+    Away,
     /// Audio stopped coming.
     Ear,
     /// No audio for as long as the medium allows.
@@ -201,6 +215,7 @@ impl Driver {
             commands,
             leg: None,
             closed: false,
+            rejoining: None,
             data: None,
             ear: None,
             mouth: Mouth::default(),
@@ -257,6 +272,7 @@ impl Driver {
                     self.means.metrics.lateness().note(deadline.unwrap_or_default());
                     self.tell(Input::Timeout);
                 }
+                Wake::Away => self.give_up_on_client(),
                 Wake::Ear => self.ear_deadline(),
                 Wake::MediaIdle => {
                     let text = "no audio came for as long as mediaIdleTimeout allows".to_owned();
@@ -276,8 +292,13 @@ impl Driver {
                 None => std::future::pending().await,
             }
         };
-        let engine = self.deadline.map(|deadline| self.zero + deadline.since_start());
-        let ear = self.ear.as_ref().and_then(Ear::deadline).map(super::ear::EarDeadline::at);
+        // While the clock stands, only what is due already is.
+        let stopped = self.stopped().map(|since| call_time(self.zero, since));
+        let due = self.deadline.filter(|deadline| stopped.is_none_or(|stopped| *deadline <= stopped));
+        let engine = due.map(|deadline| self.zero + deadline.since_start());
+        let away = self.away_until();
+        let ear = self.ear.as_ref().filter(|_| stopped.is_none());
+        let ear = ear.and_then(Ear::deadline).map(super::ear::EarDeadline::at);
         let connected = self.is_connected();
         let media = self.setup.media_idle.filter(|_| connected).map(|idle| self.media + idle);
         let leg = async {
@@ -298,6 +319,7 @@ impl Driver {
             event = leg => Wake::Leg(event),
             () = at(engine) => Wake::Engine,
             result = self.works.next() => Wake::Work(result),
+            () = at(away) => Wake::Away,
             () = at(ear) => Wake::Ear,
             () = at(media) => Wake::MediaIdle,
             // Last, so that a participant that talks without end keeps nobody from being heard.
@@ -318,8 +340,9 @@ impl Driver {
                 self.follow_up();
             }
             Some(Command::LetGo(_, answer)) if self.joined.is_some() => {
-                // Whoever asks may have gone.
-                let _ = answer.send(if self.is_connected() { Handover::InUse } else { Handover::Ended });
+                // Whoever asks may have gone. A client that was lost comes back to this node.
+                let in_use = self.is_connected() || self.is_away();
+                let _ = answer.send(if in_use { Handover::InUse } else { Handover::Ended });
             }
             Some(Command::LetGo(to, answer)) => self.let_go = Some(Left::LetGo(Some((to, answer)))),
             Some(Command::Disown) if self.joined.is_none() => self.let_go = Some(Left::LetGo(None)),
@@ -345,7 +368,7 @@ impl Driver {
 
     fn join(&mut self, join: Join) -> Result<CarrierEnd, CloseCode> {
         if self.joined.is_some() {
-            return Err(if self.is_connected() { CloseCode::InUse } else { CloseCode::Ended });
+            return self.rejoin(join.rejoin);
         }
         let now = self.now();
         let (call_end, carrier_end) = leg(self.setup.engine.client_buffer);
@@ -353,6 +376,9 @@ impl Driver {
         self.leg = Some(call_end);
         self.media = Instant::now();
         self.wire.joined(now, join.debug);
+        if join.rejoin.is_some() {
+            self.allow_rejoining();
+        }
         let detector = self.means.backends.voice_activity.detector();
         let gate = self.setup.echo_guard.then(|| EchoGate::new(Echo::new(self.setup.output_rate)));
         self.ear = Some(Ear::new(self.setup.input_rate, detector, self.setup.threshold, gate, self.media));
@@ -369,11 +395,6 @@ impl Driver {
         Ok(carrier_end)
     }
 
-    /// Whether a client is there. One that was and is not any more may not come back.
-    fn is_connected(&self) -> bool {
-        self.leg.is_some() && !self.closed
-    }
-
     fn leg_event(&mut self, event: LegEvent) {
         match event {
             LegEvent::From(FromClient::Audio(audio)) => self.hear(&audio),
@@ -384,11 +405,7 @@ impl Driver {
             LegEvent::From(FromClient::Malformed(why)) => {
                 self.event(Severity::Warning, "message.malformed", format!("a message was ignored: {why}"));
             }
-            LegEvent::Closed(how) => {
-                self.closed = true;
-                self.end_sound();
-                self.tell(Input::LegClosed(how));
-            }
+            LegEvent::Closed(how) => self.depart(how),
         }
     }
 
@@ -413,12 +430,13 @@ impl Driver {
         if !audio.is_empty() {
             self.media = now;
         }
+        let stood = self.stood();
         let Some(ear) = &mut self.ear else { return };
         let inputs = &mut self.inputs;
         let trouble = ear.take(audio, now, |input| inputs.push_back(input));
         self.recording.hear(call_time(self.zero, now), ear.taken());
         if let Some(data) = &mut self.data {
-            data.hear(call_time(self.zero, now), ear.taken());
+            data.hear(call_time(self.zero, now) + stood, ear.taken());
         }
         if ear.echoed() && !std::mem::replace(&mut self.echo_told, true) {
             let text = "the agent's own voice comes back from the user's side; it is not taken for speech";
@@ -572,9 +590,13 @@ impl Driver {
                 }
             }
             Effect::ClearPlayback => {
+                let stood = self.stood();
+                if let Some(rejoining) = &mut self.rejoining {
+                    rejoining.backlog.clear();
+                }
                 self.recording.clear(self.told);
                 if let Some(data) = &mut self.data {
-                    data.clear(self.told);
+                    data.clear(self.told + stood);
                 }
                 if let Some(leg) = &self.leg {
                     leg.clear();
@@ -610,17 +632,23 @@ impl Driver {
         let large = self.setup.engine.client_buffer >= LARGE_BUFFER;
         let length = if large { LARGE_FRAME } else { SMALL_FRAME };
         let frame = usize::try_from(self.setup.output_rate.samples_in(length)).unwrap_or(usize::MAX);
-        let Some(leg) = &self.leg else { return };
+        if self.leg.is_none() && !self.is_away() {
+            return;
+        }
+        let stood = self.stood();
         let (mut stuck, now) = (false, Instant::now());
         self.mouth.take(utterance, samples, frame, |audio| {
             self.recording.play(self.told, &audio);
             if let Some(data) = &mut self.data {
-                data.play(self.told, &audio);
+                data.play(self.told + stood, &audio);
             }
             if let Some(ear) = &mut self.ear {
                 ear.sent(&audio, now);
             }
-            stuck |= leg.send(ToClient::Audio(audio)).is_err();
+            if let Some(rejoining) = &mut self.rejoining {
+                rejoining.backlog.audio(&audio);
+            }
+            stuck |= self.leg.as_ref().is_some_and(|leg| leg.send(ToClient::Audio(audio)).is_err());
         });
         if stuck {
             self.lose_client();
@@ -669,46 +697,6 @@ impl Driver {
             }
             // What was judged is told by a notice.
             Event::Started | Event::Transcript(_) | Event::TurnTaken(_) | Event::SpeechJudged(_) => {}
-        }
-    }
-
-    fn close_leg(&mut self, reason: EndReason) {
-        let code = self.close_code(reason);
-        self.send(ToClient::Close(code));
-        self.closed = true;
-        self.end_sound();
-    }
-
-    fn close_code(&self, reason: EndReason) -> CloseCode {
-        match reason {
-            EndReason::AgentHangUp | EndReason::HangUp | EndReason::Timeout | EndReason::Unjoined => {
-                CloseCode::Normal
-            }
-            EndReason::ConnectionError => CloseCode::MediaIdle,
-            EndReason::SystemError if self.shutting_down => CloseCode::GoingAway,
-            EndReason::SystemError => CloseCode::Internal,
-        }
-    }
-
-    /// Sends something to the client, if there is one.
-    fn send(&mut self, what: ToClient) {
-        let stuck = self.leg.as_ref().is_some_and(|leg| !self.closed && leg.send(what).is_err());
-        if stuck {
-            self.lose_client();
-        }
-    }
-
-    /// The client does not take what it is sent: keeping it would mean to keep everything for it.
-    fn lose_client(&mut self) {
-        if !self.closed {
-            self.closed = true;
-            warn!("the client does not take what it is sent");
-            self.event(
-                Severity::Error,
-                "client.stuck",
-                "the client does not take what it is sent".to_owned(),
-            );
-            self.inputs.push_back(Input::LegClosed(LegClosed::Unresponsive));
         }
     }
 
@@ -766,10 +754,12 @@ impl Driver {
     }
 
     fn now(&self) -> CallTime {
-        call_time(self.zero, Instant::now())
+        call_time(self.zero, self.stopped().unwrap_or_else(Instant::now))
     }
 
     fn timestamp(&self, at: CallTime) -> Timestamp {
+        let stood = self.rejoining.as_ref().map(|rejoining| rejoining.stood_by(at, self.zero));
+        let at = at + stood.unwrap_or_default();
         let micros = i64::try_from(at.as_micros()).unwrap_or(i64::MAX);
         Timestamp::from_unix_micros(self.subject.created.unix_micros().saturating_add(micros))
             .unwrap_or(self.subject.created)

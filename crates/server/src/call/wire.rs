@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use antiphon_api::json::JsonObject;
 use antiphon_api::realtime::{
@@ -47,6 +48,8 @@ pub(crate) struct Wire {
     /// The invocations that are for this party to answer.
     invocations: HashMap<String, InvocationId>,
     joined: CallTime,
+    /// How long a client may be away, if it may come back.
+    rejoin_window: Option<Duration>,
 }
 
 impl Wire {
@@ -57,7 +60,7 @@ impl Wire {
 
     /// The dictionary of a connection of this kind.
     pub(super) fn of(kind: ConnectionKind, call: CallId, enabled: EnabledDataMessages) -> Self {
-        Self { call, kind, enabled, invocations: HashMap::new(), joined: CallTime::ZERO }
+        Self { call, kind, enabled, invocations: HashMap::new(), joined: CallTime::ZERO, rejoin_window: None }
     }
 
     /// A client joined: times on the wire count from now on, and `debug` is on if the client asked for it in its URL.
@@ -66,6 +69,11 @@ impl Wire {
         if debug {
             self.enabled.debug = Some(true);
         }
+    }
+
+    /// The client may come back that was lost, and is told so.
+    pub(super) fn rejoins_within(&mut self, window: Duration) {
+        self.rejoin_window = Some(window);
     }
 
     /// Whether the client is sent messages for developers.
@@ -126,7 +134,10 @@ impl Wire {
         let speaking =
             || api::UserSpeaking { call_timestamp: Some(WireDuration::from(now.since(self.joined))) };
         let message = match event {
-            Event::Started => ServerMessage::CallStarted(api::CallStarted { call_id: self.call }),
+            Event::Started => ServerMessage::CallStarted(api::CallStarted {
+                call_id: self.call,
+                rejoin_window: self.rejoin_window.map(WireDuration::from),
+            }),
             Event::StateChanged(state) => ServerMessage::State(api::State { state: agent_state(*state) }),
             Event::Transcript(words) => ServerMessage::Transcript(transcript(words)),
             Event::UserStartedSpeaking => ServerMessage::UserStartedSpeaking(speaking()),
@@ -250,7 +261,7 @@ fn made_up_id(call: CallId, id: InvocationId) -> String {
     format!("call_{text}")
 }
 
-fn agent_state(state: AgentState) -> api::AgentState {
+pub(super) fn agent_state(state: AgentState) -> api::AgentState {
     match state {
         AgentState::Listening => api::AgentState::Listening,
         AgentState::Speaking => api::AgentState::Speaking,

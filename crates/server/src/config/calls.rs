@@ -37,6 +37,12 @@ pub struct Calls {
     /// What the agent says before the call ends because no model answers (`system_error`); empty for nothing. Default "I'm sorry,
     /// I'm having technical difficulties right now. Please try again later."
     pub apology: String,
+    /// How long a call waits for its client when the connection is lost without a word, 0 to 10 minutes, if the client asked for
+    /// that as it joined (`rejoin`). Default 0: it does not, and ends.
+    #[serde(with = "period")]
+    pub rejoin_window: Duration,
+    /// How many bytes of data messages a call keeps for such a client, at most 16 MiB. Default 256 KiB.
+    pub rejoin_buffer_bytes: usize,
 }
 
 /// The default of `apology`.
@@ -64,6 +70,8 @@ impl Default for Calls {
             maximum_live: 1000,
             maximum_lateness: Duration::from_millis(100),
             apology: APOLOGY.to_owned(),
+            rejoin_window: Duration::ZERO,
+            rejoin_buffer_bytes: 256 << 10,
         }
     }
 }
@@ -79,6 +87,12 @@ impl Calls {
             if period.is_zero() {
                 checks.refuse(&format!("calls.{field}"), "no call could be held; write at least \"1s\"");
             }
+        }
+        if self.rejoin_window > Duration::from_secs(600) {
+            checks.refuse("calls.rejoin_window", "must be at most \"10m\"");
+        }
+        if self.rejoin_buffer_bytes > 16 << 20 {
+            checks.refuse("calls.rejoin_buffer_bytes", "must be at most 16777216");
         }
         if self.maximum_live == 0 {
             checks.refuse("calls.maximum_live", "no call could be held; write at least 1");

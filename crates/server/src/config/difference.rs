@@ -122,11 +122,10 @@ fn fields(config: &Config) -> BTreeMap<String, String> {
 fn flatten(path: &str, table: toml::Table, fields: &mut BTreeMap<String, String>) {
     for (key, value) in table {
         let path = if path.is_empty() { key } else { format!("{path}.{key}") };
-        match value {
-            toml::Value::Table(table) => flatten(&path, table, fields),
-            value => {
-                fields.insert(path, value.to_string());
-            }
+        if let toml::Value::Table(table) = value {
+            flatten(&path, table, fields);
+        } else {
+            fields.insert(path, value.to_string());
         }
     }
 }

@@ -110,10 +110,10 @@ impl<'t> Document<'t> {
         sources
     }
 
-    /// The values alone.
+    /// The values alone; none if one of them is a number beyond all ranges, which [`Self::read`] reports.
     pub(super) fn table(&self) -> toml::Table {
         let values = toml::Table::deserialize(toml::de::Deserializer::from(self.root.clone()));
-        values.expect("a tree that was parsed is a table")
+        values.unwrap_or_default()
     }
 
     /// Reads the tree as a `T`. Each field that cannot be read is reported and taken out, and the rest is read again: one look

@@ -125,11 +125,12 @@ impl Tls {
             .expect("ring knows all versions that rustls does")
             .with_no_client_auth()
             .with_single_cert(certificates, key)
-            .map_err(|error| match error {
-                rustls::Error::InconsistentKeys(_) => {
-                    TlsError::Mismatch { certificate: self.certificate.clone() }
+            .map_err(|error| {
+                let certificate = self.certificate.clone();
+                match matches!(error, rustls::Error::InconsistentKeys(_)) {
+                    true => TlsError::Mismatch { certificate },
+                    false => TlsError::Unusable { certificate, why: error.to_string() },
                 }
-                error => TlsError::Unusable { certificate: self.certificate.clone(), why: error.to_string() },
             })?;
         // The server speaks nothing else, and a client that does is told so here.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -171,20 +172,17 @@ impl Identity {
 
 fn wrong(field: &'static str, path: &Path, wanted: &'static str, error: pem::Error) -> TlsError {
     let path = path.to_owned();
-    match error {
-        pem::Error::Io(source) => TlsError::File { field, path, source },
-        pem::Error::NoItemsFound => {
-            let encrypted = std::fs::read(&path)
-                .is_ok_and(|text| text.windows(ENCRYPTED.len()).any(|window| window == ENCRYPTED));
-            let why = if encrypted {
-                "; it is encrypted, so take its passphrase away with `openssl pkey`"
-            } else {
-                ""
-            };
-            TlsError::Empty { field, path, wanted, why }
-        }
-        error => TlsError::Damaged { field, path, why: error.to_string() },
+    if let pem::Error::Io(source) = error {
+        return TlsError::File { field, path, source };
     }
+    if !matches!(error, pem::Error::NoItemsFound) {
+        return TlsError::Damaged { field, path, why: error.to_string() };
+    }
+    let encrypted = std::fs::read(&path)
+        .is_ok_and(|text| text.windows(ENCRYPTED.len()).any(|window| window == ENCRYPTED));
+    let why =
+        if encrypted { "; it is encrypted, so take its passphrase away with `openssl pkey`" } else { "" };
+    TlsError::Empty { field, path, wanted, why }
 }
 
 /// What a file with an encrypted key says.

@@ -14,8 +14,8 @@ use serde::Deserialize;
 
 use super::Http;
 use super::error::ApiError;
-use crate::call::Join;
 use crate::call::leg::CloseCode;
+use crate::call::{Join, Received};
 use crate::transport::websocket;
 
 /// What a connection reads in one go: two frames of 20 ms at 48 kHz. The library zeroes as much before each look at a socket; its
@@ -29,6 +29,10 @@ pub(super) struct JoinQuery {
     api_version: Option<String>,
     client_version: Option<String>,
     experimental_messages: Option<String>,
+    /// An extension: how many data messages the client has received, if it would come back after the connection was lost.
+    rejoin: Option<String>,
+    /// And how many samples since it was last told to clear its buffer.
+    rejoin_audio: Option<String>,
 }
 
 /// Joins a call.
@@ -70,7 +74,12 @@ fn read(call: &str, query: Option<JoinQuery>) -> Result<(CallId, Join), CloseCod
     }
     let messages = query.experimental_messages.unwrap_or_default();
     let debug = messages.split(',').any(|message| message.trim() == "debug");
-    Ok((call, Join { client_version: query.client_version, debug }))
+    let number = |text: Option<String>| {
+        text.map(|text| text.parse::<u64>()).transpose().map_err(|_| CloseCode::BadRequest)
+    };
+    let (messages, samples) = (number(query.rejoin)?, number(query.rejoin_audio)?);
+    let rejoin = messages.map(|messages| Received { messages, samples });
+    Ok((call, Join { client_version: query.client_version, debug, rejoin }))
 }
 
 async fn no_websocket(http: &Http, wish: Result<(CallId, Join), CloseCode>) -> ApiError {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::auth::Key;
 use super::error::ApiError;
-use crate::account_limits::AccountLimits;
+use crate::call::AccountLimits;
 use crate::quota::{Buckets, Quota};
 use crate::storage::AccountId;
 

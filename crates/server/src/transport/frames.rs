@@ -25,6 +25,8 @@ pub(super) struct Frames<'a> {
     stream: SplitStream<WebSocket>,
     allowance: Allowance,
     pulse: &'a Pulse,
+    /// The client has said goodbye.
+    said_goodbye: bool,
 }
 
 /// A message as it came.
@@ -37,7 +39,7 @@ pub(super) enum Received {
 impl<'a> Frames<'a> {
     /// Each frame shows that the client is there.
     pub(super) fn new(stream: SplitStream<WebSocket>, pulse: &'a Pulse) -> Self {
-        Self { stream, allowance: Allowance::new(), pulse }
+        Self { stream, allowance: Allowance::new(), pulse, said_goodbye: false }
     }
 
     /// The next message; `None` when the connection has ended. An error is the code to close with, and nothing is to be read any
@@ -51,6 +53,7 @@ impl<'a> Frames<'a> {
                 Ok(Message::Text(text)) => (Frame::Text, Some(Received::Text(text))),
                 Ok(Message::Ping(_) | Message::Pong(_)) => (Frame::Control, None),
                 Ok(Message::Close(_)) => {
+                    self.said_goodbye = true;
                     // Reading on sends the answer that the client waits for.
                     let _ = timeout(CLOSE, self.stream.next()).await;
                     return None;
@@ -66,6 +69,11 @@ impl<'a> Frames<'a> {
                 return Some(Ok(received));
             }
         }
+    }
+
+    /// Whether the connection ended as the protocol has it: with a close frame of the client's.
+    pub(super) fn said_goodbye(&self) -> bool {
+        self.said_goodbye
     }
 
     /// Reads on without a use for it, so that the client's close is answered.

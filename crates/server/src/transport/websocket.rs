@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use antiphon_api::realtime::ClientMessage;
-use antiphon_engine::input::LegClosed;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use bytes::Bytes;
 use futures::stream::SplitSink;
@@ -16,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::frames::{CLOSE, Frames, Received};
-use crate::call::leg::{CarrierEnd, CloseCode, FromClient, Outgoing, ToClient};
+use crate::call::leg::{CarrierEnd, CloseCode, Departure, FromClient, Outgoing, ToClient};
 use crate::pulse::Pulse;
 
 /// How often a client is asked whether it is there.
@@ -37,19 +36,24 @@ pub async fn carry(socket: WebSocket, end: CarrierEnd) {
     tokio::pin!(reading, writing);
     let how = tokio::select! {
         read = &mut reading => match read {
-            Ok(()) => LegClosed::ByPeer,
+            Ok(how) => how,
             Err(code) => {
                 let _ = violated.send(code);
                 let _ = tokio::time::timeout(CLOSE, &mut writing).await;
-                LegClosed::Unresponsive
+                Departure::Violated
             }
         },
         written = &mut writing => match written {
             // The call closed the leg; the client gets a moment to close its side.
             Ok(()) => {
                 let _ = tokio::time::timeout(CLOSE, &mut reading).await;
-                LegClosed::ByPeer
+                Departure::HungUp
             }
+            // A client that says goodbye takes nothing any more, and is read to its end before it counts as lost.
+            Err(Departure::Lost) => match tokio::time::timeout(CLOSE, &mut reading).await {
+                Ok(Ok(how)) => how,
+                Ok(Err(_)) | Err(_) => Departure::Lost,
+            },
             Err(how) => how,
         },
     };
@@ -66,7 +70,7 @@ pub async fn refuse(mut socket: WebSocket, code: CloseCode) {
 
 /// Brings what the client sends to the call until the connection ends, or until the client breaks the protocol: then the
 /// error is the code to close with.
-async fn read(mut frames: Frames<'_>, to_call: &mpsc::Sender<FromClient>) -> Result<(), CloseCode> {
+async fn read(mut frames: Frames<'_>, to_call: &mpsc::Sender<FromClient>) -> Result<Departure, CloseCode> {
     let mut malformed = 0;
     while let Some(received) = frames.next().await {
         let event = match received? {
@@ -85,10 +89,10 @@ async fn read(mut frames: Frames<'_>, to_call: &mpsc::Sender<FromClient>) -> Res
         if to_call.send(event).await.is_err() {
             // The call has let go; what the client still says is of no interest.
             frames.discard().await;
-            return Ok(());
+            return Ok(Departure::HungUp);
         }
     }
-    Ok(())
+    Ok(if frames.said_goodbye() { Departure::HungUp } else { Departure::Lost })
 }
 
 /// Sends what the call has for the client until the call closes the leg, the client is lost, or it broke the protocol.
@@ -97,7 +101,7 @@ async fn write(
     mut outgoing: Outgoing,
     mut violation: oneshot::Receiver<CloseCode>,
     pulse: &Pulse,
-) -> Result<(), LegClosed> {
+) -> Result<(), Departure> {
     let mut ping = tokio::time::interval_at(Instant::now() + PING, PING);
     loop {
         let message = tokio::select! {
@@ -106,12 +110,13 @@ async fn write(
             next = outgoing.next() => match next {
                 Some(ToClient::Audio(audio)) => Message::Binary(audio),
                 Some(ToClient::Message(message)) => Message::Text(Utf8Bytes::from(message.to_text())),
+                Some(ToClient::Again(text)) => Message::Text(Utf8Bytes::from(text)),
                 Some(ToClient::Close(code)) => close_frame(code),
                 None => close_frame(CloseCode::Internal),
             },
             _ = ping.tick() => {
                 if pulse.is_lost() {
-                    return Err(LegClosed::Unresponsive);
+                    return Err(Departure::Silent);
                 }
                 Message::Ping(Bytes::new())
             }
@@ -127,11 +132,11 @@ async fn write(
 pub(super) async fn send(
     sink: &mut SplitSink<WebSocket, Message>,
     message: Message,
-) -> Result<(), LegClosed> {
+) -> Result<(), Departure> {
     match tokio::time::timeout(SEND, sink.send(message)).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) => Err(LegClosed::ByPeer),
-        Err(_) => Err(LegClosed::Unresponsive),
+        Ok(Err(_)) => Err(Departure::Lost),
+        Err(_) => Err(Departure::Silent),
     }
 }
 

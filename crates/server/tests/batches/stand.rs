@@ -8,7 +8,7 @@ use antiphon_api::rest::call_throttles::CallThrottleRule;
 use antiphon_api::rest::scheduled_batches::{BatchSettings, ScheduledCallRequest, ScheduledCallStatus};
 use antiphon_api::{AgentId, AgentRevisionId, BatchId, Secret, ThrottleId, Timestamp};
 use antiphon_backends::registry::config::TranscriptionConfig;
-use antiphon_server::account_limits::AccountLimits;
+use antiphon_server::call::AccountLimits;
 use antiphon_server::call::limits::CallLimits;
 use antiphon_server::call::{Calls, Join};
 use antiphon_server::config::{self, Config, Limits};

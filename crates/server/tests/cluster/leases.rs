@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use antiphon_api::rest::calls::StartCallRequest;
-use antiphon_server::account_limits::AccountLimits;
+use antiphon_server::call::AccountLimits;
 use antiphon_server::call::limits::{CallLimits, TooManyCalls};
 use antiphon_server::call::{Calls, CreateError, CreateOptions};
 use antiphon_server::config::{self, Limits};

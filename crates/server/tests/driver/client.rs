@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use antiphon_api::realtime::ClientMessage;
-use antiphon_engine::input::LegClosed;
-use antiphon_server::call::leg::{CarrierEnd, CloseCode, FromClient, Outgoing, ToClient};
+use antiphon_server::call::leg::{CarrierEnd, CloseCode, Departure, FromClient, Outgoing, ToClient};
+use antiphon_server::call::{Join, Received};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use serde_json::{Value, json};
@@ -24,13 +24,54 @@ pub(crate) enum Seen {
 pub(crate) struct Client {
     to_call: mpsc::Sender<FromClient>,
     from_call: Outgoing,
-    closed: oneshot::Sender<LegClosed>,
+    closed: Option<oneshot::Sender<Departure>>,
+    /// How far the call has come, as far as this client has seen.
+    received: Received,
 }
 
 impl Client {
     pub(crate) fn new(end: CarrierEnd) -> Self {
         let CarrierEnd { from_client, closed, to_client } = end;
-        Self { to_call: from_client, from_call: to_client, closed }
+        let received = Received { messages: 0, samples: Some(0) };
+        Self { to_call: from_client, from_call: to_client, closed: Some(closed), received }
+    }
+
+    /// Goes on over another connection.
+    pub(crate) fn go_on(&mut self, end: CarrierEnd) {
+        *self = Self { received: self.received, ..Self::new(end) };
+    }
+
+    /// How it comes back.
+    pub(crate) fn rejoins(&self) -> Join {
+        Join { rejoin: Some(self.received), ..Join::default() }
+    }
+
+    /// Ends the connection like this; what was on the way is lost.
+    pub(crate) async fn leave(&mut self, how: Departure) {
+        self.closed.take().unwrap().send(how).unwrap();
+        let (to_call, _) = mpsc::channel(1);
+        self.to_call = to_call;
+        settle().await;
+    }
+
+    /// Counts what a client counts that would come back.
+    fn count(&mut self, seen: Seen) -> Seen {
+        match &seen {
+            Seen::Audio(audio) => {
+                self.received.samples = self.received.samples.map(|count| count + audio.len() as u64 / 2)
+            }
+            Seen::Closed(_) => {}
+            Seen::Message(message) if message["type"] == "rejoined" => {
+                self.received.messages = message["nextMessage"].as_u64().unwrap() - 1;
+            }
+            Seen::Message(message) => {
+                self.received.messages += 1;
+                if message["type"] == "playback_clear_buffer" {
+                    self.received.samples = Some(0);
+                }
+            }
+        }
+        seen
     }
 
     pub(crate) async fn write(&self, text: &str) {
@@ -63,7 +104,8 @@ impl Client {
     pub(crate) fn take_all(&mut self) -> Vec<Seen> {
         // Unconstrained, since the runtime would have this task pause after some hundred of them.
         let mut take = || tokio::task::unconstrained(self.from_call.next()).now_or_never().flatten();
-        std::iter::from_fn(|| take().map(|next| seen(Some(next)))).collect()
+        let all: Vec<Seen> = std::iter::from_fn(|| take().map(|next| seen(Some(next)))).collect();
+        all.into_iter().map(|seen| self.count(seen)).collect()
     }
 
     /// How many bytes of audio the call has sent since something was last taken. What else it sent is lost.
@@ -75,7 +117,8 @@ impl Client {
 
     /// Waits for the next thing.
     pub(crate) async fn next(&mut self) -> Seen {
-        seen(self.from_call.next().await)
+        let next = seen(self.from_call.next().await);
+        self.count(next)
     }
 
     /// Waits for a message that matches, and gives it.
@@ -112,7 +155,7 @@ impl Client {
     }
 
     pub(crate) fn hang_up(self) {
-        self.closed.send(LegClosed::ByPeer).unwrap();
+        self.closed.unwrap().send(Departure::HungUp).unwrap();
     }
 }
 
@@ -121,6 +164,7 @@ fn seen(next: Option<ToClient>) -> Seen {
     match next {
         Some(ToClient::Audio(audio)) => Seen::Audio(audio),
         Some(ToClient::Message(message)) => Seen::Message(serde_json::from_str(&message.to_text()).unwrap()),
+        Some(ToClient::Again(text)) => Seen::Message(serde_json::from_str(&text).unwrap()),
         Some(ToClient::Close(code)) => Seen::Closed(code),
         None => Seen::Closed(CloseCode::Internal),
     }

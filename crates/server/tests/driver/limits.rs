@@ -6,7 +6,7 @@ use antiphon_api::rest::call_throttles::CallThrottleRule;
 use antiphon_api::rest::calls::StartCallRequest;
 use antiphon_api::{ThrottleId, Timestamp, WireDuration};
 use antiphon_engine::output::EndReason;
-use antiphon_server::account_limits::AccountLimits;
+use antiphon_server::call::AccountLimits;
 use antiphon_server::call::limits::{CallLimits, TooManyCalls};
 use antiphon_server::call::{Calls, CreateError, CreateOptions};
 use antiphon_server::config::{self, Limits, OwnLimits};

@@ -16,5 +16,6 @@ mod pacing;
 mod pauses;
 mod record;
 mod rehearing;
+mod rejoin;
 mod stand;
 mod voices;

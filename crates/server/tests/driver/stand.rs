@@ -65,13 +65,20 @@ impl Stand {
 
     /// A stand with other backends, whose calls are replayed.
     pub(crate) fn journaling(backends: Backends) -> Self {
+        Self::waiting(backends, |_| {})
+    }
+
+    /// The same with other settings, such as how long clients are waited for that were lost.
+    pub(crate) fn waiting(backends: Backends, change: impl FnOnce(&mut config::Calls)) -> Self {
         let journals = Journals {
             directory: std::env::temp_dir().join(format!("antiphon-driver-{}", Uuid::new_v4())),
             flush_interval: Duration::from_secs(1),
             user_text: UserText::Keep,
         };
         let files = Files { journals: Some(journals.clone()), ..Files::default() };
-        let mut stand = Self::with_files(backends, files, Storage::in_memory());
+        let mut settings = config::Calls::default();
+        change(&mut settings);
+        let mut stand = Self::with_settings(settings, backends, files, Storage::in_memory());
         stand.journals = Some(journals);
         stand
     }
@@ -81,8 +88,12 @@ impl Stand {
     }
 
     pub(crate) fn with_files(backends: Backends, files: Files, storage: Storage) -> Self {
+        Self::with_settings(config::Calls::default(), backends, files, storage)
+    }
+
+    fn with_settings(settings: config::Calls, backends: Backends, files: Files, storage: Storage) -> Self {
         let calls = Calls::with_files(
-            config::Calls::default(),
+            settings,
             config::TurnTaking::default(),
             files,
             Outbound::new(&config::Outbound::default()),

@@ -76,6 +76,7 @@ impl EnabledDataMessages {
             ServerMessage::UserStartedSpeaking(_) => (self.user_started_speaking, false),
             ServerMessage::UserStoppedSpeaking(_) => (self.user_stopped_speaking, false),
             ServerMessage::Error(_)
+            | ServerMessage::Rejoined(_)
             | ServerMessage::RoomInfo(_)
             | ServerMessage::SideGenerationCompleted(_)
             | ServerMessage::SideGenerationDelta(_)

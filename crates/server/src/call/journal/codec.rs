@@ -464,6 +464,8 @@ choice!(Input {
     10: Voice(id, event),
     11: TurnJudged(turn, probability),
     12: Overheard(words as user),
+    13: ConnectionLost,
+    14: Rejoined { after, lost_audio },
 });
 choice!(LegClosed { 0: ByPeer, 1: MediaIdle, 2: Unresponsive, 3: OurFault });
 choice!(ModelEvent { 0: Text(text), 1: ToolCall(call), 2: Finished, 3: Failed(why) });

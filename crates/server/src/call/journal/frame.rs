@@ -8,7 +8,7 @@ use crc::{CRC_32_ISO_HDLC, Crc};
 /// What a journal begins with; a reader for people sees what the file is.
 const MARK: &[u8; 17] = b"antiphon journal\n";
 /// The version of the format: of the frame, of the numbers of all variants, and of the order of all fields.
-pub(super) const VERSION: u8 = 8;
+pub(super) const VERSION: u8 = 9;
 /// No block is longer than this: what waits for the writer is bounded by less.
 const LONGEST: usize = 64 * 1024 * 1024;
 const CHECKSUM: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
@@ -119,6 +119,6 @@ mod tests {
     fn other_files_and_versions_are_told_apart() {
         assert_eq!(after_opening(&opening()), Ok(&[][..]));
         assert_eq!(after_opening(b"RIFF"), Err(Foreign::NoJournal));
-        assert_eq!(after_opening(b"antiphon journal\n\x09"), Err(Foreign::Version(9)));
+        assert_eq!(after_opening(b"antiphon journal\n\x0a"), Err(Foreign::Version(10)));
     }
 }

@@ -74,9 +74,17 @@ pub enum ReadError {
 /// # Errors
 /// See [`ReadError`]. A torn tail is no error: see [`Journal::tail`].
 pub fn read(path: &Path) -> Result<Journal, ReadError> {
+    let bytes = std::fs::read(path).map_err(|source| ReadError::File { path: path.to_owned(), source })?;
+    read_bytes(&bytes, path)
+}
+
+/// Reads a journal that is in memory already; errors name the file that it is from.
+///
+/// # Errors
+/// As for [`read`].
+pub fn read_bytes(bytes: &[u8], path: &Path) -> Result<Journal, ReadError> {
     let named = || path.to_owned();
-    let bytes = std::fs::read(path).map_err(|source| ReadError::File { path: named(), source })?;
-    let rest = frame::after_opening(&bytes).map_err(|foreign| match foreign {
+    let rest = frame::after_opening(bytes).map_err(|foreign| match foreign {
         Foreign::NoJournal => ReadError::NoJournal { path: named() },
         Foreign::Version(version) => ReadError::Version { path: named(), version },
     })?;
@@ -85,6 +93,17 @@ pub fn read(path: &Path) -> Result<Journal, ReadError> {
         Ok(None) => Err(ReadError::Empty { path: named() }),
         Err(Malformed(why)) => Err(ReadError::Malformed { path: named(), why }),
     }
+}
+
+/// A file whose blocks have these contents: the length of the header's in two bytes, the header's, the entries'.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn framed(contents: &[u8]) -> Vec<u8> {
+    let (length, rest) = contents.split_first_chunk().unwrap_or((&[0; 2], &[]));
+    let (header, entries) = rest.split_at(usize::from(u16::from_le_bytes(*length)).min(rest.len()));
+    let mut file = frame::opening();
+    frame::append(&mut file, Kind::Header, header);
+    frame::append(&mut file, Kind::Entries, entries);
+    file
 }
 
 /// Reads what follows the opening; none if not even the header is whole.

@@ -297,6 +297,8 @@ fn reported(input: &Input) -> Option<(AudioTime, AudioTime, Border)> {
         Input::Joined
         | Input::LegClosed(_)
         | Input::Model(..)
+        | Input::ConnectionLost
+        | Input::Rejoined { .. }
         | Input::ShutDown
         | Input::Request(_)
         | Input::Timeout

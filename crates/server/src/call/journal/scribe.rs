@@ -62,6 +62,18 @@ fn opening(header: &Header) -> Vec<u8> {
     opening
 }
 
+/// The journal of a call that has not begun.
+#[cfg(test)]
+pub(crate) fn of_nothing() -> Vec<u8> {
+    opening(&super::samples::header())
+}
+
+/// Where the contents of a journal's first block begin.
+#[cfg(test)]
+pub(crate) fn contents_from() -> usize {
+    frame::opening().len() + 4 + 4 + 1
+}
+
 impl Scribe {
     fn new(user_text: UserText, page: Arc<Page>) -> Self {
         Self {

@@ -317,6 +317,8 @@ fn answers(input: &Input) -> Option<WorkKey> {
         Input::Joined
         | Input::LegClosed(_)
         | Input::Overheard(_)
+        | Input::ConnectionLost
+        | Input::Rejoined { .. }
         | Input::ShutDown
         | Input::SpeechStarted { .. }
         | Input::SpeechStopped { .. }

@@ -84,7 +84,7 @@ impl Observer {
     pub fn told(&mut self, at: CallTime, input: Option<&Input>) {
         self.now = at;
         self.cause = match input {
-            None => Cause::Other,
+            None | Some(Input::ConnectionLost | Input::Rejoined { .. }) => Cause::Other,
             Some(Input::Joined) => Cause::Joined,
             Some(Input::LegClosed(_) | Input::ShutDown) => Cause::CallEnd,
             Some(Input::Timeout) => self.deadline.map_or(Cause::Other, |(_, timer)| Cause::Timer(timer)),

@@ -323,7 +323,8 @@ fn input() -> impl Strategy<Value = Input> {
     ];
     let words = prop_oneof![text().prop_map(Transcription::Words), text().prop_map(Transcription::Failed),];
     prop_oneof![
-        select(vec![Input::Timeout, Input::Joined, Input::ShutDown]),
+        select(vec![Input::Timeout, Input::Joined, Input::ShutDown, Input::ConnectionLost]),
+        (duration(), duration()).prop_map(|(after, lost_audio)| Input::Rejoined { after, lost_audio }),
         closed.prop_map(Input::LegClosed),
         (number(), model).prop_map(|(id, event)| Input::Model(GenerationId(id), event)),
         (audio(), audio()).prop_map(|(at, received)| Input::SpeechStarted { at, received }),

@@ -1,5 +1,5 @@
 //! What accounts may not exceed: the limits of all, and those that some have of their own. In force until they are replaced as a
-//! whole. What has been used of them is counted elsewhere. Below all layers.
+//! whole. What has been used of them is counted elsewhere.
 
 use std::collections::HashMap;
 use std::sync::Arc;

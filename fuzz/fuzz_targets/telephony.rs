@@ -1,0 +1,7 @@
+//! See `antiphon_server::app::fuzzing::telephony`.
+#![no_main]
+
+use antiphon_server::app::fuzzing;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| fuzzing::telephony(data));
