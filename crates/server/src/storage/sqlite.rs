@@ -26,6 +26,7 @@ mod endings;
 mod indexes;
 #[path = "sql/messages.rs"]
 mod messages;
+mod numbers;
 #[path = "sql/owned.rs"]
 mod owned;
 mod page;

@@ -1,7 +1,7 @@
 //! One page of a list of calls: which calls are on it, in order.
 //!
-//! Where a text that many calls have is looked for, they are met in the order of their numbers, which is nearly that of their creation:
-//! how far it is off is known of every account, so that a page is found without going through all that have the text.
+//! Where a text that many calls have is looked for, they are met in the order of their numbers, in strides: in the order of creation a
+//! page is found without going through all that have the text, and in any other they are gone through once, and few of them sorted.
 
 use antiphon_api::{CallId, Timestamp};
 use sqlx::Row as _;
@@ -11,10 +11,13 @@ use super::super::{Direction, StorageError, Window};
 use super::Sqlite;
 use super::catalog::Query;
 use super::choice::{Choice, Way};
-use super::texts::Text;
+use super::numbers::Numbers;
 
 /// Calls that are tried in the order of the list before all that have a text are gone through: most pages are found by then.
 const TRIED: i64 = 1_000;
+/// Numbers that are gone through at first, and at most: twice as many each time. Of the first stride that has any of the page, all is
+/// sorted.
+const STRIDES: (i64, i64) = (1_000, 8_000);
 
 /// The part of a list that is asked for: so many, behind a place.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +28,14 @@ pub(super) struct Page {
     after: Option<(i64, CallId)>,
     /// One more than is wanted, which tells whether there are more.
     limit: i64,
+}
+
+/// A call that may be on the page, by its place in the list.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Met {
+    place: i64,
+    id: Vec<u8>,
+    number: i64,
 }
 
 impl Page {
@@ -69,12 +80,17 @@ impl Page {
         choice: &Choice<'_>,
     ) -> Result<Option<Vec<i64>>, StorageError> {
         match (&choice.way, self.by) {
-            (Way::Walk | Way::Few(_), _) => Ok(None),
-            (Way::Many(text), CallKey::Created) if choice.owner.number > 0 => {
-                Ok(Some(self.by_number(database, choice, text).await?))
+            (Way::Walk | Way::Few(_), _) => return Ok(None),
+            // The order of the numbers is nearly that of the list.
+            (Way::Many(_), CallKey::Created) if choice.owner.number > 0 => {}
+            (Way::Many(_), _) => {
+                let tried = self.first_tried(database, choice).await?;
+                if tried.is_some() {
+                    return Ok(tried);
+                }
             }
-            (Way::Many(_), _) => self.first_tried(database, choice).await,
         }
+        self.by_number(database, choice).await.map(Some)
     }
 
     /// The calls on the page, if they are among the first that come into question.
@@ -98,88 +114,58 @@ impl Page {
         Ok((numbers.len() as i64 == self.limit).then_some(numbers))
     }
 
-    /// The calls on the page of a list in the order of creation, by going through those that have a text in the order of their numbers.
-    async fn by_number(
-        &self,
-        database: &Sqlite,
-        choice: &Choice<'_>,
-        text: &Text,
-    ) -> Result<Vec<i64>, StorageError> {
+    /// The calls on the page, by going through those that have a text in strides of numbers, from the end at which the page is likelier
+    /// to be. What is met first spares sorting most of what follows, and within a stride the rows are read in the order in which they lie.
+    async fn by_number(&self, database: &Sqlite, choice: &Choice<'_>) -> Result<Vec<i64>, StorageError> {
         let CallFilter { created_from, created_to, .. } = choice.filter;
-        let after = self.after.map(|(created, _)| created);
-        let (earliest, latest) = match self.falling {
-            true => (None, after),
-            false => (after, None),
-        };
-        let earliest = earliest.max(created_from.map(Timestamp::unix_micros));
-        let latest = latest.into_iter().chain(created_to.map(Timestamp::unix_micros)).min();
-        let mut numbers = choice.owner.numbers();
-        self.narrow(database, choice, &mut numbers, earliest, latest).await?;
-
-        let mut query = Query::new("SELECT call_heads.number AS number, created_us");
-        choice.push_between(&mut query, numbers, None);
-        self.push_after(&mut query);
-        query.push(" ORDER BY ").push(text.number()).push(if self.falling { " DESC" } else { "" });
-        query.push(" LIMIT ").push_bind(self.limit);
-        let rows = query.build().fetch_all(&database.pool).await?;
-        let mut met = Vec::with_capacity(rows.len());
-        for row in &rows {
-            met.push((row.try_get::<i64, _>("number")?, row.try_get::<i64, _>("created_us")?));
-        }
-        let moments = met.iter().map(|(_, created)| *created);
-        let furthest = if self.falling { moments.min() } else { moments.max() };
-        let Some(furthest) = furthest.filter(|_| met.len() as i64 == self.limit) else {
-            // These are all there are.
-            return Ok(met.into_iter().map(|(number, _)| number).collect());
-        };
-        // Those that come before the last of them may have numbers a little behind its own.
-        let (earliest, latest) = match self.falling {
-            true => (Some(furthest), latest),
-            false => (earliest, Some(furthest)),
-        };
-        let mut numbers = choice.owner.numbers();
-        self.narrow(database, choice, &mut numbers, earliest, latest).await?;
-        let mut query = Query::new("SELECT call_heads.number AS number");
-        choice.push_between(&mut query, numbers, None);
-        self.push_after(&mut query);
-        query.push(" AND created_us ").push(if self.falling { ">=" } else { "<=" }).push_bind(furthest);
-        self.push_end(&mut query, self.limit);
-        let rows = query.build().fetch_all(&database.pool).await?;
-        Ok(rows.iter().map(|row| row.try_get("number")).collect::<Result<_, _>>()?)
-    }
-
-    /// Narrows numbers down to those that calls can have which were created between two moments.
-    async fn narrow(
-        &self,
-        database: &Sqlite,
-        choice: &Choice<'_>,
-        (behind, before): &mut (i64, i64),
-        earliest: Option<i64>,
-        latest: Option<i64>,
-    ) -> Result<(), StorageError> {
-        // A call that was created so much earlier, or later, has a lower, or higher, number than all of them.
-        let disorder = choice.owner.disorder_us;
-        for (bound, moment, sql) in [
-            (
-                behind,
-                earliest.map(|moment| moment.saturating_sub(disorder)),
-                "SELECT number FROM call_heads WHERE account = $1 AND created_us < $2 \
-                 ORDER BY created_us DESC, id DESC LIMIT 1",
-            ),
-            (
-                before,
-                latest.map(|moment| moment.saturating_add(disorder)),
-                "SELECT number FROM call_heads WHERE account = $1 AND created_us > $2 \
-                 ORDER BY created_us, id LIMIT 1",
-            ),
-        ] {
-            let Some(moment) = moment else { continue };
-            let query = sqlx::query(sql).bind(choice.owner.number).bind(moment);
-            if let Some(row) = query.fetch_optional(&database.pool).await? {
-                *bound = row.try_get("number")?;
+        let mut earliest = created_from.map(Timestamp::unix_micros);
+        let mut latest = created_to.map(Timestamp::unix_micros);
+        if self.by == CallKey::Created {
+            let after = self.after.map(|(created, _)| created);
+            match self.falling {
+                true => latest = latest.into_iter().chain(after).min(),
+                false => earliest = earliest.max(after),
             }
         }
-        Ok(())
+        let mut numbers = Numbers::of(database, choice.owner).await?;
+        numbers.narrow(database, earliest, latest).await?;
+
+        let most = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let mut met: Vec<Met> = Vec::new();
+        let (mut length, longest) = STRIDES;
+        while let Some(stride) = numbers.take(length, self.falling) {
+            let mut query = Query::new("");
+            self.push_columns(&mut query);
+            choice.push_between(&mut query, stride, None);
+            self.push_after(&mut query);
+            if let Some(last) = met.get(most - 1) {
+                let sign = if self.falling { ">" } else { "<" };
+                self.push_beside(&mut query, sign, (last.place, last.id.clone()));
+            }
+            self.push_end(&mut query, self.limit);
+            for row in query.build().fetch_all(&database.pool).await? {
+                met.push(Met {
+                    place: row.try_get("place")?,
+                    id: row.try_get("id")?,
+                    number: row.try_get("number")?,
+                });
+            }
+            met.sort_unstable();
+            if self.falling {
+                met.reverse();
+            }
+            met.truncate(most);
+            if let (CallKey::Created, Some(last)) = (self.by, met.get(most - 1)) {
+                // Those that come before the last of them have numbers that are at most a little behind its own.
+                let (earliest, latest) = match self.falling {
+                    true => (Some(last.place), None),
+                    false => (None, Some(last.place)),
+                };
+                numbers.narrow(database, earliest, latest).await?;
+            }
+            length = longest.min(length * 2);
+        }
+        Ok(met.into_iter().map(|met| met.number).collect())
     }
 
     fn key(&self) -> &'static str {
@@ -197,13 +183,15 @@ impl Page {
 
     fn push_after(&self, query: &mut Query) {
         if let Some((place, call)) = self.after {
-            query.push(" AND (").push(self.key()).push(", id) ").push(if self.falling {
-                "< ("
-            } else {
-                "> ("
-            });
-            query.push_bind(place).push(", ").push_bind(call.uuid().as_bytes().to_vec()).push(")");
+            let sign = if self.falling { "<" } else { ">" };
+            self.push_beside(query, sign, (place, call.uuid().as_bytes().to_vec()));
         }
+    }
+
+    /// Adds on which side of a place they are.
+    fn push_beside(&self, query: &mut Query, sign: &'static str, (place, id): (i64, Vec<u8>)) {
+        query.push(" AND (").push(self.key()).push(", id) ").push(sign).push(" (");
+        query.push_bind(place).push(", ").push_bind(id).push(")");
     }
 
     fn push_order(&self, query: &mut Query, key: &'static str, id: &'static str) {
