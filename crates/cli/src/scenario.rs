@@ -111,7 +111,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 #[cfg(not(feature = "scenario"))]
-#[expect(clippy::unused_async, clippy::needless_pass_by_value, reason = "it is what the other build has")]
+#[expect(clippy::unused_async, reason = "it is what the other build has")]
 pub(crate) async fn run(_: Args) -> anyhow::Result<()> {
     Err(crate::exit::misuse(
         "this build runs no scenarios; build it with them: cargo install --path crates/cli --features scenario",

@@ -86,9 +86,10 @@ impl Casting<'_> {
             Ok(sample) => Ok(Arc::new(Cloned { voice: cloner, sample })),
             Err(error) => {
                 tracing::error!(voice = %voice.id, %error, "the recording of a cloned voice cannot be read");
-                Err(match error.kind() {
-                    io::ErrorKind::NotFound => lost(),
-                    _ => Mute("its recording cannot be read at the moment; try again".to_owned()),
+                Err(if error.kind() == io::ErrorKind::NotFound {
+                    lost()
+                } else {
+                    Mute("its recording cannot be read at the moment; try again".to_owned())
                 })
             }
         })
