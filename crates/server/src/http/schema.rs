@@ -1,7 +1,5 @@
 //! `GET /api/schema/`: the API's description of itself (protocol.md 7.18). Everybody may read it.
 
-use std::sync::OnceLock;
-
 use antiphon_api::endpoint::Endpoint as _;
 use antiphon_api::openapi;
 use antiphon_api::rest::schema::{ApiDocument, DocumentFormat, ReadSchema};
@@ -9,6 +7,9 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+use tokio::task::spawn_blocking;
 
 use super::Http;
 use super::error::{ApiError, internal};
@@ -17,22 +18,30 @@ use super::request::Requested;
 /// The document in each of its forms: written when first asked for, since it never changes.
 #[derive(Debug, Default)]
 pub(crate) struct Documents {
-    json: OnceLock<Bytes>,
-    yaml: OnceLock<Option<Bytes>>,
+    json: OnceCell<Bytes>,
+    yaml: OnceCell<Bytes>,
 }
 
 impl Documents {
-    fn of(&self, format: DocumentFormat, http: &Http) -> Option<Bytes> {
-        let document = || openapi::document(&http.public_url.rest(""));
-        match format {
-            DocumentFormat::Json => {
-                let written = || serde_json::to_vec(&document()).expect("a document has string keys").into();
-                Some(self.json.get_or_init(written).clone())
-            }
-            DocumentFormat::Yaml => {
-                self.yaml.get_or_init(|| Some(serde_saphyr::to_string(&document()).ok()?.into())).clone()
-            }
-        }
+    /// The document in one form; none if it cannot be written.
+    async fn of(&self, format: DocumentFormat, server: String) -> Option<Bytes> {
+        let kept = match format {
+            DocumentFormat::Json => &self.json,
+            DocumentFormat::Yaml => &self.yaml,
+        };
+        // Writing it takes so long that calls on this thread would be heard to wait.
+        let written = || async move {
+            let written = spawn_blocking(move || write(format, &openapi::document(&server))).await;
+            written.ok().flatten().ok_or(())
+        };
+        kept.get_or_try_init(written).await.ok().cloned()
+    }
+}
+
+fn write(format: DocumentFormat, document: &Value) -> Option<Bytes> {
+    match format {
+        DocumentFormat::Json => serde_json::to_vec(document).ok().map(Bytes::from),
+        DocumentFormat::Yaml => serde_saphyr::to_string(document).ok().map(Bytes::from),
     }
 }
 
@@ -47,7 +56,7 @@ pub(super) async fn read(
         let kinds = ApiDocument::KINDS.map(|(kind, _)| kind).join(", ");
         ApiError::new(StatusCode::NOT_ACCEPTABLE, format!("the document can be had as one of {kinds}"))
     })?;
-    let document = http.documents.of(format, &http).ok_or_else(internal)?;
+    let document = http.documents.of(format, http.public_url.rest("")).await.ok_or_else(internal)?;
     let status = StatusCode::from_u16(ReadSchema::SUCCESS).expect("an endpoint's status is one");
     // What the answer is depends on what was asked for.
     let headers = [(header::CONTENT_TYPE, kind), (header::VARY, "Accept")];
