@@ -211,6 +211,12 @@ pub trait CallCatalog: Send + Sync {
 }
 
 impl CallFilter {
+    /// Whether it asks for anything but texts.
+    pub(super) fn is_narrowed(&self) -> bool {
+        let texts = Self { metadata: self.metadata.clone(), search: self.search.clone(), ..Self::default() };
+        *self != texts
+    }
+
     /// Whether a call fits.
     pub(super) fn fits(&self, call: &Facts<'_>) -> bool {
         let created = call.created.unix_micros();

@@ -31,7 +31,9 @@ mod migrations;
 mod notices;
 #[path = "sql/owned.rs"]
 mod owned;
+#[path = "sql/page.rs"]
 mod page;
+mod page_query;
 mod passages;
 #[path = "sql/reading.rs"]
 mod reading;
@@ -42,6 +44,8 @@ mod telephony;
 mod texts;
 #[path = "sql/throttles.rs"]
 mod throttles;
+#[path = "sql/times.rs"]
+mod times;
 #[path = "sql/tools.rs"]
 mod tools;
 #[path = "sql/voices.rs"]

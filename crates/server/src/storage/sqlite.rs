@@ -29,7 +29,9 @@ mod messages;
 mod numbers;
 #[path = "sql/owned.rs"]
 mod owned;
+#[path = "sql/page.rs"]
 mod page;
+mod page_query;
 mod passages;
 #[path = "sql/reading.rs"]
 mod reading;
@@ -40,6 +42,8 @@ mod telephony;
 mod texts;
 #[path = "sql/throttles.rs"]
 mod throttles;
+#[path = "sql/times.rs"]
+mod times;
 #[path = "sql/tools.rs"]
 mod tools;
 #[path = "sql/voices.rs"]

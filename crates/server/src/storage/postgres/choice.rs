@@ -3,12 +3,13 @@
 use antiphon_api::AgentId;
 use sqlx::Row as _;
 
-use super::super::catalog::{CallFilter, MANY, micros};
+use super::super::catalog::{CallFilter, MANY};
 use super::super::{AccountId, StorageError};
 use super::Postgres;
 use super::calls::total;
-use super::catalog::{DAY_US, Query};
+use super::catalog::Query;
 use super::texts::Texts;
+use super::times::push_times;
 
 /// Whose calls are meant.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +70,7 @@ impl<'f> Choice<'f> {
         texts.push_numbers(&mut query, owner.number);
         if Self::is_few(database, query).await? {
             choice.way = Way::Few;
-        } else if !(choice.is_narrowed() && choice.others_are_few(database).await?) {
+        } else if !(filter.is_narrowed() && choice.others_are_few(database).await?) {
             choice.way = Way::Many;
         }
         Ok(choice)
@@ -87,16 +88,6 @@ impl<'f> Choice<'f> {
         _: &CallFilter,
     ) -> std::future::Ready<Result<bool, StorageError>> {
         std::future::ready(Ok(false))
-    }
-
-    /// Whether the filter asks for anything but texts.
-    fn is_narrowed(&self) -> bool {
-        let texts = CallFilter {
-            metadata: self.filter.metadata.clone(),
-            search: self.filter.search.clone(),
-            ..CallFilter::default()
-        };
-        *self.filter != texts
     }
 
     /// Whether few fit the rest of the filter, whatever their texts.
@@ -142,14 +133,14 @@ impl<'f> Choice<'f> {
     fn push_facts(&self, query: &mut Query) {
         let CallFilter {
             agents,
-            created_from,
-            created_to,
-            lasted_at_least,
-            lasted_at_most,
+            voices,
+            created_from: _,
+            created_to: _,
+            lasted_at_least: _,
+            lasted_at_most: _,
+            time_of_day: _,
             metadata: _,
             search: _,
-            time_of_day,
-            voices,
         } = self.filter;
         let bytes = |agent: &AgentId| agent.uuid().as_bytes().to_vec();
         match agents.as_slice() {
@@ -162,21 +153,7 @@ impl<'f> Choice<'f> {
                 query.push(" AND agent = ANY(").push_bind(agents).push(")");
             }
         }
-        for (bound, sign) in [(created_from, ">="), (created_to, "<=")] {
-            if let Some(bound) = bound {
-                query.push(" AND created_us ").push(sign).push_bind(bound.unix_micros());
-            }
-        }
-        for (bound, sign) in [(lasted_at_least, ">="), (lasted_at_most, "<=")] {
-            if let Some(bound) = bound {
-                query.push(" AND duration_us ").push(sign).push_bind(micros(*bound));
-            }
-        }
-        if let Some((from, to)) = time_of_day {
-            let joint = if from <= to { " AND " } else { " OR " };
-            query.push(" AND (created_us % ").push(DAY_US).push(" >= ").push_bind(*from).push(joint);
-            query.push("created_us % ").push(DAY_US).push(" <= ").push_bind(*to).push(")");
-        }
+        push_times(query, self.filter);
         if let Some(voices) = voices {
             let named: Vec<String> =
                 voices.iter().flatten().map(|voice| super::storable(voice).into_owned()).collect();

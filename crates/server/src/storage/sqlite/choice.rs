@@ -7,12 +7,13 @@
 use antiphon_api::AgentId;
 use sqlx::Row as _;
 
-use super::super::catalog::{CallFilter, MANY, micros};
+use super::super::catalog::{CallFilter, MANY};
 use super::super::{AccountId, StorageError};
 use super::Sqlite;
 use super::calls::total;
-use super::catalog::{DAY_US, Query};
+use super::catalog::Query;
 use super::texts::Text;
+use super::times::push_times;
 
 /// The numbers of one account's calls begin at a multiple of this.
 const NUMBERS: i64 = 1 << 40;
@@ -101,7 +102,7 @@ impl<'f> Choice<'f> {
             return Ok(choice);
         }
         let Some(text) = choice.texts.first().cloned() else { return Ok(choice) };
-        if !(choice.is_narrowed() && choice.others_are_few(database).await?) {
+        if !(filter.is_narrowed() && choice.others_are_few(database).await?) {
             choice.way = Way::Many(text);
         }
         Ok(choice)
@@ -130,16 +131,6 @@ impl<'f> Choice<'f> {
         choice.push(&mut query);
         query.push(" LIMIT ").push_bind(LONG).push(") AS counted");
         Ok(total(&query.build().fetch_one(&database.pool).await?)? == LONG.unsigned_abs())
-    }
-
-    /// Whether the filter asks for anything but texts.
-    fn is_narrowed(&self) -> bool {
-        let texts = CallFilter {
-            metadata: self.filter.metadata.clone(),
-            search: self.filter.search.clone(),
-            ..CallFilter::default()
-        };
-        *self.filter != texts
     }
 
     /// Whether few fit the rest of the filter, whatever their texts.
@@ -206,14 +197,14 @@ impl<'f> Choice<'f> {
     pub(super) fn push_facts(&self, query: &mut Query) {
         let CallFilter {
             agents,
-            created_from,
-            created_to,
-            lasted_at_least,
-            lasted_at_most,
+            voices,
+            created_from: _,
+            created_to: _,
+            lasted_at_least: _,
+            lasted_at_most: _,
+            time_of_day: _,
             metadata: _,
             search: _,
-            time_of_day,
-            voices,
         } = self.filter;
         let bytes = |agent: &AgentId| agent.uuid().as_bytes().to_vec();
         match agents.as_slice() {
@@ -231,21 +222,7 @@ impl<'f> Choice<'f> {
                 query.push(")");
             }
         }
-        for (bound, sign) in [(created_from, ">="), (created_to, "<=")] {
-            if let Some(bound) = bound {
-                query.push(" AND created_us ").push(sign).push_bind(bound.unix_micros());
-            }
-        }
-        for (bound, sign) in [(lasted_at_least, ">="), (lasted_at_most, "<=")] {
-            if let Some(bound) = bound {
-                query.push(" AND duration_us ").push(sign).push_bind(micros(*bound));
-            }
-        }
-        if let Some((from, to)) = time_of_day {
-            let joint = if from <= to { " AND " } else { " OR " };
-            query.push(" AND (created_us % ").push(DAY_US).push(" >= ").push_bind(*from).push(joint);
-            query.push("created_us % ").push(DAY_US).push(" <= ").push_bind(*to).push(")");
-        }
+        push_times(query, self.filter);
         if let Some(voices) = voices {
             query.push(if voices.contains(&None) {
                 " AND (voice IS NULL OR voice IN ("

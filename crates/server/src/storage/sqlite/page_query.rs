@@ -1,34 +1,24 @@
-//! One page of a list of calls: which calls are on it, in order.
+//! The calls on a page of a list of calls, in order.
 //!
 //! Where a text that many calls have is looked for, they are met in the order of their numbers, in strides: in the order of creation a
 //! page is found without going through all that have the text, and in any other they are gone through once, and few of them sorted.
 
-use antiphon_api::{CallId, Timestamp};
+use antiphon_api::Timestamp;
 use sqlx::Row as _;
 
-use super::super::catalog::{CallFilter, CallKey, CallSort, SortPlace};
-use super::super::{Direction, StorageError, Window};
+use super::super::StorageError;
+use super::super::catalog::{CallFilter, CallKey};
 use super::Sqlite;
 use super::catalog::Query;
 use super::choice::{Choice, Way};
 use super::numbers::Numbers;
+use super::page::Page;
 
 /// Calls that are tried in the order of the list before all that have a text are gone through: most pages are found by then.
 const TRIED: i64 = 1_000;
 /// Numbers that are gone through at first, and at most: twice as many each time. Of the first stride that has any of the page, all is
 /// sorted.
 const STRIDES: (i64, i64) = (1_000, 8_000);
-
-/// The part of a list that is asked for: so many, behind a place.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Page {
-    by: CallKey,
-    /// Whether the highest comes first.
-    falling: bool,
-    after: Option<(i64, CallId)>,
-    /// One more than is wanted, which tells whether there are more.
-    limit: i64,
-}
 
 /// A call that may be on the page, by its place in the list.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -39,15 +29,6 @@ struct Met {
 }
 
 impl Page {
-    pub(super) fn of(sort: CallSort, window: &Window<SortPlace>) -> Self {
-        Self {
-            by: sort.by,
-            falling: sort.descending == (window.direction == Direction::Forward),
-            after: window.after.map(|after| (after.key, after.id)),
-            limit: i64::from(window.limit) + 1,
-        }
-    }
-
     /// The calls on it, as a query of these columns of `table`, whose numbers are what `number` says of a call's.
     pub(super) async fn query(
         &self,
@@ -166,41 +147,5 @@ impl Page {
             length = longest.min(length * 2);
         }
         Ok(met.into_iter().map(|met| met.number).collect())
-    }
-
-    fn key(&self) -> &'static str {
-        match self.by {
-            CallKey::Created => "created_us",
-            CallKey::Duration => "COALESCE(duration_us, 9223372036854775807)",
-            CallKey::Ended => "COALESCE(ended_us, 9223372036854775807)",
-            CallKey::Joined => "COALESCE(joined_us, 9223372036854775807)",
-        }
-    }
-
-    fn push_columns(&self, query: &mut Query) {
-        query.push("SELECT call_heads.number AS number, ").push(self.key()).push(" AS place, id");
-    }
-
-    fn push_after(&self, query: &mut Query) {
-        if let Some((place, call)) = self.after {
-            let sign = if self.falling { "<" } else { ">" };
-            self.push_beside(query, sign, (place, call.uuid().as_bytes().to_vec()));
-        }
-    }
-
-    /// Adds on which side of a place they are.
-    fn push_beside(&self, query: &mut Query, sign: &'static str, (place, id): (i64, Vec<u8>)) {
-        query.push(" AND (").push(self.key()).push(", id) ").push(sign).push(" (");
-        query.push_bind(place).push(", ").push_bind(id).push(")");
-    }
-
-    fn push_order(&self, query: &mut Query, key: &'static str, id: &'static str) {
-        let way = if self.falling { " DESC" } else { "" };
-        query.push(" ORDER BY ").push(key).push(way).push(", ").push(id).push(way);
-    }
-
-    fn push_end(&self, query: &mut Query, limit: i64) {
-        self.push_order(query, self.key(), "id");
-        query.push(" LIMIT ").push_bind(limit);
     }
 }
