@@ -77,6 +77,8 @@ async fn tables_change_while_a_node_of_the_release_before_goes_on() {
     .unwrap();
     assert!(tables.len() > 20, "{tables:?}");
 
+    // The account has the same id each time it is made, which no two nodes would choose.
+    let account = contract::account(&storage).await;
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let writers: Vec<_> = (0..3_u128)
         .map(|writer| {
@@ -107,7 +109,6 @@ async fn tables_change_while_a_node_of_the_release_before_goes_on() {
     for writer in writers {
         lives += writer.await.unwrap();
     }
-    let account = contract::account(&storage).await;
     let count = storage.catalog.count(account, &CallFilter::default()).await.unwrap();
     assert_eq!(count.map(u128::from), Some(lives));
     other.close().await.unwrap();
