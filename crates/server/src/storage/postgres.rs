@@ -22,6 +22,8 @@ mod cluster;
 mod corpora;
 #[path = "sql/deliveries.rs"]
 mod deliveries;
+#[path = "sql/documents.rs"]
+mod documents;
 #[path = "sql/endings.rs"]
 mod endings;
 mod indexes;
@@ -48,6 +50,8 @@ mod throttles;
 mod times;
 #[path = "sql/tools.rs"]
 mod tools;
+#[path = "sql/vectors.rs"]
+mod vectors;
 #[path = "sql/voices.rs"]
 mod voices;
 #[path = "sql/webhooks.rs"]
@@ -84,6 +88,8 @@ const PACKED: (&str, &str) = ("COALESCE(json_agg(json_build_array(", ")), '[]'):
 const LATEST_AGENT_NAME: &str = "(array_agg(agent_name ORDER BY hour DESC))[1]";
 /// Of calls that are summed up, the number of the latest.
 const LATEST_NUMBER: &str = "(MAX(ARRAY[created_us, call_heads.number]))[2]";
+/// Documents come and go whole.
+const SEEN: &str = "";
 /// Which index to use is Postgres's own business.
 const BY_END: &str = "";
 

@@ -22,6 +22,8 @@ mod corpora;
 #[path = "sql/deliveries.rs"]
 mod deliveries;
 #[path = "sql/endings.rs"]
+#[path = "sql/documents.rs"]
+mod documents;
 mod endings;
 mod indexes;
 #[path = "sql/messages.rs"]
@@ -47,6 +49,8 @@ mod times;
 #[path = "sql/tools.rs"]
 mod tools;
 #[path = "sql/voices.rs"]
+#[path = "sql/vectors.rs"]
+mod vectors;
 mod voices;
 #[path = "sql/webhooks.rs"]
 mod webhooks;
@@ -89,6 +93,9 @@ const LATEST_AGENT_NAME: &str = "MAX(hour), agent_name";
 /// Of calls that are summed up, the number of the latest.
 const LATEST_NUMBER: &str = "MAX(created_us), call_heads.number";
 /// Calls are found by when they ended.
+/// Of vectors, in terms of their table and their corpus (`$1`): they are of documents that are all there.
+const SEEN: &str = " AND document_key NOT IN \
+                    (SELECT key FROM corpus_documents WHERE corpus_id = $1 AND NOT visible)";
 const BY_END: &str = " INDEXED BY call_heads_by_end";
 
 /// A pool of connections to one file.
