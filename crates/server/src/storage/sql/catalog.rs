@@ -291,7 +291,7 @@ pub(super) fn bounded(count: u64) -> Result<Option<u64>, StorageError> {
 
 impl Store {
     /// The rows of a query that makes one text of them: to hand over a row by itself costs several times what it costs to find it.
-    async fn packed<T: DeserializeOwned>(&self, mut query: Query) -> Result<Vec<T>, StorageError> {
+    pub(super) async fn packed<T: DeserializeOwned>(&self, mut query: Query) -> Result<Vec<T>, StorageError> {
         let row = query.build().fetch_one(&self.pool).await?;
         serde_json::from_str(row.try_get("packed")?).map_err(|error| not_packed(&error))
     }
