@@ -44,7 +44,7 @@ impl CallCatalog for Store {
     ) -> Pending<'a, Slice<StoredCall>> {
         async move {
             let owner = Owner::find(self, account).await?;
-            let choice = Choice::find(self, owner, filter).await?;
+            let choice = Choice::for_page(self, owner, filter).await?;
             let page = Page::of(sort, &window);
             let mut query = page.query(self, &choice, (CALL, "calls", "chosen.number")).await?;
             slice(&query.build().fetch_all(&self.pool).await?, &window, read)
@@ -122,7 +122,7 @@ impl CallCatalog for Store {
                 return Ok(Slice { items: Vec::new(), more: false });
             }
             let owner = Owner::find(self, account).await?.deleted();
-            let choice = Choice::find(self, owner, filter).await?;
+            let choice = Choice::for_page(self, owner, filter).await?;
             let after =
                 window.after.map(|after| SortPlace { key: after.created.unix_micros(), id: after.id });
             let places = Window { after, direction: window.direction, limit: window.limit };

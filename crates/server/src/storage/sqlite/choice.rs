@@ -147,6 +147,15 @@ impl<'f> Choice<'f> {
         Ok(choice)
     }
 
+    /// The same, for a page.
+    pub(super) async fn for_page(
+        database: &Sqlite,
+        owner: Owner,
+        filter: &'f CallFilter,
+    ) -> Result<Self, StorageError> {
+        Self::find(database, owner, filter).await
+    }
+
     /// Whether more fit than are counted.
     pub(super) fn is_many(&self) -> bool {
         self.many
