@@ -1,52 +1,44 @@
-//! What lists of calls cost when there are many: one page and its total, by every kind of filter, in SQLite; usage, and deleted calls.
+//! What lists of calls cost when there are many: one page and its total, by every kind of filter; usage, and deleted calls.
 //!
 //! Each figure is the processor time of the whole process, and behind it the time that went by: what else the machine does changes the
-//! latter only.
+//! latter only. What Postgres computes is in the latter only, too.
 //!
-//! `cargo bench -p antiphon-server --bench lists -- [CALLS]`; 100,000 calls unless said.
+//! `cargo bench -p antiphon-server --bench lists -- [CALLS] [postgres | postgres://URL | FILE.db]`: 100,000 calls unless said; in SQLite, or
+//! in the Postgres that tests use. A database that is named is kept, and taken as it is if it has calls already.
 
 #![expect(clippy::print_stdout, reason = "it prints figures")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails fails")]
 
+#[path = "lists/calls.rs"]
+mod calls;
+#[path = "lists/place.rs"]
+mod place;
+#[path = "../tests/postgres/server.rs"]
+#[expect(dead_code, reason = "tests need more of it")]
+mod server;
+
 use std::time::{Duration, Instant};
 
-use antiphon_api::rest::calls::StartCallRequest;
-use antiphon_api::{AgentId, AgentRevisionId, CallId, Timestamp};
-use antiphon_engine::output::EndReason;
-use antiphon_server::storage::{
-    AccountId, CallAgent, CallFilter, CallKey, CallSort, Direction, Storage, StoredCall, Window,
-};
+use antiphon_server::storage::{AccountId, CallFilter, CallKey, CallSort, Direction, Storage, Window};
+use calls::{SECOND, START, agent, at, call};
+use place::Place;
 use rustix::time::{ClockId, clock_gettime};
 use uuid::Uuid;
 
-const SECOND: i64 = 1_000_000;
-/// 2026-01-01.
-const START: i64 = 1_767_225_600 * SECOND;
-/// The calls before this one have a word that the others lack.
-const HALF: u32 = 50_000;
 /// How often each is measured; the median is shown.
 const ROUNDS: usize = 5;
 
 #[tokio::main]
 async fn main() {
     let calls = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(100_000);
-    let directory = std::env::temp_dir().join(format!("antiphon-lists-{}", Uuid::new_v4()));
-    std::fs::create_dir(&directory).unwrap();
-    let storage = Storage::open_sqlite(&directory.join("antiphon.db")).await.unwrap();
-    let account = storage.accounts.default_account(AccountId(Uuid::from_u128(1)), at(START)).await.unwrap();
-    let began = Instant::now();
-    for number in 0..calls {
-        storage.calls.insert(&call(number, account)).await.unwrap();
-    }
-    println!("{calls} calls kept in {:.1} s", began.elapsed().as_secs_f64());
     let deleted = calls / 10;
-    let began = Instant::now();
-    for number in calls..calls + deleted {
-        let call = call(number, account);
-        storage.calls.insert(&call).await.unwrap();
-        storage.calls.delete(account, call.id, at(START)).await.unwrap();
+    let place = Place::of(std::env::args()).await;
+    let storage = place.open().await;
+    let account = storage.accounts.default_account(AccountId(Uuid::from_u128(1)), at(START)).await.unwrap();
+    if storage.catalog.count(account, &CallFilter::default()).await.unwrap() == Some(0) {
+        fill(&storage, account, calls, deleted).await;
+        place.settle().await;
     }
-    println!("and {deleted} more kept and deleted in {:.1} s", began.elapsed().as_secs_f64());
 
     let all = CallFilter::default;
     let metadata = |key: &str, value: &str| [(key.to_owned(), value.to_owned())].into();
@@ -98,6 +90,10 @@ async fn main() {
             CallFilter { search: search("older"), voices: Some(vec![Some("Newest".to_owned())]), ..all() },
         ),
         (
+            "the same, both at all times",
+            CallFilter { search: search("gold"), voices: Some(vec![Some("Silvery".to_owned())]), ..all() },
+        ),
+        (
             "a word in all, a day",
             CallFilter {
                 search: search("example.com"),
@@ -122,31 +118,30 @@ async fn main() {
             },
         ),
     ] {
-        measure(&storage, account, what, &filter, CallKey::Created).await;
+        measure(&storage, account, what, &filter, CallSort { by: CallKey::Created, descending: true }).await;
     }
+    let latest = |by| CallSort { by, descending: true };
     for (what, by) in
         [("by join", CallKey::Joined), ("by end", CallKey::Ended), ("by duration", CallKey::Duration)]
     {
-        measure(&storage, account, what, &all(), by).await;
+        measure(&storage, account, what, &all(), latest(by)).await;
     }
-    let rare = CallFilter { search: search(&customer), ..all() };
-    measure(&storage, account, "a word in one, by end", &rare, CallKey::Ended).await;
-    measure(
-        &storage,
-        account,
-        "a word in half, by duration",
-        &CallFilter { search: search("gold"), ..all() },
-        CallKey::Duration,
-    )
-    .await;
-    measure(
-        &storage,
-        account,
-        "longer than any, by end",
-        &CallFilter { lasted_at_least: Some(Duration::from_secs(900)), ..all() },
-        CallKey::Ended,
-    )
-    .await;
+    let long = CallFilter { lasted_at_least: Some(Duration::from_secs(900)), ..all() };
+    for (what, words, sort) in [
+        ("a word in one, by end", &*customer, latest(CallKey::Ended)),
+        ("a word in half, by duration", "gold", latest(CallKey::Duration)),
+        ("a word in the older half, by end", "older", latest(CallKey::Ended)),
+        ("a word in the older half, by join", "older", latest(CallKey::Joined)),
+        ("a word in the older half, by duration", "older", latest(CallKey::Duration)),
+        (
+            "a word in the younger half, first end",
+            "younger",
+            CallSort { by: CallKey::Ended, descending: false },
+        ),
+    ] {
+        measure(&storage, account, what, &CallFilter { search: search(words), ..all() }, sort).await;
+    }
+    measure(&storage, account, "longer than any, by end", &long, latest(CallKey::Ended)).await;
     measure_deep(&storage, account, "all, from the middle", &all(), calls / 2).await;
     measure_deep(&storage, account, "all, near the end", &all(), calls / 1_000).await;
     measure_deep(
@@ -157,8 +152,6 @@ async fn main() {
         calls / 2,
     )
     .await;
-    let older = CallFilter { search: search("older"), ..all() };
-    measure(&storage, account, "a word in the older half, by end", &older, CallKey::Ended).await;
 
     let month = |from: i64| CallFilter {
         created_from: Some(at(START + 1 + from * 86_400 * SECOND)),
@@ -205,11 +198,26 @@ async fn main() {
         println!("deleted, {what:<29} {page} page, {count} total, {items} of {total:?}");
     }
     storage.close().await;
-    std::fs::remove_dir_all(&directory).unwrap();
+    place.leave();
 }
 
-async fn measure(storage: &Storage, account: AccountId, what: &str, filter: &CallFilter, by: CallKey) {
-    let sort = CallSort { by, descending: true };
+/// Keeps calls, and some more that are deleted again.
+async fn fill(storage: &Storage, account: AccountId, calls: u32, deleted: u32) {
+    let began = Instant::now();
+    for number in 0..calls {
+        storage.calls.insert(&call(number, account)).await.unwrap();
+    }
+    println!("{calls} calls kept in {:.1} s", began.elapsed().as_secs_f64());
+    let began = Instant::now();
+    for number in calls..calls + deleted {
+        let call = call(number, account);
+        storage.calls.insert(&call).await.unwrap();
+        storage.calls.delete(account, call.id, at(START)).await.unwrap();
+    }
+    println!("and {deleted} more kept and deleted in {:.1} s", began.elapsed().as_secs_f64());
+}
+
+async fn measure(storage: &Storage, account: AccountId, what: &str, filter: &CallFilter, sort: CallSort) {
     let list = async || {
         let window = Window { after: None, direction: Direction::Forward, limit: 100 };
         let slice = storage.catalog.list(account, filter, sort, window).await.unwrap();
@@ -270,51 +278,4 @@ async fn timed<T>(work: impl AsyncFn() -> T) -> (Cost, T) {
 fn busy() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap())
-}
-
-/// A call every 30 s, a few minutes long, of one of 20 agents, with a prompt of 1,200 characters and some metadata.
-fn call(number: u32, account: AccountId) -> StoredCall {
-    // Any numbers that are not in order.
-    let mixed = u128::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
-    let created = START + i64::from(number) * 30 * SECOND;
-    let lasted = i64::try_from(mixed >> 64 & 0xFFFF).unwrap() * 300 * SECOND / 0xFFFF;
-    let metadata = [
-        ("customer", format!("c{number:06}")),
-        ("tier", if mixed >> 100 & 1 == 0 { "gold" } else { "silver" }.to_owned()),
-        ("half", if number < HALF { "older" } else { "younger" }.to_owned()),
-        ("source", "https://example.com/landing/page".to_owned()),
-    ];
-    StoredCall {
-        id: CallId::new(Uuid::from_u128(mixed)),
-        account,
-        created: at(created),
-        joined: Some(at(created + SECOND)),
-        ended: Some((at(created + SECOND + lasted), EndReason::HangUp)),
-        client_version: Some("web_0.4.1".to_owned()),
-        greeting_prompt: true,
-        agent: Some(agent(number % 20)),
-        summary: None,
-        request: StartCallRequest {
-            system_prompt: Some("Be kind. ".repeat(133)),
-            voice: Some(match number {
-                number if number >= HALF && number.is_multiple_of(7) => "Newest".to_owned(),
-                number if number.is_multiple_of(2) => "Mark".to_owned(),
-                _ => "Jessica".to_owned(),
-            }),
-            metadata: Some(metadata.map(|(key, value)| (key.to_owned(), value)).into()),
-            ..StartCallRequest::default()
-        },
-    }
-}
-
-fn agent(number: u32) -> CallAgent {
-    CallAgent {
-        id: AgentId::new(Uuid::from_u128(u128::from(number) + 1)),
-        name: format!("Agent {number}"),
-        revision: AgentRevisionId::new(Uuid::from_u128(u128::from(number) + 1)),
-    }
-}
-
-fn at(micros: i64) -> Timestamp {
-    Timestamp::from_unix_micros(micros).unwrap()
 }

@@ -33,6 +33,8 @@ pub(super) struct Stream<S> {
     stalls: bool,
     /// When all that was read from a WebSocket has been paid for, at [`SOCKET_RATE`].
     paid_at: Instant,
+    /// That was too long ahead when it was last read from.
+    in_debt: bool,
     /// Made when a peer is too fast for the first time.
     pause: Option<Pin<Box<Sleep>>>,
     in_one_go: usize,
@@ -48,6 +50,7 @@ impl<S> Stream<S> {
             timer: None,
             stalls: false,
             paid_at: Instant::now(),
+            in_debt: false,
             pause: None,
             in_one_go: 0,
             answering: Answering::new(turns),
@@ -105,12 +108,13 @@ impl<S: AsyncRead + Unpin> Stream<S> {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let now = Instant::now();
-        if self.paid_at > now + SOCKET_BURST {
+        // The clock is not asked for nothing: a WebSocket is looked at far more often than something has come.
+        if self.in_debt {
             let until = self.paid_at - SOCKET_BURST;
             let pause = self.pause.get_or_insert_with(|| Box::pin(sleep_until(until)));
             pause.as_mut().reset(until);
             ready!(pause.as_mut().poll(cx));
+            self.in_debt = false;
         }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.inner).poll_read(cx, buffer);
@@ -119,8 +123,12 @@ impl<S: AsyncRead + Unpin> Stream<S> {
             Poll::Pending => self.in_one_go = 0,
             Poll::Ready(_) => self.in_one_go += bytes,
         }
-        let price = Duration::from_secs_f64(bytes as f64 / f64::from(SOCKET_RATE));
-        self.paid_at = self.paid_at.max(now) + price;
+        if bytes > 0 {
+            let now = Instant::now();
+            let price = Duration::from_nanos(bytes as u64 * 1_000_000_000 / u64::from(SOCKET_RATE));
+            self.paid_at = self.paid_at.max(now) + price;
+            self.in_debt = self.paid_at > now + SOCKET_BURST;
+        }
         read
     }
 }

@@ -22,6 +22,8 @@ mod cluster;
 mod corpora;
 #[path = "sql/deliveries.rs"]
 mod deliveries;
+#[path = "sql/documents.rs"]
+mod documents;
 #[path = "sql/endings.rs"]
 mod endings;
 mod indexes;
@@ -48,6 +50,8 @@ mod throttles;
 mod times;
 #[path = "sql/tools.rs"]
 mod tools;
+#[path = "sql/vectors.rs"]
+mod vectors;
 #[path = "sql/voices.rs"]
 mod voices;
 #[path = "sql/webhooks.rs"]
@@ -84,6 +88,8 @@ const PACKED: (&str, &str) = ("COALESCE(json_agg(json_build_array(", ")), '[]'):
 const LATEST_AGENT_NAME: &str = "(array_agg(agent_name ORDER BY hour DESC))[1]";
 /// Of calls that are summed up, the number of the latest.
 const LATEST_NUMBER: &str = "(MAX(ARRAY[created_us, call_heads.number]))[2]";
+/// Documents come and go whole.
+const SEEN: &str = "";
 /// Which index to use is Postgres's own business.
 const BY_END: &str = "";
 
@@ -94,9 +100,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const WAIT: Duration = Duration::from_secs(5);
 /// Answers that are timed.
 const PROBES: usize = 5;
-/// A node that hangs, or is cut off in the middle of a transaction, does not keep the others from writing for longer.
+/// A node that hangs, or is cut off in the middle of a transaction, does not keep the others from writing for longer. What is sorted or
+/// summed up stays in memory up to 16 MB, where sums over 100,000 calls would go to files by the default of 4.
 const LIMITS: &str = "SET statement_timeout = '60s'; SET lock_timeout = '15s'; \
-                      SET idle_in_transaction_session_timeout = '60s'";
+                      SET idle_in_transaction_session_timeout = '60s'; SET work_mem = '16MB'";
 
 /// Connections that a node lives by: beats, and letters beside them.
 const CONTROL_CONNECTIONS: u32 = 2;

@@ -9,6 +9,8 @@
 //!
 //! In a large corpus, passages are found by the rarer words of a query; its common ones count where these are found.
 
+use std::collections::HashMap;
+
 use rust_stemmers::{Algorithm, Stemmer};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
@@ -113,6 +115,32 @@ pub(super) fn fts5_factor(total: u64, passages: u64) -> f64 {
 /// The score of a passage that fits so well by its words and so well by its meaning.
 pub(super) fn combined(words: f64, cosine: f64) -> f64 {
     MEANING * cosine.clamp(0.0, 1.0) + (1.0 - MEANING) * words
+}
+
+/// The best passages by words and meaning, the best first: of those that fit by their words, with their scores, and of all that have
+/// vectors, with their cosines.
+pub(super) fn with_meaning(
+    words: Vec<(i64, f64)>,
+    cosines: Vec<(i64, f64)>,
+    limit: usize,
+) -> Vec<(i64, f64)> {
+    let mut words: HashMap<i64, f64> = words.into_iter().collect();
+    let both = |(key, cosine): (i64, f64)| (key, combined(words.remove(&key).unwrap_or(0.0), cosine));
+    let mut scores: Vec<_> = cosines.into_iter().map(both).filter(|(_, score)| *score > 0.0).collect();
+    scores.extend(words.into_iter().map(|(key, words)| (key, combined(words, 0.0))));
+    keep_best(&mut scores, limit);
+    scores
+}
+
+/// Keeps so many of the best, the best first.
+pub(super) fn keep_best(scores: &mut Vec<(i64, f64)>, limit: usize) {
+    let order = |a: &(i64, f64), b: &(i64, f64)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+    // The few that are wanted of thousands are picked before they are ordered.
+    if scores.len() > limit {
+        scores.select_nth_unstable_by(limit, order);
+        scores.truncate(limit);
+    }
+    scores.sort_unstable_by(order);
 }
 
 /// A vector of length 1 in a quarter of its memory: one byte a dimension, and what they are multiples of.

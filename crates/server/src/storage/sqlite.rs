@@ -12,6 +12,7 @@ mod agents;
 mod api_keys;
 #[path = "sql/batches.rs"]
 mod batches;
+mod bounds;
 #[path = "sql/calls.rs"]
 mod calls;
 #[path = "sql/catalog.rs"]
@@ -21,6 +22,8 @@ mod choice;
 mod corpora;
 #[path = "sql/deliveries.rs"]
 mod deliveries;
+#[path = "sql/documents.rs"]
+mod documents;
 #[path = "sql/endings.rs"]
 mod endings;
 mod indexes;
@@ -46,6 +49,8 @@ mod throttles;
 mod times;
 #[path = "sql/tools.rs"]
 mod tools;
+#[path = "sql/vectors.rs"]
+mod vectors;
 #[path = "sql/voices.rs"]
 mod voices;
 #[path = "sql/webhooks.rs"]
@@ -88,6 +93,9 @@ const PACKED: (&str, &str) = ("json_group_array(json_array(", "))");
 const LATEST_AGENT_NAME: &str = "MAX(hour), agent_name";
 /// Of calls that are summed up, the number of the latest.
 const LATEST_NUMBER: &str = "MAX(created_us), call_heads.number";
+/// Of vectors, in terms of their table and their corpus (`$1`): they are of documents that are all there.
+const SEEN: &str = " AND document_key NOT IN \
+                    (SELECT key FROM corpus_documents WHERE corpus_id = $1 AND NOT visible)";
 /// Calls are found by when they ended.
 const BY_END: &str = " INDEXED BY call_heads_by_end";
 
@@ -198,6 +206,7 @@ fn migrations() -> Migrator {
         ),
         one(22, "summary attempts", include_str!("../../migrations/sqlite/0022_summary_attempts.sql")),
         one(23, "nodes", include_str!("../../migrations/sqlite/0023_nodes.sql")),
+        one(24, "call voices", include_str!("../../migrations/sqlite/0024_call_voices.sql")),
     ])
 }
 

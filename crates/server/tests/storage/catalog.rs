@@ -452,7 +452,8 @@ pub(crate) async fn counts_end_where_they_are_many_and_pages_do_not(storage: &St
 
 pub(crate) async fn a_text_that_many_calls_have_is_found_in_every_order(storage: &Storage) {
     // Calls whose numbers are not in the order of their creation; some at one moment. The latest thousand of 6,000 lack what the others
-    // have, so that no page begins with what fits.
+    // have, so that no page begins with what fits. Some have not ended, some were not joined, and of some a clock that was set says that
+    // they ended before they were created.
     let mut template = call(storage, 1, at(1)).await;
     template.joined = Some(at(0));
     let (account, mut calls) = (template.account, Vec::new());
@@ -470,6 +471,18 @@ pub(crate) async fn a_text_that_many_calls_have_is_found_in_every_order(storage:
             agent: Some(agent(u128::from(number.unsigned_abs() % 3), "Support")),
             ..template.clone()
         };
+        match number % 300 {
+            10 => call.ended = None,
+            20 => (call.joined, call.ended) = (None, None),
+            30 | 40 => call.joined = None,
+            50 => {
+                call.joined = Some(at(created - 900 * SECOND));
+                call.ended = Some((at(created - 800 * SECOND), EndReason::HangUp));
+            }
+            60 => call.joined = Some(at(created + 900 * SECOND)),
+            _ => {}
+        }
+        call.request.voice = Some(if number % 2 == 0 { "Mark" } else { "Jessica" }.to_owned());
         call.request.metadata = Some(metadata.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
         if number == 0 {
             // One more, so that gold is what many have.
@@ -488,7 +501,7 @@ pub(crate) async fn a_text_that_many_calls_have_is_found_in_every_order(storage:
     };
     let is_gold = |call: &StoredCall| word(call, "gold");
     type Fits<'f> = &'f dyn Fn(&StoredCall) -> bool;
-    let cases: [(CallFilter, Fits<'_>); 8] = [
+    let cases: [(CallFilter, Fits<'_>); 9] = [
         (gold(), &is_gold),
         (CallFilter { metadata: fact("tier", "gold"), ..all() }, &is_gold),
         // Words too short to have three letters in a row.
@@ -498,6 +511,9 @@ pub(crate) async fn a_text_that_many_calls_have_is_found_in_every_order(storage:
             is_gold(call) && word(call, "xq")
         }),
         (CallFilter { search: Some("qqq".to_owned()), ..all() }, &|_| false),
+        (CallFilter { voices: Some(vec![Some("Mark".to_owned()), None]), ..gold() }, &|call| {
+            is_gold(call) && word(call, "xq")
+        }),
         (
             CallFilter {
                 agents: vec![AgentId::new(Uuid::from_u128(1))],
@@ -516,8 +532,15 @@ pub(crate) async fn a_text_that_many_calls_have_is_found_in_every_order(storage:
         ),
     ];
     for (filter, fits) in cases {
-        for (by, descending) in [(CallKey::Created, true), (CallKey::Created, false), (CallKey::Ended, true)]
-        {
+        for (by, descending) in [
+            (CallKey::Created, true),
+            (CallKey::Created, false),
+            (CallKey::Ended, true),
+            (CallKey::Ended, false),
+            (CallKey::Joined, true),
+            (CallKey::Joined, false),
+            (CallKey::Duration, true),
+        ] {
             let mut fitting: Vec<SortPlace> =
                 calls.iter().filter(|call| fits(call)).map(|call| call.sort_place(by)).collect();
             fitting.sort_unstable();

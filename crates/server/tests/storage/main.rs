@@ -21,7 +21,7 @@ mod server;
 use std::path::{Path, PathBuf};
 
 use antiphon_engine::output::EndReason;
-use antiphon_server::storage::Storage;
+use antiphon_server::storage::{CallFilter, CallKey, CallSort, Direction, Storage, Window};
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -288,6 +288,49 @@ async fn what_lists_are_found_by_is_made_for_calls_that_an_older_server_kept() {
     let old = sqlx::SqlitePool::connect_with(SqliteConnectOptions::new().filename(&old)).await.unwrap();
     assert_eq!(found_by(&old).await, expected);
     old.close().await;
+}
+
+#[tokio::test]
+async fn calls_that_are_farther_between_than_those_with_a_text_are_asked_for_it() {
+    let directory = Directory::new();
+    let path = directory.0.join("antiphon.db");
+    let storage = open(&path).await;
+    let mut fitting = Vec::new();
+    let mut keep = async |numbers: std::ops::Range<i64>| {
+        for number in numbers {
+            let id = number.unsigned_abs().into();
+            let mut call = contract::call(&storage, id, contract::at(number)).await;
+            let is_gold = number <= MANY + 10 || number % 2 == 0;
+            call.request.metadata = is_gold.then(|| [("tier".to_owned(), "gold".to_owned())].into());
+            call.request.voice = (number > 20).then(|| "Mark".to_owned());
+            storage.calls.insert(&call).await.unwrap();
+            if is_gold && number > 20 {
+                fitting.push(call.id);
+            }
+        }
+    };
+    // Many have the text one behind the other. As many have the voice, but only with calls that came after many others.
+    const MANY: i64 = antiphon_server::storage::catalog::MANY as i64;
+    keep(1..MANY + 10).await;
+    let pool = sqlx::SqlitePool::connect_with(SqliteConnectOptions::new().filename(&path)).await.unwrap();
+    sqlx::query("UPDATE accounts SET calls_made = calls_made + 50000").execute(&pool).await.unwrap();
+    pool.close().await;
+    keep(MANY + 10..MANY + 40).await;
+
+    let account = contract::account(&storage).await;
+    let filter = CallFilter {
+        search: Some("gold".to_owned()),
+        voices: Some(vec![Some("Mark".to_owned())]),
+        ..CallFilter::default()
+    };
+    assert_eq!(storage.catalog.count(account, &filter).await.unwrap(), None, "many have each of it");
+    let sort = CallSort { by: CallKey::Created, descending: true };
+    let window = Window { after: None, direction: Direction::Forward, limit: 40 };
+    let slice = storage.catalog.list(account, &filter, sort, window).await.unwrap();
+    let found: Vec<_> = slice.items.iter().map(|call| call.id).collect();
+    fitting.reverse();
+    assert_eq!(found, fitting[..40]);
+    storage.close().await;
 }
 
 /// What lists are found by, as texts.

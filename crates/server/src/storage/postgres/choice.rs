@@ -49,8 +49,9 @@ enum Way {
 }
 
 /// Calls that are meant.
+#[derive(Debug, Clone)]
 pub(super) struct Choice<'f> {
-    owner: Owner,
+    pub(super) owner: Owner,
     filter: &'f CallFilter,
     way: Way,
     texts: Option<Texts>,
@@ -63,17 +64,40 @@ impl<'f> Choice<'f> {
         owner: Owner,
         filter: &'f CallFilter,
     ) -> Result<Self, StorageError> {
-        let texts = Texts::of(owner.account, filter);
-        let mut choice = Self { owner, filter, way: Way::Walk, texts };
-        let Some(texts) = &choice.texts else { return Ok(choice) };
-        let mut query = Query::new("SELECT COUNT(*) AS total FROM (");
-        texts.push_numbers(&mut query, owner.number);
-        if Self::is_few(database, query).await? {
-            choice.way = Way::Few;
-        } else if !(filter.is_narrowed() && choice.others_are_few(database).await?) {
-            choice.way = Way::Many;
-        }
+        let mut choice = Self::walked(owner, filter);
+        choice.find_way(database).await?;
         Ok(choice)
+    }
+
+    /// The way to a page is found with it: most pages are found without counting anything.
+    pub(super) fn for_page(
+        _: &Postgres,
+        owner: Owner,
+        filter: &'f CallFilter,
+    ) -> std::future::Ready<Result<Self, StorageError>> {
+        std::future::ready(Ok(Self::walked(owner, filter)))
+    }
+
+    fn walked(owner: Owner, filter: &'f CallFilter) -> Self {
+        Self { owner, filter, way: Way::Walk, texts: Texts::of(owner.account, filter) }
+    }
+
+    /// Counts what has the texts, and if these are many, what fits the rest.
+    pub(super) async fn find_way(&mut self, database: &Postgres) -> Result<(), StorageError> {
+        let Some(texts) = &self.texts else { return Ok(()) };
+        let mut query = Query::new("SELECT COUNT(*) AS total FROM (");
+        texts.push_numbers(&mut query, self.owner.number);
+        if Self::is_few(database, query).await? {
+            self.way = Way::Few;
+        } else if !(self.filter.is_narrowed() && self.others_are_few(database).await?) {
+            self.way = Way::Many;
+        }
+        Ok(())
+    }
+
+    /// Whether any texts are looked for.
+    pub(super) fn has_texts(&self) -> bool {
+        self.texts.is_some()
     }
 
     /// Whether more fit than are counted.
@@ -114,11 +138,9 @@ impl<'f> Choice<'f> {
                 texts.push_numbers(query, self.owner.number);
                 query.push("))");
             }
-            (texts, Way::Few | Way::Many | Way::Walk) => {
+            (_, Way::Few | Way::Many | Way::Walk) => {
                 query.push(" FROM call_heads WHERE account = ").push_bind(self.owner.number);
-                if let Some(texts) = texts {
-                    texts.push_trial(query);
-                }
+                self.push_trial(query);
             }
         }
         self.push_facts(query);
@@ -129,8 +151,15 @@ impl<'f> Choice<'f> {
         self.push(query);
     }
 
+    /// Adds that calls have the texts, to be tried on each.
+    pub(super) fn push_trial(&self, query: &mut Query) {
+        if let Some(texts) = &self.texts {
+            texts.push_trial(query);
+        }
+    }
+
     /// Adds what is to be tried on the heads. See [`CallFilter::fits`], which says the same.
-    fn push_facts(&self, query: &mut Query) {
+    pub(super) fn push_facts(&self, query: &mut Query) {
         let CallFilter {
             agents,
             voices,

@@ -7,7 +7,7 @@ mod words;
 use std::collections::{BTreeMap, HashMap};
 
 use antiphon_api::{CorpusDocumentId, CorpusId, CorpusSourceId, Timestamp};
-use futures::{FutureExt, TryStreamExt as _};
+use futures::FutureExt;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row as _};
 
 use super::super::relevance::{self, CANDIDATES};
@@ -17,15 +17,11 @@ use super::super::{
     StoredDocument, Wanted, Window,
 };
 use super::calls::{slice, total};
-use super::corpora::number;
-use super::{Connection, Postgres, Reading, Row, alone, storable, to_json};
+use super::documents::{DOCUMENT, read};
+use super::{Connection, Postgres, Reading, alone, storable, to_json, vectors};
 
 use words::Words;
 
-/// What is read of a document.
-const DOCUMENT: &str = "id, corpus_id, source_id, created_us, mime_type, size, metadata";
-/// Vectors that share a row.
-const SHARED: usize = 32;
 /// Passages, or words, that are inserted by one statement.
 const ROWS: usize = 1_000;
 /// One state of the corpus from the first look to the last.
@@ -37,14 +33,7 @@ impl PassageStore for Postgres {
         source: CorpusSourceId,
         id: CorpusDocumentId,
     ) -> Pending<'_, Option<StoredDocument>> {
-        async move {
-            let query = sqlx::query(AssertSqlSafe(format!(
-                "SELECT {DOCUMENT} FROM corpus_documents WHERE source_id = $1 AND id = $2"
-            )));
-            let query = query.bind(source.to_string()).bind(id.to_string());
-            query.fetch_optional(&self.pool).await?.as_ref().map(read).transpose()
-        }
-        .boxed()
+        self.document(source, id).boxed()
     }
 
     fn documents(
@@ -96,7 +85,7 @@ impl PassageStore for Postgres {
             let key = insert(&mut transaction, document, contents).await?;
             let passages = insert_passages(&mut transaction, key, contents.passages).await?;
             insert_words(&mut transaction, corpus, key, &passages, contents.passages).await?;
-            insert_vectors(&mut transaction, document, key, &passages, contents).await?;
+            vectors::insert(&mut transaction, document, key, &passages, contents).await?;
             count(&mut transaction, document.source).await?;
             transaction.commit().await?;
             Ok(true)
@@ -161,22 +150,15 @@ impl PassageStore for Postgres {
             let most = if wanted.meaning.is_some() { limit.max(CANDIDATES) } else { limit };
             let mut scores = words.search(&mut connection, &wanted.words, most as usize).await?;
             if let Some((model, vector)) = &wanted.meaning
-                && let Some(cosines) = by_meaning(&mut connection, corpus, model, vector).await?
+                && let Some(cosines) = vectors::by_meaning(&mut connection, corpus, model, vector).await?
             {
-                let mut words: HashMap<i64, f64> = scores.into_iter().collect();
-                let mut both = |(key, cosine): (i64, f64)| {
-                    (key, relevance::combined(words.remove(&key).unwrap_or(0.0), cosine))
-                };
-                scores = cosines.into_iter().map(&mut both).filter(|(_, score)| *score > 0.0).collect();
-                scores.extend(words.into_iter().map(|(key, words)| (key, relevance::combined(words, 0.0))));
-                words::keep_best(&mut scores, limit as usize);
+                scores = relevance::with_meaning(scores, cosines, limit as usize);
             }
             let keys: Vec<i64> = scores.iter().map(|(key, _)| *key).collect();
-            let rows = sqlx::query(
-                "SELECT corpus_passages.key AS passage_key, text, id, corpus_id, source_id, created_us, mime_type, size, metadata \
-                 FROM corpus_passages \
-                 JOIN corpus_documents ON corpus_documents.key = document_key WHERE corpus_passages.key = ANY($1)",
-            )
+            let rows = sqlx::query(AssertSqlSafe(format!(
+                "SELECT corpus_passages.key AS passage_key, text, {DOCUMENT} FROM corpus_passages \
+                 JOIN corpus_documents ON corpus_documents.key = document_key WHERE corpus_passages.key = ANY($1)"
+            )))
             .bind(keys)
             .fetch_all(&mut *connection)
             .await?;
@@ -320,43 +302,6 @@ async fn insert_words(
     Ok(())
 }
 
-async fn insert_vectors(
-    connection: &mut Connection,
-    document: &StoredDocument,
-    document_key: i64,
-    keys: &[i64],
-    contents: Contents<'_>,
-) -> Result<(), StorageError> {
-    let vectors: Vec<(i64, &Vec<f32>)> = keys
-        .iter()
-        .zip(contents.passages)
-        .flat_map(|(key, passage)| passage.vectors.iter().map(|vector| (*key, vector)))
-        .collect();
-    for shared in vectors.chunks(SHARED) {
-        let dimensions = shared[0].1.len();
-        let mut bytes = Vec::with_capacity(shared.len() * (8 + relevance::Meaning::size(dimensions)));
-        for (key, vector) in shared {
-            // Those of one model are all alike; whatever is not has no place beside the others.
-            let direction = relevance::Meaning::of(vector).filter(|_| vector.len() == dimensions);
-            let Some(direction) = direction else { continue };
-            bytes.extend_from_slice(&key.to_le_bytes());
-            direction.write(&mut bytes);
-        }
-        sqlx::query(
-            "INSERT INTO corpus_vectors (document_key, corpus_id, model, dimensions, directions) \
-             VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind(document_key)
-        .bind(document.corpus.to_string())
-        .bind(contents.model)
-        .bind(i64::try_from(dimensions).unwrap_or(i64::MAX))
-        .bind(bytes)
-        .execute(&mut *connection)
-        .await?;
-    }
-    Ok(())
-}
-
 /// Counts what a source has brought.
 async fn count(connection: &mut Connection, source: CorpusSourceId) -> Result<(), StorageError> {
     sqlx::query(
@@ -368,52 +313,4 @@ async fn count(connection: &mut Connection, source: CorpusSourceId) -> Result<()
     .execute(connection)
     .await?;
     Ok(())
-}
-
-/// How well every passage that has vectors fits by its meaning; nothing if the vector has none.
-async fn by_meaning(
-    connection: &mut Connection,
-    corpus: CorpusId,
-    model: &str,
-    vector: &[f32],
-) -> Result<Option<Vec<(i64, f64)>>, StorageError> {
-    let Some(sought) = relevance::Meaning::of(vector) else { return Ok(None) };
-    let mut cosines: Vec<(i64, f64)> = Vec::new();
-    let size = 8 + relevance::Meaning::size(vector.len());
-    let rows = sqlx::query(
-        "SELECT directions FROM corpus_vectors WHERE corpus_id = $1 AND model = $2 AND dimensions = $3 ORDER BY key",
-    )
-    .bind(corpus.to_string())
-    .bind(model)
-    .bind(i64::try_from(vector.len()).unwrap_or(i64::MAX));
-    let mut rows = rows.fetch(connection);
-    while let Some(row) = rows.try_next().await? {
-        let directions: &[u8] = row.try_get("directions")?;
-        for written in directions.chunks_exact(size) {
-            let Some((key, direction)) = written.split_first_chunk::<8>() else { continue };
-            let Some(cosine) = sought.cosine(direction) else { continue };
-            let key = i64::from_le_bytes(*key);
-            // Several vectors of one passage lie one behind the other.
-            match cosines.last_mut().filter(|(last, _)| *last == key) {
-                Some((_, best)) => *best = best.max(cosine),
-                None => cosines.push((key, cosine)),
-            }
-        }
-        // A row is a fraction of a millisecond; others have their turn between two.
-        tokio::task::yield_now().await;
-    }
-    Ok((!cosines.is_empty()).then_some(cosines))
-}
-
-fn read(row: &Row) -> Result<StoredDocument, StorageError> {
-    let row = Reading::new(row, "corpus_documents", "id")?;
-    Ok(StoredDocument {
-        id: row.text("id")?,
-        corpus: row.text("corpus_id")?,
-        source: row.text("source_id")?,
-        created: row.time("created_us")?,
-        mime_type: row.plain("mime_type")?,
-        size: number(&row, "size")?,
-        metadata: row.json("metadata")?,
-    })
 }

@@ -44,7 +44,7 @@ impl CallCatalog for Store {
     ) -> Pending<'a, Slice<StoredCall>> {
         async move {
             let owner = Owner::find(self, account).await?;
-            let choice = Choice::find(self, owner, filter).await?;
+            let choice = Choice::for_page(self, owner, filter).await?;
             let page = Page::of(sort, &window);
             let mut query = page.query(self, &choice, (CALL, "calls", "chosen.number")).await?;
             slice(&query.build().fetch_all(&self.pool).await?, &window, read)
@@ -122,7 +122,7 @@ impl CallCatalog for Store {
                 return Ok(Slice { items: Vec::new(), more: false });
             }
             let owner = Owner::find(self, account).await?.deleted();
-            let choice = Choice::find(self, owner, filter).await?;
+            let choice = Choice::for_page(self, owner, filter).await?;
             let after =
                 window.after.map(|after| SortPlace { key: after.created.unix_micros(), id: after.id });
             let places = Window { after, direction: window.direction, limit: window.limit };
@@ -291,7 +291,7 @@ pub(super) fn bounded(count: u64) -> Result<Option<u64>, StorageError> {
 
 impl Store {
     /// The rows of a query that makes one text of them: to hand over a row by itself costs several times what it costs to find it.
-    async fn packed<T: DeserializeOwned>(&self, mut query: Query) -> Result<Vec<T>, StorageError> {
+    pub(super) async fn packed<T: DeserializeOwned>(&self, mut query: Query) -> Result<Vec<T>, StorageError> {
         let row = query.build().fetch_one(&self.pool).await?;
         serde_json::from_str(row.try_get("packed")?).map_err(|error| not_packed(&error))
     }

@@ -2,7 +2,7 @@
 //!
 //! A filter is tried on the index that is walked anyway, which holds all that it looks at but texts. Texts are looked for in indexes of
 //! their own: where few calls have one, these are all that is looked at; where many have it, they are met in the order of their
-//! numbers.
+//! numbers, unless calls that fit the rest of the filter are farther between: then each of those is asked for the text.
 
 use antiphon_api::AgentId;
 use sqlx::Row as _;
@@ -20,6 +20,9 @@ const NUMBERS: i64 = 1 << 40;
 
 /// Calls of a long time.
 const LONG: i64 = 30_000;
+
+/// To ask a call for a text costs as much as to meet so many that have it.
+const ASKING: i64 = 2;
 
 /// Whose calls are meant, and how they lie.
 #[derive(Debug, Clone, Copy)]
@@ -67,8 +70,31 @@ pub(super) enum Way {
     Walk,
     /// At most [`MANY`] have this text: no others are looked at.
     Few(Text),
-    /// More have it, and every other text, and fit the rest of the filter: those that have it are gone through.
+    /// More have it: those that have it are gone through.
     Many(Text),
+}
+
+/// How many are found of something, [`MANY`] and one at most, and over how many numbers of calls these lie.
+#[derive(Debug, Clone, Copy)]
+struct Spread {
+    found: u64,
+    over: i64,
+}
+
+impl Spread {
+    fn is_few(self) -> bool {
+        self.found <= u64::from(MANY)
+    }
+
+    /// Of what the query gives numbers of.
+    async fn of(database: &Sqlite, numbers: impl FnOnce(&mut Query)) -> Result<Self, StorageError> {
+        let mut query =
+            Query::new("SELECT COUNT(*) AS total, COALESCE(MAX(number) - MIN(number), 0) AS over FROM (");
+        numbers(&mut query);
+        query.push(" LIMIT ").push_bind(i64::from(MANY) + 1).push(")");
+        let row = query.build().fetch_one(&database.pool).await?;
+        Ok(Self { found: total(&row)?, over: row.try_get("over")? })
+    }
 }
 
 /// Calls that are meant.
@@ -77,6 +103,8 @@ pub(super) struct Choice<'f> {
     pub(super) filter: &'f CallFilter,
     pub(super) way: Way,
     texts: Vec<Text>,
+    /// Whether more than [`MANY`] have each text, and as many fit the rest of the filter.
+    many: bool,
 }
 
 impl<'f> Choice<'f> {
@@ -87,30 +115,50 @@ impl<'f> Choice<'f> {
         filter: &'f CallFilter,
     ) -> Result<Self, StorageError> {
         let texts = Text::of(owner.account, filter);
-        let mut choice = Self { owner, filter, way: Way::Walk, texts };
+        let mut choice = Self { owner, filter, way: Way::Walk, texts, many: false };
         let mut fewest = u64::from(MANY) + 1;
+        let mut spreads = Vec::with_capacity(choice.texts.len());
         for text in &choice.texts {
-            let mut query = Query::new("SELECT COUNT(*) AS total FROM (");
-            text.push_numbers(&mut query, &owner);
-            query.push(" LIMIT ").push_bind(i64::from(MANY) + 1).push(")");
-            let found = total(&query.build().fetch_one(&database.pool).await?)?;
-            if found < fewest {
-                (fewest, choice.way) = (found, Way::Few(text.clone()));
+            let spread = Spread::of(database, |query| text.push_numbers(query, &owner)).await?;
+            if spread.found < fewest {
+                (fewest, choice.way) = (spread.found, Way::Few(text.clone()));
             }
+            spreads.push(spread);
         }
         if choice.way != Way::Walk {
             return Ok(choice);
         }
-        let Some(text) = choice.texts.first().cloned() else { return Ok(choice) };
-        if !(filter.is_narrowed() && choice.others_are_few(database).await?) {
+        // What is gone through is the text that is looked for at the least cost.
+        let (Some(text), Some(spread)) = (choice.texts.first().cloned(), spreads.first()) else {
+            return Ok(choice);
+        };
+        let mut is_rarer = false;
+        if filter.is_narrowed() {
+            let others = choice.others(database).await?;
+            if others.is_few() {
+                return Ok(choice);
+            }
+            is_rarer = others.over > spread.over.saturating_mul(ASKING);
+        }
+        choice.many = true;
+        if !is_rarer {
             choice.way = Way::Many(text);
         }
         Ok(choice)
     }
 
+    /// The same, for a page.
+    pub(super) async fn for_page(
+        database: &Sqlite,
+        owner: Owner,
+        filter: &'f CallFilter,
+    ) -> Result<Self, StorageError> {
+        Self::find(database, owner, filter).await
+    }
+
     /// Whether more fit than are counted.
     pub(super) fn is_many(&self) -> bool {
-        matches!(self.way, Way::Many(_))
+        self.many
     }
 
     /// Whether so many calls were created in the time that a filter speaks of that it is better to go through all in the order in which
@@ -133,14 +181,13 @@ impl<'f> Choice<'f> {
         Ok(total(&query.build().fetch_one(&database.pool).await?)? == LONG.unsigned_abs())
     }
 
-    /// Whether few fit the rest of the filter, whatever their texts.
-    async fn others_are_few(&self, database: &Sqlite) -> Result<bool, StorageError> {
-        let mut query =
-            Query::new("SELECT COUNT(*) AS total FROM (SELECT 1 FROM call_heads WHERE account = ");
-        query.push_bind(self.owner.number);
-        self.push_facts(&mut query);
-        query.push(" LIMIT ").push_bind(i64::from(MANY) + 1).push(")");
-        Ok(total(&query.build().fetch_one(&database.pool).await?)? <= u64::from(MANY))
+    /// How many fit the rest of the filter, whatever their texts.
+    async fn others(&self, database: &Sqlite) -> Result<Spread, StorageError> {
+        Spread::of(database, |query| {
+            query.push("SELECT number FROM call_heads WHERE account = ").push_bind(self.owner.number);
+            self.push_facts(query);
+        })
+        .await
     }
 
     /// Adds where they are, and which they are.
@@ -223,17 +270,24 @@ impl<'f> Choice<'f> {
             }
         }
         push_times(query, self.filter);
-        if let Some(voices) = voices {
-            query.push(if voices.contains(&None) {
-                " AND (voice IS NULL OR voice IN ("
-            } else {
-                " AND (voice IN ("
-            });
-            let mut list = query.separated(", ");
-            voices.iter().flatten().for_each(|voice| {
-                list.push_bind(voice.clone());
-            });
-            query.push("))");
+        match voices.as_deref() {
+            None => {}
+            // Likewise.
+            Some([Some(voice)]) if self.way == Way::Walk => {
+                query.push(" AND voice = ").push_bind(voice.clone());
+            }
+            Some(voices) => {
+                query.push(if voices.contains(&None) {
+                    " AND (+voice IS NULL OR +voice IN ("
+                } else {
+                    " AND (+voice IN ("
+                });
+                let mut list = query.separated(", ");
+                voices.iter().flatten().for_each(|voice| {
+                    list.push_bind(voice.clone());
+                });
+                query.push("))");
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The numbers of an account's calls: where they begin and end, which of them calls of some time can have, and strides through them.
+//! The numbers of an account's calls that have a text: where they begin and end, which of them calls of some time can have, and strides
+//! through them.
 //!
 //! They are given in the order in which calls are kept, which is nearly that of their creation: how far it is off is known of every
 //! account.
@@ -7,7 +8,9 @@ use sqlx::Row as _;
 
 use super::super::StorageError;
 use super::Sqlite;
+use super::catalog::Query;
 use super::choice::Owner;
+use super::texts::Text;
 
 /// Numbers that are still to be gone through: those between these two.
 pub(super) struct Numbers {
@@ -17,17 +20,19 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
-    /// Those of all calls of an owner.
-    pub(super) async fn of(database: &Sqlite, owner: Owner) -> Result<Self, StorageError> {
-        let (behind, before) = owner.numbers();
+    /// Those of an owner's calls that have a text.
+    pub(super) async fn of(database: &Sqlite, owner: Owner, text: &Text) -> Result<Self, StorageError> {
         // Two look-ups, where one query with both ends would read all that lies between.
-        let sql = "SELECT (SELECT MIN(number) FROM call_heads WHERE number > $1 AND number < $2) AS first, \
-                   (SELECT MAX(number) FROM call_heads WHERE number > $1 AND number < $2) AS last";
-        let row = sqlx::query(sql).bind(behind).bind(before).fetch_one(&database.pool).await?;
+        let mut query = Query::new("SELECT (");
+        text.push_end(&mut query, &owner, false);
+        query.push(") AS first, (");
+        text.push_end(&mut query, &owner, true);
+        query.push(") AS last");
+        let row = query.build().fetch_one(&database.pool).await?;
         let ends: (Option<i64>, Option<i64>) = (row.try_get("first")?, row.try_get("last")?);
         Ok(match ends {
             (Some(first), Some(last)) => Self { owner, behind: first - 1, before: last + 1 },
-            (None, _) | (_, None) => Self { owner, behind, before: behind + 1 },
+            (None, _) | (_, None) => Self { owner, behind: 0, before: 0 },
         })
     }
 

@@ -5,12 +5,11 @@
 
 mod words;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use antiphon_api::{CorpusDocumentId, CorpusId, CorpusSourceId, Timestamp};
-use futures::{FutureExt, TryStreamExt as _};
-use sqlx::sqlite::SqliteRow;
+use futures::FutureExt;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row as _, SqliteConnection, SqliteExecutor};
 
 use super::super::relevance::{self, CANDIDATES};
@@ -19,9 +18,9 @@ use super::super::{
     StoredDocument, Wanted, Window,
 };
 use super::calls::{slice, total};
-use super::corpora::number;
+use super::documents::{DOCUMENT, read};
 use super::indexes::index;
-use super::{Reading, Sqlite, to_json};
+use super::{Sqlite, to_json, vectors};
 
 use words::Words;
 
@@ -29,8 +28,6 @@ use words::Words;
 const PART: usize = 64;
 /// How long others may write between two of them, even those that look for the lock now and then only.
 const PAUSE: Duration = Duration::from_millis(5);
-/// Vectors that share a row.
-const SHARED: usize = 32;
 
 impl PassageStore for Sqlite {
     fn find_document(
@@ -38,12 +35,7 @@ impl PassageStore for Sqlite {
         source: CorpusSourceId,
         id: CorpusDocumentId,
     ) -> Pending<'_, Option<StoredDocument>> {
-        async move {
-            let query = sqlx::query("SELECT * FROM corpus_documents WHERE source_id = $1 AND id = $2");
-            let query = query.bind(source.to_string()).bind(id.to_string());
-            query.fetch_optional(&self.pool).await?.as_ref().map(read).transpose()
-        }
-        .boxed()
+        self.document(source, id).boxed()
     }
 
     fn documents(
@@ -53,7 +45,8 @@ impl PassageStore for Sqlite {
     ) -> Pending<'_, Slice<StoredDocument>> {
         async move {
             let rising = window.direction == Direction::Forward;
-            let mut query = QueryBuilder::new("SELECT * FROM corpus_documents WHERE source_id = ");
+            let mut query =
+                QueryBuilder::new(format!("SELECT {DOCUMENT} FROM corpus_documents WHERE source_id = "));
             query.push_bind(source.to_string()).push(" AND visible");
             if let Some(after) = &window.after {
                 query.push(" AND (created_us, id) ").push(if rising { "> (" } else { "< (" });
@@ -194,28 +187,16 @@ impl PassageStore for Sqlite {
             let most = if wanted.meaning.is_some() { limit.max(CANDIDATES) } else { limit };
             let mut scores = words.search(&mut connection, &wanted.words, most).await?;
             if let Some((model, vector)) = &wanted.meaning
-                && let Some(cosines) = by_meaning(&mut connection, corpus, model, vector).await?
+                && let Some(cosines) = vectors::by_meaning(&mut connection, corpus, model, vector).await?
             {
-                let mut words: HashMap<i64, f64> = scores.into_iter().collect();
-                let mut both = |(key, cosine): (i64, f64)| {
-                    (key, relevance::combined(words.remove(&key).unwrap_or(0.0), cosine))
-                };
-                scores = cosines.into_iter().map(&mut both).filter(|(_, score)| *score > 0.0).collect();
-                scores.extend(words.into_iter().map(|(key, words)| (key, relevance::combined(words, 0.0))));
-                let order = |a: &(i64, f64), b: &(i64, f64)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-                // The few that are wanted of thousands are picked before they are ordered.
-                if scores.len() > limit as usize {
-                    scores.select_nth_unstable_by(limit as usize, order);
-                    scores.truncate(limit as usize);
-                }
-                scores.sort_unstable_by(order);
+                scores = relevance::with_meaning(scores, cosines, limit as usize);
             }
             let mut found = Vec::with_capacity(scores.len());
             for (key, score) in scores {
-                let row = sqlx::query(
-                    "SELECT text, corpus_documents.* FROM corpus_passages JOIN corpus_documents \
-                     ON corpus_documents.key = document_key WHERE corpus_passages.key = $1",
-                )
+                let row = sqlx::query(AssertSqlSafe(format!(
+                    "SELECT text, {DOCUMENT} FROM corpus_passages JOIN corpus_documents \
+                     ON corpus_documents.key = document_key WHERE corpus_passages.key = $1"
+                )))
                 .bind(key)
                 .fetch_optional(&mut *connection)
                 .await?;
@@ -368,45 +349,7 @@ async fn insert_part(
             .execute(&mut *connection)
             .await?;
     }
-    insert_vectors(connection, document, document_key, &keys, Contents { passages, model }).await
-}
-
-async fn insert_vectors(
-    connection: &mut SqliteConnection,
-    document: &StoredDocument,
-    document_key: i64,
-    keys: &[i64],
-    contents: Contents<'_>,
-) -> Result<(), StorageError> {
-    let vectors = |(key, passage): (&i64, &Passage)| {
-        let key = *key;
-        let directions: Vec<_> = passage.vectors.iter().map(|vector| (key, vector.clone())).collect();
-        directions
-    };
-    let vectors: Vec<(i64, Vec<f32>)> = keys.iter().zip(contents.passages).flat_map(vectors).collect();
-    for shared in vectors.chunks(SHARED) {
-        let dimensions = shared[0].1.len();
-        let mut bytes = Vec::with_capacity(shared.len() * (8 + relevance::Meaning::size(dimensions)));
-        for (key, vector) in shared {
-            // Those of one model are all alike; whatever is not has no place beside the others.
-            let direction = relevance::Meaning::of(vector).filter(|_| vector.len() == dimensions);
-            let Some(direction) = direction else { continue };
-            bytes.extend_from_slice(&key.to_le_bytes());
-            direction.write(&mut bytes);
-        }
-        sqlx::query(
-            "INSERT INTO corpus_vectors (document_key, corpus_id, model, dimensions, directions) \
-             VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind(document_key)
-        .bind(document.corpus.to_string())
-        .bind(contents.model)
-        .bind(i64::try_from(dimensions).unwrap_or(i64::MAX))
-        .bind(bytes)
-        .execute(&mut *connection)
-        .await?;
-    }
-    Ok(())
+    vectors::insert(connection, document, document_key, &keys, Contents { passages, model }).await
 }
 
 /// Counts what a source has brought.
@@ -419,53 +362,4 @@ async fn count(connection: &mut SqliteConnection, source: CorpusSourceId) -> Res
     .execute(connection)
     .await?;
     Ok(())
-}
-
-/// How well every passage that has vectors fits by its meaning; nothing if the vector has none.
-async fn by_meaning(
-    connection: &mut SqliteConnection,
-    corpus: CorpusId,
-    model: &str,
-    vector: &[f32],
-) -> Result<Option<Vec<(i64, f64)>>, StorageError> {
-    let Some(sought) = relevance::Meaning::of(vector) else { return Ok(None) };
-    let mut cosines: Vec<(i64, f64)> = Vec::new();
-    let size = 8 + relevance::Meaning::size(vector.len());
-    let rows = sqlx::query(
-        "SELECT directions FROM corpus_vectors WHERE corpus_id = $1 AND model = $2 AND dimensions = $3 \
-         AND document_key NOT IN (SELECT key FROM corpus_documents WHERE corpus_id = $1 AND NOT visible) ORDER BY key",
-    )
-    .bind(corpus.to_string())
-    .bind(model)
-    .bind(i64::try_from(vector.len()).unwrap_or(i64::MAX));
-    let mut rows = rows.fetch(connection);
-    while let Some(row) = rows.try_next().await? {
-        let directions: &[u8] = row.try_get("directions")?;
-        for written in directions.chunks_exact(size) {
-            let Some((key, direction)) = written.split_first_chunk::<8>() else { continue };
-            let Some(cosine) = sought.cosine(direction) else { continue };
-            let key = i64::from_le_bytes(*key);
-            // Several vectors of one passage lie one behind the other.
-            match cosines.last_mut().filter(|(last, _)| *last == key) {
-                Some((_, best)) => *best = best.max(cosine),
-                None => cosines.push((key, cosine)),
-            }
-        }
-        // A row is a fraction of a millisecond; others have their turn between two.
-        tokio::task::yield_now().await;
-    }
-    Ok((!cosines.is_empty()).then_some(cosines))
-}
-
-fn read(row: &SqliteRow) -> Result<StoredDocument, StorageError> {
-    let row = Reading::new(row, "corpus_documents", "id")?;
-    Ok(StoredDocument {
-        id: row.text("id")?,
-        corpus: row.text("corpus_id")?,
-        source: row.text("source_id")?,
-        created: row.time("created_us")?,
-        mime_type: row.plain("mime_type")?,
-        size: number(&row, "size")?,
-        metadata: row.json("metadata")?,
-    })
 }

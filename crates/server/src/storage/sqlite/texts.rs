@@ -102,8 +102,15 @@ impl Text {
 
     /// Adds a list of the numbers of an owner's calls that have it.
     pub(super) fn push_numbers(&self, query: &mut Query, owner: &Owner) {
-        query.push("SELECT ").push(self.number()).push(" FROM ").push(self.table()).push(" WHERE ");
+        query.push("SELECT ").push(self.number()).push(" AS number FROM ").push(self.table()).push(" WHERE ");
         self.push(query, owner.numbers());
+    }
+
+    /// Adds the lowest, or the highest, of these numbers.
+    pub(super) fn push_end(&self, query: &mut Query, owner: &Owner, highest: bool) {
+        self.push_numbers(query, owner);
+        let way = if highest { " DESC LIMIT 1" } else { " LIMIT 1" };
+        query.push(" ORDER BY ").push(self.number()).push(way);
     }
 }
 

@@ -32,14 +32,14 @@ impl Words {
         let (finding, weighing) = relevance::finding(&mut weighed);
         let mut scores: Vec<(i64, f64)> = self.score(connection, finding, None).await?.into_iter().collect();
         let most = if weighing.is_empty() { limit } else { limit.max(CANDIDATES as usize) };
-        keep_best(&mut scores, most);
+        relevance::keep_best(&mut scores, most);
         if !weighing.is_empty() && !scores.is_empty() {
             let keys: Vec<i64> = scores.iter().map(|(key, _)| *key).collect();
             let more = self.score(connection, weighing, Some(keys)).await?;
             for (key, score) in &mut scores {
                 *score += more.get(key).copied().unwrap_or(0.0);
             }
-            keep_best(&mut scores, limit);
+            relevance::keep_best(&mut scores, limit);
         }
         Ok(scores)
     }
@@ -98,15 +98,4 @@ impl Words {
         }
         Ok(scores)
     }
-}
-
-/// Keeps so many of the best, the best first.
-pub(super) fn keep_best(scores: &mut Vec<(i64, f64)>, limit: usize) {
-    let order = |a: &(i64, f64), b: &(i64, f64)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-    // The few that are wanted of thousands are picked before they are ordered.
-    if scores.len() > limit {
-        scores.select_nth_unstable_by(limit, order);
-        scores.truncate(limit);
-    }
-    scores.sort_unstable_by(order);
 }
