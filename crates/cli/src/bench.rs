@@ -2,7 +2,8 @@
 //!
 //! Callers stream speech over real sockets, take turns, interrupt and have tools called; what they notice is what is measured, so
 //! any compatible server can be. Without `--url` a server of our own is started for it, with backends that take no time, on
-//! cores of its own; beside it, the same traffic goes over bare sockets, the floor below which no server can come.
+//! cores of its own; beside it, the same traffic goes over bare sockets, and each part of a call runs alone: the floor below which no
+//! server can come.
 
 mod answer;
 mod attack;
@@ -10,6 +11,7 @@ mod caller;
 mod figures;
 mod floor;
 mod hostile;
+mod parts;
 mod plot;
 mod report;
 mod server;
@@ -44,6 +46,7 @@ use speech::{Speech, samples_in_a_frame};
 
 pub(crate) use attack::{Args as AttackArgs, run as run_attack};
 pub(crate) use floor::{Args as FloorArgs, run as run_floor};
+pub(crate) use parts::{Args as PartsArgs, run as run_parts};
 
 /// Calls that are being created at a time, and how many begin in a second: a server is to carry calls, not to be stormed.
 const CREATING: usize = 8;
@@ -239,12 +242,20 @@ impl Bench {
     async fn steps(&self, cores: Option<&Cores>) -> anyhow::Result<(Vec<Step>, Option<String>)> {
         report::begin(&self.subject(cores))?;
         let idle_kib = self.meter.map(Meter::memory_kib).transpose()?;
+        let alone = match cores {
+            Some(cores) if !self.args.no_floor => {
+                Some(parts::measure(cores, self.args.rate, &self.args.speech).await?)
+            }
+            Some(_) | None => None,
+        };
         let (mut steps, mut broken) = (Vec::new(), None);
         let mut numbers = self.args.calls.iter().copied().collect::<std::collections::VecDeque<_>>();
         while let Some(calls) = numbers.pop_front() {
             let mut step = self.step(calls, idle_kib).await?;
             if let (Some(cores), false) = (cores, self.args.no_floor) {
-                step.floor_percent_per_call = Some(self.floor(cores, &step).await?);
+                let sockets = self.floor(cores, &step).await?;
+                step.alone = alone.as_ref().map(|alone| parts::shares(alone, &step, sockets));
+                step.floor_percent_per_call = Some(sockets);
             }
             report::step(&step)?;
             broken = self.broken(&step);

@@ -54,6 +54,9 @@ enum Command {
     /// The sockets that `bench` compares a server with.
     #[command(hide = true)]
     BenchFloor(bench::FloorArgs),
+    /// The parts of a call that `bench` compares a server with.
+    #[command(hide = true)]
+    BenchParts(bench::PartsArgs),
     /// Calls on a server: list, read what was said and what happened, save recordings, hang up.
     Calls(rest::calls::Args),
     /// Write completions for a shell to the standard output.
@@ -125,6 +128,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Bench(args) => bench::run(args),
         Command::BenchAttack(args) => block_on(bench::run_attack(args)),
         Command::BenchFloor(args) => block_on(bench::run_floor(args)),
+        Command::BenchParts(args) => bench::run_parts(&args),
         Command::Calls(args) => block_on(rest::calls::run(args)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "antiphon", &mut io::stdout());

@@ -22,6 +22,7 @@ pub mod limits;
 pub mod live;
 pub(crate) mod messages;
 mod mouth;
+pub mod parts;
 mod record;
 pub mod recording;
 pub(crate) mod resource;

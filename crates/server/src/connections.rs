@@ -6,6 +6,7 @@
 
 mod places;
 mod stream;
+mod turns;
 
 use std::convert::Infallible;
 use std::io;
@@ -32,6 +33,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::tls::Tls;
 use places::{Place, Places};
 use stream::Stream;
+use turns::Turns;
 
 /// Largest head of a request; larger ones are answered 431. Also what a request that is never finished can make the server hold.
 const HEAD_BYTES: usize = 32 << 10;
@@ -47,6 +49,7 @@ const QUIET: Duration = Duration::from_secs(10);
 pub(crate) struct Connections {
     rules: config::Connections,
     places: Places,
+    turns: Turns,
     /// What they are encrypted by, if they are.
     tls: Option<Tls>,
     closing: CancellationToken,
@@ -57,7 +60,14 @@ impl Connections {
     /// No connections yet, and at most `maximum`, whatever the rules say.
     pub(crate) fn new(rules: config::Connections, maximum: usize, metrics: Metrics) -> Self {
         let places = Places::new(rules.maximum.min(maximum), metrics);
-        Self { rules, places, tls: None, closing: CancellationToken::new(), serving: TaskTracker::new() }
+        Self {
+            rules,
+            places,
+            turns: Turns::default(),
+            tls: None,
+            closing: CancellationToken::new(),
+            serving: TaskTracker::new(),
+        }
     }
 
     /// The same, encrypted.
@@ -162,7 +172,7 @@ impl Connections {
                 Ok::<_, Infallible>(response)
             }
         });
-        let stream = Stream::new(stream, self.rules.write_timeout, Arc::clone(&place));
+        let stream = Stream::new(stream, self.rules.write_timeout, Arc::clone(&place), self.turns.clone());
         let mut connection = pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())

@@ -18,6 +18,7 @@ pub mod outbound;
 mod probes;
 mod pulse;
 mod quota;
+mod readiness;
 pub mod retrieval;
 mod signature;
 pub mod simulation;

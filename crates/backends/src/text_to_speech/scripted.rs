@@ -13,7 +13,7 @@ use futures::stream::{self, BoxStream};
 use super::{Capabilities, Request, SpeechEvent, TextToSpeech, VoiceSample};
 
 /// The pitch of a voice that speaks like nobody, in hertz.
-const PITCH: f32 = 220.0;
+const PITCH: u32 = 220;
 
 /// A voice that hums for a fixed time per character.
 #[derive(Debug, Clone)]
@@ -79,15 +79,13 @@ impl TextToSpeech for Humming {
         let total = self.samples(request.text.chars().count());
         let given = self.fails_after.map_or(total, |limit| limit.min(total));
         let chunk = (self.sample_rate.hz() / 10) as usize;
-        let hz = self.sample_rate.hz() as f32;
         let pitch = request.sample.filter(|_| self.clones).map_or(PITCH, |sample| pitch_of(&sample));
+        let wave = wave(pitch, self.sample_rate);
 
         let words = self.word_times.then(|| SpeechEvent::Words(self.words(&request.text)));
         let audio = (0..given).step_by(chunk).map(move |from| {
             let to = (from + chunk).min(given);
-            SpeechEvent::Audio(
-                (from..to).map(|n| (6_000.0 * (TAU * pitch * n as f32 / hz).sin()) as i16).collect(),
-            )
+            SpeechEvent::Audio(wave.iter().copied().cycle().skip(from % wave.len()).take(to - from).collect())
         });
         let end = match self.fails_after {
             Some(limit) if limit < total => SpeechEvent::Failed("the scripted voice was told to fail".into()),
@@ -106,7 +104,17 @@ impl TextToSpeech for Humming {
 }
 
 /// A pitch that follows from every byte of the recording, from 300 Hz up.
-fn pitch_of(sample: &VoiceSample) -> f32 {
-    let sum = sample.file.iter().fold(0_u32, |sum, byte| (sum * 31 + u32::from(*byte)) % 400);
-    300.0 + sum as f32
+fn pitch_of(sample: &VoiceSample) -> u32 {
+    300 + sample.file.iter().fold(0_u32, |sum, byte| (sum * 31 + u32::from(*byte)) % 400)
+}
+
+/// As much of a tone as repeats itself: a voice that takes no time to think takes next to none to hum.
+fn wave(pitch: u32, rate: SampleRate) -> Vec<i16> {
+    let (mut divisor, mut rest) = (rate.hz(), pitch);
+    while rest > 0 {
+        (divisor, rest) = (rest, divisor % rest);
+    }
+    let (cycles, samples) = (pitch / divisor, rate.hz() / divisor);
+    let phase = |n: u32| TAU * (n * cycles % samples) as f32 / samples as f32;
+    (0..samples).map(|n| (6_000.0 * phase(n).sin()) as i16).collect()
 }

@@ -1,7 +1,7 @@
 //! The default detector: earshot, a small neural network whose weights are compiled in.
 //!
 //! The network is that of the crate `earshot` 1.2, and gives the same scores bit for bit; it is written anew here because it is most
-//! of what a silent call computes. Owns what is done for each frame: nothing twice that comes out the same. Owns also the mapping
+//! of what a silent call computes, with the widest vectors that the machine has. Owns what is done for each frame: nothing twice that comes out the same. Owns also the mapping
 //! of the score onto the published scale, and the guard against key tones, seven in ten frames of which the network takes for speech.
 //! Other steady tones (a ring-back tone, a whistle) can still pass for speech: a single strong harmonic of a voice looks the same in
 //! 16 ms. It must not know how probabilities become speech.
@@ -9,6 +9,7 @@
 mod network;
 mod spectrum;
 
+use fearless_simd::{Level, dispatch};
 use network::Network;
 use spectrum::{FRAME, Spectrum};
 
@@ -32,7 +33,7 @@ pub struct Earshot;
 
 impl VoiceActivityFactory for Earshot {
     fn detector(&self) -> Box<dyn VoiceActivity> {
-        Box::new(EarshotDetector { score: Score::default(), tones: TwoTones::dtmf(), guarded: 0 })
+        Box::new(EarshotDetector { score: Score::new(Level::new()), tones: TwoTones::dtmf(), guarded: 0 })
     }
 }
 
@@ -67,21 +68,27 @@ impl VoiceActivity for EarshotDetector {
 /// What the network makes of a stream.
 #[derive(Debug)]
 struct Score {
+    /// Which vectors there are. What is computed with them is written as loops, in an order that is kept: the numbers are the same.
+    vectors: Level,
     spectrum: Spectrum,
     network: Network,
     /// For how many frames the window has been digital silence, as far as that matters.
     silent: u8,
 }
 
-impl Default for Score {
-    fn default() -> Self {
-        Self { spectrum: Spectrum::new(), network: Network::new(), silent: 0 }
-    }
-}
-
 impl Score {
+    fn new(vectors: Level) -> Self {
+        Self { vectors, spectrum: Spectrum::new(), network: Network::new(), silent: 0 }
+    }
+
     /// The score of the next frame, from 0 to 1.
     fn of(&mut self, frame: &[i16; FRAME]) -> f32 {
+        dispatch!(self.vectors, _ => self.computed(frame))
+    }
+
+    /// What it calls is compiled into it, and so for each kind of vectors.
+    #[inline(always)]
+    fn computed(&mut self, frame: &[i16; FRAME]) -> f32 {
         self.spectrum.push(frame);
         self.silent = if self.spectrum.is_silent() { self.silent.saturating_add(1) } else { 0 };
         // Silence looks like the silence before it once nothing else is seen. What is left to do is to remember it.
@@ -118,12 +125,14 @@ mod tests {
     }
 
     /// Bits of the scores that this network gives, and those of the crate that it is after.
-    fn both(audio: impl IntoIterator<Item = [i16; FRAME]>) -> Vec<(u32, u32)> {
-        let (mut ours, mut original) = (Score::default(), ::earshot::Detector::default_boxed());
-        audio
-            .into_iter()
-            .map(|frame| (ours.of(&frame).to_bits(), original.predict_i16(&frame).to_bits()))
-            .collect()
+    fn both(vectors: Level, audio: &[[i16; FRAME]]) -> Vec<(u32, u32)> {
+        let (mut ours, mut original) = (Score::new(vectors), ::earshot::Detector::default_boxed());
+        audio.iter().map(|frame| (ours.of(frame).to_bits(), original.predict_i16(frame).to_bits())).collect()
+    }
+
+    /// The vectors that every machine of this kind has, and those that this one has.
+    fn vectors() -> [Level; 2] {
+        [Level::baseline(), Level::new()]
     }
 
     /// Noise of this amplitude, from silence to what distorts.
@@ -151,14 +160,21 @@ mod tests {
                 if nth % 25 < 15 { pulse } else { 0 }
             })
         }));
-        let differ = both(audio).into_iter().position(|(ours, original)| ours != original);
-        assert_eq!(differ, None, "the first frame that differs");
+        for vectors in vectors() {
+            let differ = both(vectors, &audio).into_iter().position(|(ours, original)| ours != original);
+            assert_eq!(differ, None, "the first frame that differs with {vectors:?}");
+        }
     }
 
     #[test]
     fn silence_that_is_only_remembered_gives_the_score_of_silence_that_is_seen() {
-        let audio = noise(8_000, 20).chain(noise(0, 2_000)).chain(noise(8_000, 20));
-        assert!(both(audio).into_iter().all(|(ours, original)| ours == original));
+        let audio: Vec<_> = noise(8_000, 20).chain(noise(0, 2_000)).chain(noise(8_000, 20)).collect();
+        for vectors in vectors() {
+            assert!(
+                both(vectors, &audio).into_iter().all(|(ours, original)| ours == original),
+                "{vectors:?}"
+            );
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use antiphon_audio::{PcmReader, Resampler, SampleRate};
+use fearless_simd::{Level, dispatch};
 
 /// Samples at 16 kHz that make one at the low rate.
 const DECIMATION: usize = 8;
@@ -152,6 +153,12 @@ impl Echo {
         self.reference(now);
         self.window.clear();
         self.window.extend(&self.near);
+        dispatch!(Level::new(), _ => self.best_of(places))
+    }
+
+    /// The place where the window is most like what was played.
+    #[inline(always)]
+    fn best_of(&self, places: RangeInclusive<usize>) -> Likeness {
         let near_power = power(&self.window);
         let mut best = Likeness { correlation: 0.0, gain: 0.0, place: 0 };
         let least = SILENCE * SILENCE * WINDOW as f32;
@@ -194,6 +201,7 @@ fn position(at: Duration) -> u64 {
     u64::try_from(at.as_micros()).unwrap_or(u64::MAX) / (1_000_000 / RATE)
 }
 
+#[inline(always)]
 fn power(samples: &[f32]) -> f32 {
     dot(samples, samples)
 }
@@ -203,6 +211,7 @@ fn loudness(samples: &[f32]) -> f32 {
 }
 
 /// In eight sums, so that the compiler may use vectors.
+#[inline(always)]
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0; 8];
     for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
@@ -217,54 +226,56 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 /// outweigh everything.
 #[derive(Debug, Default)]
 struct Decimator {
-    before: [f32; DECIMATION],
+    before: Eight,
+    /// Those that have come since, of which there are not enough yet.
+    begun: Eight,
     filled: usize,
-    rising: f32,
-    falling: f32,
     last: f32,
 }
 
-/// How much each of eight samples counts in the half of the triangle that rises.
-const RISING: [f32; DECIMATION] = [0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0];
+type Eight = [f32; DECIMATION];
+
+/// How much each of eight samples counts in the half of the triangle that rises, and in the one that falls.
+const RISING: Eight = [0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0];
+const FALLING: Eight = [0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125, 0.0];
 
 impl Decimator {
     fn process(&mut self, samples: &[i16], mut out: impl FnMut(f32)) {
         let missing = (DECIMATION - self.filled) % DECIMATION;
         let (first, samples) = samples.split_at(missing.min(samples.len()));
-        first.iter().for_each(|sample| self.take(*sample, &mut out));
+        self.begin(first, &mut out);
         // What follows is taken by eights, most often all of it.
         let (eights, last) = samples.as_chunks::<DECIMATION>();
         for eight in eights {
-            let eight = eight.map(f32::from);
-            let (mut rising, mut falling) = (0.0, 0.0);
-            for ((sample, before), weight) in eight.iter().zip(&self.before).zip(RISING) {
-                rising += sample * weight;
-                falling += before * (1.0 - weight);
+            out(self.take(eight.map(f32::from)));
+        }
+        self.begin(last, &mut out);
+    }
+
+    fn begin(&mut self, samples: &[i16], mut out: impl FnMut(f32)) {
+        for sample in samples {
+            self.begun[self.filled] = f32::from(*sample);
+            self.filled += 1;
+            if self.filled == DECIMATION {
+                self.filled = 0;
+                out(self.take(self.begun));
             }
-            self.before = eight;
-            self.give(rising + falling, &mut out);
-        }
-        last.iter().for_each(|sample| self.take(*sample, &mut out));
-    }
-
-    fn take(&mut self, sample: i16, out: impl FnMut(f32)) {
-        let (sample, weight) = (f32::from(sample), RISING[self.filled]);
-        self.rising += sample * weight;
-        self.falling += self.before[self.filled] * (1.0 - weight);
-        self.before[self.filled] = sample;
-        self.filled += 1;
-        if self.filled == DECIMATION {
-            let sum = self.rising + self.falling;
-            (self.filled, self.rising, self.falling) = (0, 0.0, 0.0);
-            self.give(sum, out);
         }
     }
 
-    fn give(&mut self, sum: f32, mut out: impl FnMut(f32)) {
+    fn take(&mut self, eight: Eight) -> f32 {
         const LIFT: f32 = 0.7;
-        let level = sum / DECIMATION as f32;
-        out(level - LIFT * self.last);
+        let mut sums = [0.0; DECIMATION];
+        for nth in 0..DECIMATION {
+            sums[nth] = eight[nth] * RISING[nth] + self.before[nth] * FALLING[nth];
+        }
+        self.before = eight;
+        // By halves, so that no sum waits for seven others.
+        let [a, b, c, d, e, f, g, h] = sums;
+        let level = (((a + e) + (c + g)) + ((b + f) + (d + h))) / DECIMATION as f32;
+        let lifted = level - LIFT * self.last;
         self.last = level;
+        lifted
     }
 }
 

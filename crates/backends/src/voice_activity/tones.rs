@@ -4,6 +4,8 @@
 
 use std::f32::consts::TAU;
 
+use fearless_simd::{Level, dispatch};
+
 /// The rows and columns of the keypad (ITU-T Q.23), in hertz: first the four low tones, then the four high ones.
 const DTMF_HZ: [f32; 8] = [697.0, 770.0, 852.0, 941.0, 1_209.0, 1_336.0, 1_477.0, 1_633.0];
 const SAMPLE_RATE: f32 = 16_000.0;
@@ -34,6 +36,11 @@ impl TwoTones {
         if frame.iter().all(|sample| *sample == 0) {
             return false;
         }
+        dispatch!(Level::new(), _ => self.filtered(frame))
+    }
+
+    #[inline(always)]
+    fn filtered(&self, frame: &[i16]) -> bool {
         let mut energy = 0.0_f32;
         let mut last = [0.0_f32; 8];
         let mut before = [0.0_f32; 8];

@@ -177,6 +177,7 @@ impl Caller {
         if let State::Speaking { clip, done } = self.state {
             let clip_said = &self.shared.speech.clips[clip];
             frame = clip_said.frames[done].clone();
+            self.tally.frames_spoken += u64::from(self.counts());
             self.state = State::Speaking { clip, done: done + 1 };
             if done + 1 == clip_said.frames.len() {
                 // The last frame ends with silence, so the speech may have ended within it.

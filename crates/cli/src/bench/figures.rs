@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::parts::Shares;
+
 /// Durations of one kind.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Samples(Vec<u32>);
@@ -66,6 +68,8 @@ pub(super) struct Tally {
     /// How late this program sent its own frames: where it is slow, it cannot judge the server.
     pub(super) own_lateness: Samples,
     pub(super) frames_sent: u64,
+    /// Of those that were sent, the ones with speech.
+    pub(super) frames_spoken: u64,
     pub(super) frames_received: u64,
     /// Answers that came before the caller had finished.
     pub(super) cut_in: u64,
@@ -90,6 +94,7 @@ impl Tally {
         self.cleared.append(&mut other.cleared);
         self.own_lateness.append(&mut other.own_lateness);
         self.frames_sent += other.frames_sent;
+        self.frames_spoken += other.frames_spoken;
         self.frames_received += other.frames_received;
         self.cut_in += other.cut_in;
         self.underruns += other.underruns;
@@ -114,6 +119,7 @@ pub(super) struct Step {
     pub(super) interruption_clear_ms: Option<Distribution>,
     pub(super) own_lateness_ms: Option<Distribution>,
     pub(super) frames_sent: u64,
+    pub(super) frames_spoken: u64,
     pub(super) frames_received: u64,
     pub(super) cut_in: u64,
     pub(super) underruns: u64,
@@ -124,6 +130,8 @@ pub(super) struct Step {
     pub(super) memory_kib_per_call: Option<f64>,
     /// What a socket alone takes for as many frames each way.
     pub(super) floor_percent_per_call: Option<f64>,
+    /// The parts of a call beside its socket, each alone.
+    pub(super) alone: Option<Shares>,
 }
 
 impl Step {
@@ -140,6 +148,7 @@ impl Step {
             interruption_clear_ms: tally.cleared.distribution(),
             own_lateness_ms: tally.own_lateness.distribution(),
             frames_sent: tally.frames_sent,
+            frames_spoken: tally.frames_spoken,
             frames_received: tally.frames_received,
             cut_in: tally.cut_in,
             underruns: tally.underruns,
@@ -147,6 +156,7 @@ impl Step {
             cpu_percent_per_call: None,
             memory_kib_per_call: None,
             floor_percent_per_call: None,
+            alone: None,
         }
     }
 }

@@ -98,7 +98,7 @@ async fn read(stream: &mut TcpStream, into: &mut [u8]) -> std::io::Result<usize>
 }
 
 /// The first frame of `bytes`, if it is there as a whole: its payload without the mask, and where it ends.
-fn unmasked(bytes: &mut [u8]) -> Option<(&[u8], usize)> {
+pub(super) fn unmasked(bytes: &mut [u8]) -> Option<(&[u8], usize)> {
     let short = usize::from(*bytes.get(1)? & 0x7f);
     let (length, mask_at) = match short {
         126 => (usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)), 4),

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::figures::{Distribution, Step};
 use super::hostile::Siege;
+use super::parts::Share;
 
 /// What was measured, and how.
 #[derive(Debug, Clone, Serialize)]
@@ -60,6 +61,19 @@ pub(super) fn step(step: &Step) -> io::Result<()> {
             let ratio = cpu / floor;
             line("bare sockets, the same frames", format!("{floor:.3} %, so {ratio:.2} times that"))?;
         }
+    }
+    if let Some(alone) = &step.alone {
+        for part in &alone.parts {
+            let Share { cost, percent_per_call, counts } = part;
+            let beside = if *counts { "" } else { ", not in the sum" };
+            line(
+                cost.part.words(),
+                format!("{percent_per_call:.4} %, {:.2} us a frame{beside}", cost.micros_per_frame),
+            )?;
+        }
+        let floor = alone.floor_percent_per_call;
+        let times = step.cpu_percent_per_call.map(|cpu| format!(", so {:.2} times that", cpu / floor));
+        line("sockets and these parts", format!("{floor:.3} %{}", times.unwrap_or_default()))?;
     }
     if let Some(memory) = step.memory_kib_per_call {
         line("server, memory per call", format!("{memory:.0} KiB"))?;

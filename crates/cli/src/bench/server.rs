@@ -70,7 +70,7 @@ impl Cores {
     }
 
     /// Starts a process on the server's cores: it inherits those of the thread that starts it.
-    fn spawn(&self, command: &mut Command) -> anyhow::Result<Child> {
+    pub(super) fn spawn(&self, command: &mut Command) -> anyhow::Result<Child> {
         let ours = sched_getaffinity(None)?;
         sched_setaffinity(None, &self.server).context("cannot choose the cores of the server")?;
         let child = command.spawn();

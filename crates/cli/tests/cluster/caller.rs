@@ -6,7 +6,7 @@ use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::node::Node;
@@ -20,8 +20,11 @@ pub(crate) struct Caller {
 }
 
 async fn connect(node: &Node, call: &str) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
-    let url = format!("ws://{}/calls/{call}/server_web_socket", node.address);
-    connect_async(url).await.unwrap().0
+    connect_async(url(node, call)).await.unwrap().0
+}
+
+fn url(node: &Node, call: &str) -> String {
+    format!("ws://{}/calls/{call}/server_web_socket", node.address)
 }
 
 impl Caller {
@@ -30,6 +33,33 @@ impl Caller {
         let mut caller = Self { call: call.to_owned(), socket: connect(node, call).await };
         caller.until("call_started", |message| message["type"] == "call_started").await;
         caller
+    }
+
+    /// The same as a client that would come back if it lost its connection.
+    pub(crate) async fn join_to_return(node: &Node, call: &str) -> Self {
+        let socket = connect_async(format!("{}?rejoin=0", url(node, call))).await.unwrap().0;
+        let mut caller = Self { call: call.to_owned(), socket };
+        caller.until("a window", |message| message["rejoinWindow"] == "60s").await;
+        caller
+    }
+
+    /// Loses the connection.
+    pub(crate) fn drop_connection(self) {}
+
+    /// Comes back after one message; or else the status of the answer, and when to try again.
+    pub(crate) async fn return_to(node: &Node, call: &str) -> Result<Self, (u16, String)> {
+        match connect_async(format!("{}?rejoin=1", url(node, call))).await {
+            Ok((socket, _)) => {
+                let mut caller = Self { call: call.to_owned(), socket };
+                caller.until("rejoined", |message| message["type"] == "rejoined").await;
+                Ok(caller)
+            }
+            Err(Error::Http(answer)) => {
+                let later = answer.headers()["retry-after"].to_str().unwrap().to_owned();
+                Err((answer.status().as_u16(), later))
+            }
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// The code that a join is closed with that does not work.

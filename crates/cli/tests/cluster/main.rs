@@ -49,6 +49,18 @@ async fn calls_go_on_whatever_becomes_of_a_node_or_of_the_database() {
     assert!(!a.get(&format!("/api/calls/{call}")).await["joined"].is_null());
     receiver.until("call.joined", &call).await;
 
+    // A client that lost its connection comes back at the node of its call, and is told at others to try again.
+    let returning = a.create().await;
+    Caller::join_to_return(&b, &returning).await.drop_connection();
+    for node in [&a, &c] {
+        assert_eq!(Caller::return_to(node, &returning).await.err(), Some((503, "1".to_owned())));
+    }
+    let mut back = Caller::return_to(&b, &returning).await.unwrap_or_else(|refused| panic!("{refused:?}"));
+    back.say("Hello?").await;
+    back.until_final("agent").await;
+    back.hang_up().await;
+    assert_eq!(c.ended(&returning).await["endReason"], "hangup");
+
     // A node is killed: its call ends in the record, with an event and a webhook; what waited there is joined elsewhere.
     let (cut_off, waiting) = (a.create().await, a.create().await);
     let mut lost = Caller::join(&a, &cut_off).await;

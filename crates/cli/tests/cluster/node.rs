@@ -23,6 +23,7 @@ key = "cluster0.0123456789abcdef0123456789abcdef"
 
 [calls]
 default_medium = "serverWebSocket"
+rejoin_window = "60s"
 
 [limits]
 requests_per_second = 0

@@ -12,7 +12,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{ConnectError, Options, Socket, dial_call};
 
-/// How long to wait before another attempt: at first, and at most; each time twice as long.
+/// How long to wait before another attempt: at first, and at most; each time twice as long, unless it is only that the attempt came to
+/// another server than the one that has the call.
 const PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -75,7 +76,12 @@ impl Way {
             match timeout_at(until, dial_call(&url, &self.options)).await {
                 Ok(Ok(socket)) => return Some(socket),
                 Ok(Err(ConnectError::Refused { status: 404 | 410 })) | Err(_) => return None,
-                Ok(Err(error)) => tracing::debug!(%error, "the call cannot be rejoined yet"),
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "the call cannot be rejoined yet");
+                    if matches!(error, ConnectError::Refused { status: 503 }) {
+                        pause = PAUSE;
+                    }
+                }
             }
             if Instant::now() + pause >= until {
                 return None;

@@ -3,8 +3,10 @@
 //! Neither end waits for the other for long: a carrier that brings more than the call takes is held back at its socket, and a
 //! client that does not take what it is sent loses its call. Knows nothing of sockets.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use antiphon_api::realtime::{ClientMessage, ServerMessage};
@@ -219,20 +221,21 @@ pub fn leg(client_buffer: Duration) -> (CallEnd, CarrierEnd) {
 }
 
 impl CallEnd {
-    /// The next thing from the client; after `Closed`, nothing for ever. Cancel-safe.
+    /// The next thing from the client; after `Closed`, nothing for ever.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<LegEvent> {
+        if let Some(event) = ready!(self.from_client.poll_recv(cx)) {
+            return Poll::Ready(LegEvent::From(event));
+        }
+        let Some(closed) = &mut self.closed else { return Poll::Pending };
+        // A carrier that vanished without a word is our own fault.
+        let how = ready!(Pin::new(closed).poll(cx)).unwrap_or(Departure::Failed);
+        self.closed = None;
+        Poll::Ready(LegEvent::Closed(how))
+    }
+
+    /// The same, for whoever waits for nothing else. Cancel-safe.
     pub async fn next(&mut self) -> LegEvent {
-        if let Some(event) = self.from_client.recv().await {
-            return LegEvent::From(event);
-        }
-        match &mut self.closed {
-            Some(closed) => {
-                // A carrier that vanished without a word is our own fault.
-                let how = closed.await.unwrap_or(Departure::Failed);
-                self.closed = None;
-                LegEvent::Closed(how)
-            }
-            None => std::future::pending().await,
-        }
+        std::future::poll_fn(|cx| self.poll_next(cx)).await
     }
 
     /// Sends something. A client that is gone takes everything.

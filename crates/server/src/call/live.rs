@@ -702,7 +702,8 @@ impl Calls {
         let spans = traces.map(|traces| Spans::new(traces, call.id, call.created, &setup.engine));
         let witness = Witness::new(scribe, spans);
         let means = self.means();
-        let driver = Driver::new(subject, setup, means, recorder, witness, commands, age);
+        // In a box, so that the task has one place for it, not one for each future that it is handed through.
+        let driver = Box::new(Driver::new(subject, setup, means, recorder, witness, commands, age));
         let id = call.id;
         let calls = self.clone();
         // A span of its own: the request that created the call is over long before the call is.

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use antiphon_api::realtime::ServerMessage;
@@ -42,9 +43,14 @@ use super::witness::{self, Witness};
 use super::work::{WorkResult, Works};
 use super::{severity, threads};
 use crate::outbound::Outbound;
+use crate::readiness::{self, Readiness};
 use crate::retrieval::Retrieval;
 use crate::storage::{AccountId, NodeId, Storage};
+use alarm::Alarm;
 use rejoin::Rejoining;
+
+/// When the driver is woken by the clock.
+mod alarm;
 
 /// What the driver has to do with the data connection.
 mod data_connection;
@@ -131,7 +137,11 @@ pub(super) struct Driver {
     conversation: Conversation,
     /// The instant of the engine's time zero: the call's creation.
     zero: Instant,
+    /// When the engine wants to be told the time.
     deadline: Option<CallTime>,
+    /// Rings for that deadline and all others.
+    alarm: Alarm,
+    readiness: Readiness<Source>,
     /// When the engine was last told something: the moment that its effects belong to.
     told: CallTime,
     commands: mpsc::Receiver<Command>,
@@ -171,6 +181,23 @@ pub(super) struct Driver {
     let_go: Option<Left>,
 }
 
+/// What the driver waits for, in the order in which it is asked; the data connection comes behind.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    Commands,
+    Leg,
+    Alarm,
+    Work,
+}
+
+impl readiness::Source for Source {
+    const COUNT: u8 = 4;
+
+    fn index(self) -> u8 {
+        self as u8
+    }
+}
+
 /// What woke the driver.
 enum Wake {
     Command(Option<Command>),
@@ -178,6 +205,13 @@ enum Wake {
     /// Something from the data connection.
     Data(News),
     Work(WorkResult),
+    /// Something is due.
+    Due(Due),
+}
+
+/// What may be due.
+#[derive(Debug, Clone, Copy)]
+enum Due {
     /// The engine's deadline.
     Engine,
     /// A client that was lost has not come back in time.
@@ -211,6 +245,8 @@ impl Driver {
             means,
             zero,
             deadline: None,
+            alarm: Alarm::new(),
+            readiness: Readiness::new(),
             told: CallTime::ZERO,
             commands,
             leg: None,
@@ -240,7 +276,7 @@ impl Driver {
     }
 
     /// Runs the call to its end, or until it goes on elsewhere.
-    pub(super) async fn run(mut self) -> Left {
+    pub(super) async fn run(mut self: Box<Self>) -> Left {
         for Remark { kind, text } in std::mem::take(&mut self.setup.remarks) {
             self.event(Severity::Warning, kind, text);
         }
@@ -267,18 +303,7 @@ impl Driver {
                 Wake::Leg(event) => self.leg_event(event),
                 Wake::Data(news) => self.data_news(news),
                 Wake::Work(result) => self.work_result(result),
-                Wake::Engine => {
-                    let deadline = self.deadline.map(|deadline| self.now().since(deadline));
-                    self.means.metrics.lateness().note(deadline.unwrap_or_default());
-                    self.tell(Input::Timeout);
-                }
-                Wake::Away => self.give_up_on_client(),
-                Wake::Ear => self.ear_deadline(),
-                Wake::MediaIdle => {
-                    let text = "no audio came for as long as mediaIdleTimeout allows".to_owned();
-                    self.event(Severity::Error, "media.idle", text);
-                    self.tell(Input::LegClosed(LegClosed::MediaIdle));
-                }
+                Wake::Due(due) => self.due(due),
             }
             self.data_trouble();
         }
@@ -286,44 +311,73 @@ impl Driver {
 
     /// Waits for the next thing to happen. A hang-up wins over everything else.
     async fn wake(&mut self) -> Wake {
-        let at = |at: Option<Instant>| async move {
-            match at {
-                Some(at) => tokio::time::sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
-        // While the clock stands, only what is due already is.
-        let stopped = self.stopped().map(|since| call_time(self.zero, since));
-        let due = self.deadline.filter(|deadline| stopped.is_none_or(|stopped| *deadline <= stopped));
-        let engine = due.map(|deadline| self.zero + deadline.since_start());
-        let away = self.away_until();
-        let ear = self.ear.as_ref().filter(|_| stopped.is_none());
-        let ear = ear.and_then(Ear::deadline).map(super::ear::EarDeadline::at);
-        let connected = self.is_connected();
-        let media = self.setup.media_idle.filter(|_| connected).map(|idle| self.media + idle);
-        let leg = async {
-            match &mut self.leg {
-                Some(leg) => leg.next().await,
-                None => std::future::pending().await,
-            }
-        };
-        let data = async {
-            match &mut self.data {
+        let next = self.next_due();
+        if next.is_some_and(|(at, _)| self.alarm.is_too_late_for(at)) {
+            self.readiness.mark(Source::Alarm);
+        }
+        let Self { readiness, commands, leg, alarm, works, data, .. } = self;
+        let has_data = data.is_some();
+        let news = async {
+            match data {
                 Some(data) => data.next().await,
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
-            biased;
-            command = self.commands.recv() => Wake::Command(command),
-            event = leg => Wake::Leg(event),
-            () = at(engine) => Wake::Engine,
-            result = self.works.next() => Wake::Work(result),
-            () = at(away) => Wake::Away,
-            () = at(ear) => Wake::Ear,
-            () = at(media) => Wake::MediaIdle,
+        let mut news = std::pin::pin!(news);
+        std::future::poll_fn(|cx| {
+            readiness.look(cx);
+            if let Poll::Ready(command) = readiness.ask(Source::Commands, |cx| commands.poll_recv(cx)) {
+                return Poll::Ready(Wake::Command(command));
+            }
+            if let Some(leg) = leg
+                && let Poll::Ready(event) = readiness.ask(Source::Leg, |cx| leg.poll_next(cx))
+            {
+                return Poll::Ready(Wake::Leg(event));
+            }
+            if let Some((at, due)) = next
+                && readiness.ask(Source::Alarm, |cx| alarm.poll(at, cx)).is_ready()
+            {
+                return Poll::Ready(Wake::Due(due));
+            }
+            if let Poll::Ready(result) = readiness.ask(Source::Work, |cx| works.poll_next(cx)) {
+                return Poll::Ready(Wake::Work(result));
+            }
             // Last, so that a participant that talks without end keeps nobody from being heard.
-            news = data => Wake::Data(news),
+            if has_data { news.as_mut().poll(cx).map(Wake::Data) } else { Poll::Pending }
+        })
+        .await
+    }
+
+    /// What is due next, and when; of what is due at the same time, the first.
+    fn next_due(&self) -> Option<(Instant, Due)> {
+        // While the clock stands, only what is due already is.
+        let stopped = self.stopped().map(|since| call_time(self.zero, since));
+        let engine = self.deadline.filter(|deadline| stopped.is_none_or(|stopped| *deadline <= stopped));
+        let ear = self.ear.as_ref().filter(|_| stopped.is_none()).and_then(Ear::deadline);
+        let media = self.setup.media_idle.filter(|_| self.is_connected());
+        let all = [
+            engine.map(|deadline| (self.zero + deadline.since_start(), Due::Engine)),
+            self.away_until().map(|until| (until, Due::Away)),
+            ear.map(|deadline| (deadline.at(), Due::Ear)),
+            media.map(|idle| (self.media + idle, Due::MediaIdle)),
+        ];
+        all.into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    fn due(&mut self, due: Due) {
+        match due {
+            Due::Engine => {
+                let late = self.deadline.map(|deadline| self.now().since(deadline));
+                self.means.metrics.lateness().note(late.unwrap_or_default());
+                self.tell(Input::Timeout);
+            }
+            Due::Away => self.give_up_on_client(),
+            Due::Ear => self.ear_deadline(),
+            Due::MediaIdle => {
+                let text = "no audio came for as long as mediaIdleTimeout allows".to_owned();
+                self.event(Severity::Error, "media.idle", text);
+                self.tell(Input::LegClosed(LegClosed::MediaIdle));
+            }
         }
     }
 
@@ -373,7 +427,7 @@ impl Driver {
         let now = self.now();
         let (call_end, carrier_end) = leg(self.setup.engine.client_buffer);
         self.joined = Some(now);
-        self.leg = Some(call_end);
+        self.connect(call_end);
         self.media = Instant::now();
         self.wire.joined(now, join.debug);
         if join.rejoin.is_some() {

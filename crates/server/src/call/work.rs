@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use antiphon_audio::{DtmfKey, Resampler, SampleRate, write_pcm};
@@ -70,13 +71,14 @@ impl Works {
         Self { tasks: JoinSet::new(), running: HashMap::new(), warm_up: None, results, sender }
     }
 
-    /// The next result. Cancel-safe. Finished tasks are collected on the way.
-    pub(super) async fn next(&mut self) -> WorkResult {
-        while self.tasks.try_join_next().is_some() {}
-        match self.results.recv().await {
-            Some(result) => result,
-            // The sender is kept beside the receiver, so the queue never closes.
-            None => std::future::pending().await,
+    /// The next result. Finished tasks are collected on the way. The queue never closes, since the sender is kept beside it.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<WorkResult> {
+        match self.results.poll_recv(cx) {
+            Poll::Ready(Some(result)) => {
+                while self.tasks.try_join_next().is_some() {}
+                Poll::Ready(result)
+            }
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }
 

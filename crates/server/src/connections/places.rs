@@ -4,7 +4,7 @@
 //! thousand that say nothing make room for it one by one. Knows no sockets.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -41,7 +41,8 @@ pub(super) struct Place {
     room: Places,
     /// Under which number the connection waits, if it does.
     number: Mutex<Option<u64>>,
-    asked: AtomicBool,
+    /// How many requests have come.
+    requests: AtomicU64,
     carries_socket: AtomicBool,
     leave: Arc<Notify>,
     _permit: OwnedSemaphorePermit,
@@ -83,7 +84,7 @@ impl Places {
         let place = Place {
             room: self.clone(),
             number: Mutex::default(),
-            asked: AtomicBool::new(false),
+            requests: AtomicU64::new(0),
             carries_socket: AtomicBool::new(false),
             leave: Arc::default(),
             _permit: permit,
@@ -126,7 +127,7 @@ impl Place {
 
     /// The connection has been asked something.
     pub(super) fn becomes_busy(&self) {
-        self.asked.store(true, Ordering::Relaxed);
+        self.requests.fetch_add(1, Ordering::Relaxed);
         let number = self.number().take();
         if let Some(number) = number {
             self.room.waiting().queue.remove(&number);
@@ -144,7 +145,12 @@ impl Place {
 
     /// Whether the connection has been asked anything.
     pub(super) fn has_asked(&self) -> bool {
-        self.asked.load(Ordering::Relaxed)
+        self.requests() > 0
+    }
+
+    /// How many requests have come.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// Returns when the place is needed for another. Cancel-safe.

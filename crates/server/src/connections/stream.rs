@@ -1,5 +1,6 @@
 //! A stream that its peer has to take from, and to which it brings no more than there is time for: whoever takes nothing for too
-//! long is let go, and whoever floods a WebSocket is read from no faster than a call could ever need.
+//! long is let go, and whoever floods a WebSocket is read from no faster than a call could ever need. Large answers are written in
+//! pieces, in turns with all others.
 //!
 //! Holds the connection's place for as long as there is a stream, whatever becomes of the HTTP connection above it.
 
@@ -13,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::places::Place;
+use super::turns::{Answering, Turns};
 
 /// Bytes a second that are read from a WebSocket in the long run: twenty times the audio of the highest rate.
 const SOCKET_RATE: u32 = 2 << 20;
@@ -31,24 +33,47 @@ pub(super) struct Stream<S> {
     stalls: bool,
     /// When all that was read from a WebSocket has been paid for, at [`SOCKET_RATE`].
     paid_at: Instant,
+    /// That was too long ahead when it was last read from.
+    in_debt: bool,
     /// Made when a peer is too fast for the first time.
     pause: Option<Pin<Box<Sleep>>>,
     in_one_go: usize,
+    answering: Answering,
     place: Arc<Place>,
 }
 
 impl<S> Stream<S> {
-    pub(super) fn new(inner: S, patience: Duration, place: Arc<Place>) -> Self {
+    pub(super) fn new(inner: S, patience: Duration, place: Arc<Place>, turns: Turns) -> Self {
         Self {
             inner,
             patience,
             timer: None,
             stalls: false,
             paid_at: Instant::now(),
+            in_debt: false,
             pause: None,
             in_one_go: 0,
+            answering: Answering::new(turns),
             place,
         }
+    }
+
+    /// How many bytes may be written at once. What a call sends waits for nobody.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
+        match self.place.carries_socket() {
+            true => Poll::Ready(usize::MAX),
+            false => self.answering.poll_room(cx, self.place.requests()),
+        }
+    }
+
+    /// What becomes of a write of bytes that got so far.
+    fn written(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        self.answering.wrote(match written {
+            Poll::Ready(Ok(bytes)) => Poll::Ready(bytes),
+            Poll::Ready(Err(_)) => Poll::Ready(0),
+            Poll::Pending => Poll::Pending,
+        });
+        self.held_to_time(cx, written)
     }
 
     /// What becomes of a write that got so far.
@@ -67,6 +92,15 @@ impl<S> Stream<S> {
     }
 }
 
+/// How many of the pieces fit into so many bytes as a whole.
+fn fitting(pieces: &[IoSlice<'_>], room: usize) -> usize {
+    let ends = pieces.iter().scan(0_usize, |end, piece| {
+        *end = end.saturating_add(piece.len());
+        Some(*end)
+    });
+    ends.take_while(|end| *end <= room).count()
+}
+
 impl<S: AsyncRead + Unpin> Stream<S> {
     fn poll_read_paced(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.in_one_go >= IN_ONE_GO {
@@ -74,12 +108,13 @@ impl<S: AsyncRead + Unpin> Stream<S> {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let now = Instant::now();
-        if self.paid_at > now + SOCKET_BURST {
+        // The clock is not asked for nothing: a WebSocket is looked at far more often than something has come.
+        if self.in_debt {
             let until = self.paid_at - SOCKET_BURST;
             let pause = self.pause.get_or_insert_with(|| Box::pin(sleep_until(until)));
             pause.as_mut().reset(until);
             ready!(pause.as_mut().poll(cx));
+            self.in_debt = false;
         }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.inner).poll_read(cx, buffer);
@@ -88,8 +123,12 @@ impl<S: AsyncRead + Unpin> Stream<S> {
             Poll::Pending => self.in_one_go = 0,
             Poll::Ready(_) => self.in_one_go += bytes,
         }
-        let price = Duration::from_secs_f64(bytes as f64 / f64::from(SOCKET_RATE));
-        self.paid_at = self.paid_at.max(now) + price;
+        if bytes > 0 {
+            let now = Instant::now();
+            let price = Duration::from_nanos(bytes as u64 * 1_000_000_000 / u64::from(SOCKET_RATE));
+            self.paid_at = self.paid_at.max(now) + price;
+            self.in_debt = self.paid_at > now + SOCKET_BURST;
+        }
         read
     }
 }
@@ -109,8 +148,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write(cx, bytes);
-        self.held_to_time(cx, written)
+        let room = ready!(self.poll_room(cx));
+        let written = Pin::new(&mut self.inner).poll_write(cx, &bytes[..bytes.len().min(room)]);
+        self.written(cx, written)
     }
 
     fn poll_write_vectored(
@@ -118,8 +158,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, pieces);
-        self.held_to_time(cx, written)
+        let room = ready!(self.poll_room(cx));
+        let written = match pieces.iter().find(|piece| !piece.is_empty()) {
+            Some(first) if first.len() > room => Pin::new(&mut self.inner).poll_write(cx, &first[..room]),
+            _ => Pin::new(&mut self.inner).poll_write_vectored(cx, &pieces[..fitting(pieces, room)]),
+        };
+        self.written(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

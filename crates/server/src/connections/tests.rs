@@ -2,6 +2,7 @@
 
 use axum::extract::WebSocketUpgrade;
 use axum::routing::{get, post};
+use futures::FutureExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 use super::*;
@@ -26,7 +27,12 @@ impl Stand {
     }
 
     async fn try_client(&self) -> Option<DuplexStream> {
-        let (near, far) = duplex(PIPE);
+        self.client_behind(PIPE).await
+    }
+
+    /// A client whose pipe holds so many bytes.
+    async fn client_behind(&self, pipe: usize) -> Option<DuplexStream> {
+        let (near, far) = duplex(pipe);
         let router = Router::new()
             .route("/", get(async || "hello"))
             .route("/large", get(async || vec![0_u8; 10 << 20]))
@@ -142,6 +148,55 @@ async fn a_client_that_takes_slowly_gets_everything() {
         taken += count;
     }
     assert!(taken > 10 << 20, "{taken}");
+}
+
+/// What of an answer has arrived and is taken without waiting.
+fn arrived(client: &mut DuplexStream) -> usize {
+    let (mut arrived, mut piece) = (0, vec![0; 64 << 10]);
+    while let Some(Ok(count @ 1..)) = client.read(&mut piece).now_or_never() {
+        arrived += count;
+    }
+    arrived
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_small_answer_overtakes_large_ones_that_were_asked_for_before_it() {
+    let stand = Stand::new(config::Connections::default());
+    let mut taking = Vec::new();
+    for _ in 0..5 {
+        // All of an answer fits, so that only the server decides when it goes.
+        let mut client = stand.client_behind(11 << 20).await.unwrap();
+        client.write_all(b"GET /large HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n").await.unwrap();
+        taking.push(client);
+    }
+    let mut asking = stand.client().await;
+    assert!(ask(&mut asking, GET).await.ends_with("hello"));
+    let early: Vec<usize> = taking.iter_mut().map(arrived).collect();
+    assert!(early.iter().all(|bytes| (1..8 * turns::PIECE).contains(bytes)), "{early:?}");
+    for (client, early) in taking.iter_mut().zip(early) {
+        let mut rest = Vec::new();
+        client.read_to_end(&mut rest).await.unwrap();
+        assert!(early + rest.len() > 10 << 20, "{}", rest.len());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_takes_nothing_keeps_no_turn_from_others() {
+    let stand = Stand::new(config::Connections::default());
+    let mut taking_nothing = Vec::new();
+    for _ in 0..5 {
+        let mut client = stand.client().await;
+        client.write_all(b"GET /large HTTP/1.1\r\nHost: here\r\n\r\n").await.unwrap();
+        taking_nothing.push(client);
+    }
+    sleep(Duration::from_secs(1)).await;
+    let mut taking = stand.client_behind(64 << 10).await.unwrap();
+    taking.write_all(b"GET /large HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n").await.unwrap();
+    let since = Instant::now();
+    let mut answer = Vec::new();
+    taking.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.len() > 10 << 20, "{}", answer.len());
+    assert!(since.elapsed() < Duration::from_secs(1), "the others are let go after thirty seconds only");
 }
 
 #[tokio::test(start_paused = true)]

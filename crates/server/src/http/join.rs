@@ -1,7 +1,9 @@
 //! The join URLs (protocol.md 1.3): where a client becomes a call's participant. Knowing the call's id is the permission.
 //!
 //! A join that cannot work is accepted and closed with a code that says why; a request that is no WebSocket handshake gets the
-//! matching HTTP status.
+//! matching HTTP status. So does a return to a call that goes on at another node, since that may work a moment later.
+
+use std::time::Duration;
 
 use antiphon_api::CallId;
 use axum::extract::rejection::QueryRejection;
@@ -44,6 +46,13 @@ pub(super) async fn join(
 ) -> Response {
     let wish = read(&call, query.map(|Query(query)| query).ok());
     let Ok(upgrade) = upgrade else { return no_websocket(&http, wish).await.into_response() };
+    if let Ok((call, Join { rejoin: Some(Received { messages: 1.., .. }), .. })) = &wish
+        && http.calls.is_at_another_node(*call).await
+    {
+        let detail = "the call goes on at another node; try again until you are led there";
+        let elsewhere = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+        return elsewhere.retry_after(Duration::from_secs(1)).into_response();
+    }
     as_for_calls(upgrade, &http).on_upgrade(async move |socket| {
         let joined = match wish {
             Ok((call, join)) => http.calls.join(call, join).await,

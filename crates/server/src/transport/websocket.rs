@@ -4,6 +4,7 @@
 //! protocol pings and gives a client up that answers none. Joins that cannot work are accepted and closed at once with
 //! a code that says why, because browsers cannot see a refused handshake.
 
+use std::task::Poll;
 use std::time::Duration;
 
 use antiphon_api::realtime::ClientMessage;
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 use super::frames::{CLOSE, Frames, Received};
 use crate::call::leg::{CarrierEnd, CloseCode, Departure, FromClient, Outgoing, ToClient};
 use crate::pulse::Pulse;
+use crate::readiness::{Readiness, Source};
 
 /// How often a client is asked whether it is there.
 const PING: Duration = Duration::from_secs(20);
@@ -24,6 +26,27 @@ const PING: Duration = Duration::from_secs(20);
 const SEND: Duration = Duration::from_secs(20);
 /// Text frames that are no data messages, after which the client does not speak the protocol.
 const MALFORMED: u32 = 50;
+
+/// The two that share the connection's task: whichever has nothing to do is not asked because the other one has.
+#[derive(Debug, Clone, Copy)]
+enum Half {
+    Reader,
+    Writer,
+}
+
+impl Source for Half {
+    const COUNT: u8 = 2;
+
+    fn index(self) -> u8 {
+        self as u8
+    }
+}
+
+/// Which of them is done, and how.
+enum Over {
+    Read(Result<Departure, CloseCode>),
+    Written(Result<(), Departure>),
+}
 
 /// Carries one leg until it ends.
 pub async fn carry(socket: WebSocket, end: CarrierEnd) {
@@ -34,28 +57,32 @@ pub async fn carry(socket: WebSocket, end: CarrierEnd) {
     let reading = read(Frames::new(stream, &pulse), &from_client);
     let writing = write(sink, to_client, violation, &pulse);
     tokio::pin!(reading, writing);
-    let how = tokio::select! {
-        read = &mut reading => match read {
-            Ok(how) => how,
-            Err(code) => {
-                let _ = violated.send(code);
-                let _ = tokio::time::timeout(CLOSE, &mut writing).await;
-                Departure::Violated
-            }
+    let mut readiness = Readiness::new();
+    let first = std::future::poll_fn(|cx| {
+        readiness.look(cx);
+        if let Poll::Ready(read) = readiness.ask(Half::Reader, |cx| reading.as_mut().poll(cx)) {
+            return Poll::Ready(Over::Read(read));
+        }
+        readiness.ask(Half::Writer, |cx| writing.as_mut().poll(cx)).map(Over::Written)
+    });
+    let how = match first.await {
+        Over::Read(Ok(how)) => how,
+        Over::Read(Err(code)) => {
+            let _ = violated.send(code);
+            let _ = tokio::time::timeout(CLOSE, writing).await;
+            Departure::Violated
+        }
+        // The call closed the leg; the client gets a moment to close its side.
+        Over::Written(Ok(())) => {
+            let _ = tokio::time::timeout(CLOSE, reading).await;
+            Departure::HungUp
+        }
+        // A client that says goodbye takes nothing any more, and is read to its end before it counts as lost.
+        Over::Written(Err(Departure::Lost)) => match tokio::time::timeout(CLOSE, reading).await {
+            Ok(Ok(how)) => how,
+            Ok(Err(_)) | Err(_) => Departure::Lost,
         },
-        written = &mut writing => match written {
-            // The call closed the leg; the client gets a moment to close its side.
-            Ok(()) => {
-                let _ = tokio::time::timeout(CLOSE, &mut reading).await;
-                Departure::HungUp
-            }
-            // A client that says goodbye takes nothing any more, and is read to its end before it counts as lost.
-            Err(Departure::Lost) => match tokio::time::timeout(CLOSE, &mut reading).await {
-                Ok(Ok(how)) => how,
-                Ok(Err(_)) | Err(_) => Departure::Lost,
-            },
-            Err(how) => how,
-        },
+        Over::Written(Err(how)) => how,
     };
     let _ = closed.send(how);
 }

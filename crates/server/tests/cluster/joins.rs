@@ -101,6 +101,29 @@ async fn a_second_join_hears_at_any_node_what_it_hears_at_that_of_the_call() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_comes_back_is_told_from_the_node_of_its_call_alone_that_it_is_there() {
+    let [a, b, c] = nodes().await;
+    let elsewhere = async |call| {
+        let mut found = Vec::new();
+        for node in [&a, &b, &c] {
+            found.push(node.stand.calls.is_at_another_node(call).await);
+        }
+        found
+    };
+    let call = a.stand.create(json!({})).await;
+    assert_eq!(elsewhere(call).await, [false, true, true]);
+    let client = join(&b, call).await.unwrap();
+    assert_eq!(elsewhere(call).await, [true, false, true]);
+    // Where its node is out of reach, nobody knows better; where the store is, nothing is known.
+    c.line.cut();
+    assert_eq!(elsewhere(call).await, [true, false, false]);
+    c.line.mend();
+    client.hang_up();
+    a.stand.ended(call).await;
+    assert_eq!(elsewhere(call).await, [false; 3], "it is over everywhere");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_join_waits_for_a_call_whose_node_is_lost_or_slow() {
     let [a, b, c] = nodes().await;
     let call = a.stand.create(json!({"joinTimeout": "60s"})).await;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use antiphon_server::call::live::Files;
 use antiphon_server::config;
 use antiphon_server::jobs::lease::Leases;
 use antiphon_server::jobs::membership::Membership;
@@ -40,7 +41,8 @@ pub(crate) async fn nodes<const COUNT: usize>() -> [Node; COUNT] {
 impl Node {
     pub(crate) async fn start(shared: &SharedMemory) -> Self {
         let (storage, line) = Storage::in_shared_memory(shared);
-        let stand = Stand::with(backends(), storage.clone());
+        let settings = config::Calls { rejoin_window: Duration::from_secs(30), ..config::Calls::default() };
+        let stand = Stand::with_settings(settings, backends(), Files::default(), storage.clone());
         let leaving = CancellationToken::new();
         let (calls, cluster) = (stand.calls.clone(), storage.cluster.unwrap());
         let settings = config::Cluster::default();

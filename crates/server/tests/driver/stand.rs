@@ -91,7 +91,12 @@ impl Stand {
         Self::with_settings(config::Calls::default(), backends, files, storage)
     }
 
-    fn with_settings(settings: config::Calls, backends: Backends, files: Files, storage: Storage) -> Self {
+    pub(crate) fn with_settings(
+        settings: config::Calls,
+        backends: Backends,
+        files: Files,
+        storage: Storage,
+    ) -> Self {
         let calls = Calls::with_files(
             settings,
             config::TurnTaking::default(),

@@ -46,6 +46,7 @@ impl Network {
     }
 
     /// Sees the next frame.
+    #[inline(always)]
     pub(super) fn see(&mut self, bands: &[f32; BANDS]) {
         let weights = &**WEIGHTS;
         let mean = bands.iter().map(|level| level * level).sum::<f32>() / BANDS as f32;
@@ -68,6 +69,7 @@ impl Network {
     }
 
     /// Remembers what it saw last, for the length of a frame, and says how much that is like speech, from 0 to 1.
+    #[inline(always)]
     pub(super) fn remember(&mut self) -> f32 {
         let weights = &**WEIGHTS;
         go_on(&mut self.lower, &self.drive);
@@ -79,6 +81,7 @@ impl Network {
 }
 
 /// Lets a recurrent layer go on for one frame.
+#[inline(always)]
 fn go_on(state: &mut [i16; UNITS], drive: &Drive) {
     let (targets, gates) = drive.split_at(UNITS);
     for ((state, target), gate) in state.iter_mut().zip(targets).zip(gates) {
@@ -88,15 +91,22 @@ fn go_on(state: &mut [i16; UNITS], drive: &Drive) {
     }
 }
 
+#[inline(always)]
 fn products<const IN: usize>(input: &[i16; IN], weights: &[[i16; IN]; 2 * UNITS]) -> Drive {
-    weights.each_ref().map(|row| product(input, row))
+    let mut drive = [0; 2 * UNITS];
+    for (to, row) in drive.iter_mut().zip(weights) {
+        *to = product(input, row);
+    }
+    drive
 }
 
+#[inline(always)]
 fn product<const IN: usize>(a: &[i16; IN], b: &[i16; IN]) -> i32 {
     a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()
 }
 
 /// The nearest whole number, of two as near the one further from zero.
+#[inline(always)]
 fn rounded(number: f32) -> i16 {
     let number = number.clamp(i16::MIN.into(), i16::MAX.into());
     let whole = number as i32;
@@ -125,6 +135,7 @@ struct Convolution {
 }
 
 impl Convolution {
+    #[inline(always)]
     fn apply<const OUT: usize>(&self, input: &[Place]) -> [Place; OUT] {
         let mut out = [[0.0; CHANNELS]; OUT];
         for (nth, out) in out.iter_mut().enumerate() {
@@ -149,6 +160,7 @@ impl Convolution {
 
 impl Weights {
     /// The first convolution, over bands and frames; of each three places, every second time, the largest.
+    #[inline(always)]
     fn first(&self, frames: &[[f32; BANDS]; FRAMES]) -> [Place; FIRST] {
         let mut row = [0.0_f32; ROW];
         for (frame, kernel) in frames.iter().zip(&self.kernel) {
@@ -158,15 +170,16 @@ impl Weights {
                 }
             }
         }
-        std::array::from_fn(|nth| {
+        let mut places = [[0.0; CHANNELS]; FIRST];
+        for (nth, place) in places.iter_mut().enumerate() {
             let [a, b, c] = [row[2 * nth], row[2 * nth + 1], row[2 * nth + 2]];
             // The largest of each channel is made of one of these, by the sign of its scale.
             let (most, least) = (a.max(b).max(c), a.min(b).min(c));
-            std::array::from_fn(|channel| {
-                let (scale, bias) = (self.scale[channel], self.bias[channel]);
-                (most * scale + bias).max(least * scale + bias).max(0.0)
-            })
-        })
+            for ((to, scale), bias) in place.iter_mut().zip(&self.scale).zip(&self.bias) {
+                *to = (most * scale + bias).max(least * scale + bias).max(0.0);
+            }
+        }
+        places
     }
 }
 

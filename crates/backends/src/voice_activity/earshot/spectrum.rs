@@ -50,6 +50,7 @@ impl Spectrum {
     }
 
     /// Takes the next frame.
+    #[inline(always)]
     pub(super) fn push(&mut self, frame: &[i16; FRAME]) {
         self.samples.copy_within(FRAME.., 0);
         let mut before = self.before;
@@ -62,11 +63,13 @@ impl Spectrum {
     }
 
     /// Whether the whole window is digital silence.
+    #[inline(always)]
     pub(super) fn is_silent(&self) -> bool {
         self.samples.iter().all(|sample| *sample == 0.0)
     }
 
     /// The logarithms of the power in each band.
+    #[inline(always)]
     pub(super) fn bands(&self) -> [f32; BANDS] {
         let tables = &*TABLES;
         let (mut re, mut im) = ([0.0; POINTS], [0.0; POINTS]);
@@ -131,6 +134,7 @@ static TABLES: LazyLock<Box<Tables>> = LazyLock::new(|| {
 /// The discrete Fourier transform of 512 complex numbers, by halves: two transforms make one of twice the size, and four one of four
 /// times the size. Numbers that stand side by side belong to different transforms, until there are so few of these that it is better
 /// the other way round.
+#[inline(always)]
 fn transform(re: &mut Points, im: &mut Points, tables: &Tables) {
     let (mut other_re, mut other_im) = ([0.0; POINTS], [0.0; POINTS]);
     let (to_re, to_im) = (&mut other_re, &mut other_im);
@@ -154,11 +158,13 @@ fn transform(re: &mut Points, im: &mut Points, tables: &Tables) {
 
 type Quarter = [f32; QUARTER];
 
+#[inline(always)]
 fn quarters<'a>(re: &'a Points, im: &'a Points) -> [(&'a Quarter, &'a Quarter); 4] {
     let (re, im) = (re.as_chunks().0, im.as_chunks().0);
     std::array::from_fn(|nth| (&re[nth], &im[nth]))
 }
 
+#[inline(always)]
 fn quarters_mut<'a>(re: &'a mut Points, im: &'a mut Points) -> [(&'a mut [f32], &'a mut [f32]); 4] {
     let ((re_a, re_b), (im_a, im_b)) = (re.split_at_mut(HALF), im.split_at_mut(HALF));
     let ((re_0, re_1), (im_0, im_1)) = (re_a.split_at_mut(QUARTER), im_a.split_at_mut(QUARTER));
@@ -197,6 +203,7 @@ fn join(even: (f32, f32), odd: (f32, f32)) -> ((f32, f32), (f32, f32)) {
 }
 
 /// Joins each four transforms, which leaves `COUNT`, number by number.
+#[inline(always)]
 fn by_fours<const COUNT: usize>(
     from: (&Points, &Points),
     to_re: &mut Points,
@@ -224,6 +231,7 @@ fn by_fours<const COUNT: usize>(
 }
 
 /// Joins each two transforms, which leaves `COUNT`, number by number.
+#[inline(always)]
 fn by_twos<const COUNT: usize>(
     from: (&Points, &Points),
     to_re: &mut Points,
@@ -249,6 +257,7 @@ fn by_twos<const COUNT: usize>(
 }
 
 /// Four transforms, number by number before, one behind the other then.
+#[inline(always)]
 fn turn_over(from: &Points, to: &mut Points) {
     let (rows, _) = to.as_chunks_mut::<QUARTER>();
     for (k, numbers) in from.as_chunks::<4>().0.iter().enumerate() {
@@ -259,25 +268,30 @@ fn turn_over(from: &Points, to: &mut Points) {
 }
 
 /// The powers of the 513 frequencies of a real signal, of whose pairs this is the transform.
+#[inline(always)]
 fn powers(re: &Points, im: &Points, tables: &Tables) -> [f32; POINTS + 1] {
-    const LAST: usize = HALF - 2;
     let norm = |re: f32, im: f32| (re * re + im * im) * FULL_SCALE;
     let mut power = [0.0; POINTS + 1];
+    // Each frequency beside its mirror image, which is turned round for that.
+    let turned_round = |of: &Points| {
+        let mut to = [0.0; HALF];
+        to[1..].copy_from_slice(&of[HALF + 1..]);
+        to[1..].reverse();
+        to
+    };
+    let (mirrored_re, mirrored_im) = (turned_round(re), turned_round(im));
+    let mut mirrored = [0.0; HALF];
+    for k in 0..HALF {
+        let (sum_re, sum_im) = ((re[k] + mirrored_re[k]) * 0.5, (im[k] + mirrored_im[k]) * 0.5);
+        let (diff_re, diff_im) = ((re[k] - mirrored_re[k]) * 0.5, (im[k] - mirrored_im[k]) * 0.5);
+        let (cos, sin) = (tables.cos[k], tables.sin[k]);
+        power[k] = norm(sum_re + cos * sum_im + sin * diff_re, diff_im + sin * sum_im - cos * diff_re);
+        mirrored[k] = norm(sum_re - cos * sum_im - sin * diff_re, -diff_im + sin * sum_im - cos * diff_re);
+    }
+    mirrored[1..].reverse();
+    power[HALF + 1..POINTS].copy_from_slice(&mirrored[1..]);
     power[0] = norm(re[0] + im[0], 0.0);
     power[HALF] = norm(re[HALF], im[HALF]);
     power[POINTS] = norm(re[0] - im[0], 0.0);
-    let (low, high) = power.split_at_mut(HALF);
-    let (low, high) = (&mut low[1..HALF], &mut high[1..HALF]);
-    let (low_re, low_im, high_re, high_im) = (&re[1..HALF], &im[1..HALF], &re[HALF + 1..], &im[HALF + 1..]);
-    let (cos, sin) = (&tables.cos[1..HALF], &tables.sin[1..HALF]);
-    // Each frequency and its mirror image.
-    for k in 0..=LAST {
-        let n = LAST - k;
-        let (sum_re, sum_im) = ((low_re[k] + high_re[n]) * 0.5, (low_im[k] + high_im[n]) * 0.5);
-        let (diff_re, diff_im) = ((low_re[k] - high_re[n]) * 0.5, (low_im[k] - high_im[n]) * 0.5);
-        let (cos, sin) = (cos[k], sin[k]);
-        low[k] = norm(sum_re + cos * sum_im + sin * diff_re, diff_im + sin * sum_im - cos * diff_re);
-        high[n] = norm(sum_re - cos * sum_im - sin * diff_re, -diff_im + sin * sum_im - cos * diff_re);
-    }
     power
 }

@@ -3,8 +3,8 @@
 //!
 //! A call is only ever served by the node that has it. One that waits for its join goes where the join comes: the node that has it
 //! decides, in the order in which it hears of joins and of other nodes, so that exactly one wins. One that was joined stays; a second
-//! join hears what it would hear there. (A return to a call after its connection was lost would have to be carried there, or be sent
-//! there: it is refused here as any second join.)
+//! join hears what it would hear there. A client that would come back to such a call after its connection was lost has to reach that
+//! node: nodes do not know under which address, and so the client tries again until a load balancer leads it there.
 
 use std::time::Duration;
 
@@ -66,7 +66,24 @@ impl Calls {
         }
     }
 
-    /// The same for a call that is here; none if it left before it answered.
+    /// Whether another node has a call, which only there takes a client back that it lost. False also where that cannot be found
+    /// out. That it was joined may not be in the store yet; whoever comes back knows that it was.
+    pub async fn is_at_another_node(&self, call: CallId) -> bool {
+        let Some(post) = &self.0.post else { return false };
+        if self.means().settings.rejoin_window.is_zero() || self.handle(call).is_some() {
+            return false;
+        }
+        match post.cluster.find_owned(call).await {
+            Ok(Some((stored, Some(owner)))) => stored.ended.is_none() && Some(owner) != post.own(),
+            Ok(Some((_, None)) | None) => false,
+            Err(error) => {
+                debug!(%call, %error, "where a call is cannot be looked up");
+                false
+            }
+        }
+    }
+
+    /// Connects a client to a call that is here; none if it left before it answered.
     async fn join_here(
         &self,
         call: CallId,

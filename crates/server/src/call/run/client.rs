@@ -5,13 +5,19 @@ use antiphon_engine::input::LegClosed;
 use antiphon_engine::output::{EndReason, Severity};
 use tracing::warn;
 
-use super::super::leg::{CloseCode, ToClient};
-use super::Driver;
+use super::super::leg::{CallEnd, CloseCode, ToClient};
+use super::{Driver, Source};
 
 impl Driver {
     /// Whether a client is there.
     pub(super) fn is_connected(&self) -> bool {
         self.leg.is_some() && !self.closed
+    }
+
+    /// The client is at this leg from now on. Gives the one before.
+    pub(super) fn connect(&mut self, leg: CallEnd) -> Option<CallEnd> {
+        self.readiness.mark(Source::Leg);
+        self.leg.replace(leg)
     }
 
     pub(super) fn close_leg(&mut self, reason: EndReason) {

@@ -149,7 +149,7 @@ impl Driver {
         let sent = resend(&missed, lost_audio).into_iter().try_for_each(|what| call_end.send(what));
         let audio = missed.audio;
         // The client of the other connection must not take this for a loss, and come back in turn.
-        if let Some(old) = self.leg.replace(call_end) {
+        if let Some(old) = self.connect(call_end) {
             let _ = old.send(ToClient::Close(CloseCode::InUse));
         }
         let after = self.start_clock();

@@ -1,0 +1,164 @@
+//! Which of the things that a task waits for may have come. Each rings with a waker of its own, and only those that rang are asked:
+//! a call waits for many, and nearly every time it is woken one of them, a frame of audio, is the reason.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use futures::task::AtomicWaker;
+
+/// What a task waits for: eight things at most.
+pub(crate) trait Source: Copy {
+    /// How many there are.
+    const COUNT: u8;
+
+    /// Which it is, from 0 on.
+    fn index(self) -> u8;
+}
+
+/// What one task waits for.
+pub(crate) struct Readiness<S> {
+    /// Those that may have something, and are asked.
+    ready: u8,
+    bells: Arc<Bells>,
+    wakers: Box<[Waker]>,
+    sources: PhantomData<S>,
+}
+
+#[derive(Debug, Default)]
+struct Bells {
+    /// Those that have rung since the task last looked.
+    rung: AtomicU8,
+    /// Wakes the task.
+    task: AtomicWaker,
+}
+
+#[derive(Debug)]
+struct Bell {
+    bit: u8,
+    bells: Arc<Bells>,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.bells.rung.fetch_or(self.bit, Ordering::AcqRel);
+        self.bells.task.wake();
+    }
+}
+
+impl<S: Source> Readiness<S> {
+    /// All may have something: none has been asked.
+    pub(crate) fn new() -> Self {
+        let bells = Arc::<Bells>::default();
+        let bits = (0..S::COUNT).map(|index| 1 << index);
+        let bell = |bit| Waker::from(Arc::new(Bell { bit, bells: Arc::clone(&bells) }));
+        let wakers = bits.clone().map(bell).collect();
+        Self { ready: bits.sum(), bells, wakers, sources: PhantomData }
+    }
+
+    /// Looks which have rung, and has the task woken by those that ring from now on. To be called before any is asked.
+    pub(crate) fn look(&mut self, cx: &Context<'_>) {
+        self.bells.task.register(cx.waker());
+        self.ready |= self.bells.rung.swap(0, Ordering::AcqRel);
+    }
+
+    /// A source is another one than before, or is to ring at another time: it has to be asked to know that.
+    pub(crate) fn mark(&mut self, source: S) {
+        self.ready |= 1 << source.index();
+    }
+
+    /// Asks a source, if it may have something: until it has nothing, and again when it has rung.
+    pub(crate) fn ask<T>(&mut self, source: S, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        let bit = 1 << source.index();
+        if self.ready & bit == 0 {
+            return Poll::Pending;
+        }
+        let polled = poll(&mut Context::from_waker(&self.wakers[usize::from(source.index())]));
+        if polled.is_pending() {
+            self.ready &= !bit;
+        }
+        polled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    #[derive(Debug, Clone, Copy)]
+    enum Of {
+        One,
+        Other,
+    }
+
+    impl Source for Of {
+        const COUNT: u8 = 2;
+
+        fn index(self) -> u8 {
+            self as u8
+        }
+    }
+
+    /// Asks the queue as a task would that was just woken. Gives how often it was asked in earnest, and for what it had.
+    async fn woken(readiness: &mut Readiness<Of>, queue: &mut mpsc::Receiver<u8>) -> (usize, Vec<u8>) {
+        let (mut asked, mut found) = (0, Vec::new());
+        std::future::poll_fn(|cx| {
+            readiness.look(cx);
+            while let Poll::Ready(Some(number)) = readiness.ask(Of::One, |cx| {
+                asked += 1;
+                queue.poll_recv(cx)
+            }) {
+                found.push(number);
+            }
+            Poll::Ready(())
+        })
+        .await;
+        (asked, found)
+    }
+
+    #[tokio::test]
+    async fn a_source_is_asked_until_it_has_nothing_and_again_when_it_has_rung() {
+        let (mut readiness, (sender, mut queue)) = (Readiness::new(), mpsc::channel(4));
+        assert_eq!(woken(&mut readiness, &mut queue).await, (1, vec![]));
+        assert_eq!(woken(&mut readiness, &mut queue).await, (0, vec![]));
+        sender.try_send(1).unwrap();
+        sender.try_send(2).unwrap();
+        assert_eq!(woken(&mut readiness, &mut queue).await, (3, vec![1, 2]));
+        assert_eq!(woken(&mut readiness, &mut queue).await, (0, vec![]));
+    }
+
+    #[tokio::test]
+    async fn another_source_in_the_place_of_one_is_asked() {
+        let (mut readiness, (_sender, mut queue)) = (Readiness::new(), mpsc::channel(4));
+        woken(&mut readiness, &mut queue).await;
+        let (sender, mut other) = mpsc::channel(4);
+        sender.try_send(1).unwrap();
+        assert_eq!(woken(&mut readiness, &mut other).await, (0, vec![]));
+        readiness.mark(Of::One);
+        assert_eq!(woken(&mut readiness, &mut other).await, (2, vec![1]));
+    }
+
+    #[tokio::test]
+    async fn what_rings_wakes_the_task() {
+        let (mut readiness, (sender, mut queue)) = (Readiness::new(), mpsc::channel(4));
+        let task = async {
+            std::future::poll_fn(|cx| {
+                readiness.look(cx);
+                readiness.ask(Of::Other, |cx| queue.poll_recv(cx))
+            })
+            .await
+        };
+        let (found, ()) = tokio::join!(task, async {
+            tokio::task::yield_now().await;
+            sender.try_send(7).unwrap();
+        });
+        assert_eq!(found, Some(7));
+    }
+}
