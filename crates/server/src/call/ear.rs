@@ -205,7 +205,14 @@ impl Ear {
             usize::try_from(sample.saturating_sub(self.kept_from)).unwrap_or(usize::MAX).min(self.kept.len())
         };
         let (from, to) = (index(span.from), index(span.to));
-        self.kept.range(from..to.max(from)).copied().collect()
+        let to = to.max(from);
+        // What is kept lies in one piece or two, which are copied whole.
+        let (first, second) = self.kept.as_slices();
+        match from.checked_sub(first.len()) {
+            Some(from) => second[from..to - first.len()].into(),
+            None if to <= first.len() => first[from..to].into(),
+            None => [&first[from..], &second[..to - first.len()]].concat().into(),
+        }
     }
 
     /// All that is kept from this sample at 16 kHz on, and where it begins: later, where that is not kept any more.
@@ -284,5 +291,42 @@ fn input(edge: Edge, received: AudioTime) -> Input {
     match edge {
         Edge::Started { at_sample } => Input::SpeechStarted { at: at(at_sample), received },
         Edge::Stopped { at_sample } => Input::SpeechStopped { at: at(at_sample), received },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use antiphon_backends::voice_activity::VoiceActivityFactory as _;
+    use antiphon_backends::voice_activity::scripted::Loudness;
+    use antiphon_engine::ids::TurnId;
+
+    use super::*;
+
+    /// Samples that tell where they stand, in a 16 kHz stream.
+    fn numbered(from: u64, count: u64) -> Vec<i16> {
+        (from..from + count).map(|at| (at % 30_000) as i16).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clip_is_what_was_said_then_wherever_it_lies() {
+        let start = Instant::now();
+        let mut ear = Ear::new(SampleRate::EAR, Loudness::default().detector(), 0.1, None, start);
+        ear.hold(true);
+        // More than is kept, in frames that do not divide what is: the end of the room lies behind its beginning.
+        let (frame, longest) = (7_000, SampleRate::EAR.samples_in(LONGEST_TURN));
+        let mut said = 0;
+        while said < 2 * longest {
+            let bytes: Vec<u8> = numbered(said, frame).into_iter().flat_map(i16::to_le_bytes).collect();
+            said += frame;
+            ear.take(&bytes, start + SampleRate::EAR.duration_of(said), |_| {});
+        }
+        let at = |sample: u64| AudioTime::from_micros(SampleRate::EAR.duration_of(sample).as_micros() as u64);
+        let mut pieces = 0;
+        for from in (said - longest..said).step_by(48_000) {
+            let span = AudioSpan { turn: TurnId(0), from: at(from), to: at((from + 80_000).min(said)) };
+            assert_eq!(ear.clip(span)[..], numbered(from, 80_000.min(said - from)), "from {from}");
+            pieces += 1;
+        }
+        assert_eq!(pieces, 40);
     }
 }
