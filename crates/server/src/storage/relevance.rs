@@ -143,11 +143,12 @@ pub(super) fn keep_best(scores: &mut Vec<(i64, f64)>, limit: usize) {
     scores.sort_unstable_by(order);
 }
 
-/// A vector of length 1 in a quarter of its memory: one byte a dimension, and what they are multiples of.
+/// A vector of length 1, which is written in a quarter of its memory: one byte a dimension, and what they are multiples of.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Meaning {
     step: f32,
-    steps: Vec<i8>,
+    /// Each within a byte. It is compared with thousands, and as wide as their products it takes half of the time.
+    steps: Vec<i16>,
 }
 
 impl Meaning {
@@ -158,7 +159,7 @@ impl Meaning {
         if !length.is_normal() || !most.is_normal() {
             return None;
         }
-        let steps = vector.iter().map(|part| (part / most * 127.0).round() as i8).collect();
+        let steps = vector.iter().map(|part| (part / most * 127.0).round() as i16).collect();
         Some(Self { step: most / 127.0 / length, steps })
     }
 
@@ -169,7 +170,7 @@ impl Meaning {
 
     pub(super) fn write(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(&self.step.to_le_bytes());
-        bytes.extend(self.steps.iter().map(|step| step.cast_unsigned()));
+        bytes.extend(self.steps.iter().map(|step| step.to_le_bytes()[0]));
     }
 
     /// The cosine of the angle between this and one that was written; none if that is of other dimensions.

@@ -9,7 +9,7 @@ use super::super::{Contents, StorageError, StoredDocument};
 use super::{Connection, SEEN};
 
 /// Vectors that share a row.
-const SHARED: usize = 32;
+const SHARED: usize = 64;
 /// The bytes of a passage's key, before its vector.
 const KEY: usize = size_of::<i64>();
 
