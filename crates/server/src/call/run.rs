@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use antiphon_api::realtime::ServerMessage;
@@ -14,7 +13,7 @@ use antiphon_api::{CallId, CallStageId, Timestamp};
 use antiphon_backends::language_model;
 use antiphon_backends::text_to_speech::{self, FailedWhen, FellBack};
 use antiphon_backends::voice_activity::echo::{Echo, EchoGate};
-use antiphon_engine::input::{LegClosed, ModelEvent, Request, VoiceEvent};
+use antiphon_engine::input::{ModelEvent, Request, VoiceEvent};
 use antiphon_engine::message::AudioSpan;
 use antiphon_engine::notices;
 use antiphon_engine::output::{AgentState, Effect, EndReason, Event, Notice, Severity, Work};
@@ -27,7 +26,7 @@ use tracing::{debug, info};
 
 use super::backlog::Received;
 use super::clips::TurnClips;
-use super::data_connection::{DataConnection, News};
+use super::data_connection::DataConnection;
 use super::dictation::{Dictation, Promise};
 use super::ear::{Ear, Trouble};
 use super::handover::{Handover, Left, NODE_LOST};
@@ -43,14 +42,11 @@ use super::witness::{self, Witness};
 use super::work::{WorkResult, Works};
 use super::{severity, threads};
 use crate::outbound::Outbound;
-use crate::readiness::{self, Readiness};
+use crate::readiness::Readiness;
 use crate::retrieval::Retrieval;
 use crate::storage::{AccountId, NodeId, Storage};
-use alarm::Alarm;
 use rejoin::Rejoining;
-
-/// When the driver is woken by the clock.
-mod alarm;
+use wake::{Alarm, Source, Wake};
 
 /// What the driver has to do with the data connection.
 mod data_connection;
@@ -71,6 +67,9 @@ mod transcription;
 
 /// How the driver takes a call from stage to stage.
 mod stages;
+
+/// What the driver is woken by.
+mod wake;
 
 /// Audio goes out in pieces of this length while the client's buffer is small.
 const SMALL_FRAME: Duration = Duration::from_millis(20);
@@ -181,47 +180,6 @@ pub(super) struct Driver {
     let_go: Option<Left>,
 }
 
-/// What the driver waits for, in the order in which it is asked; the data connection comes behind.
-#[derive(Debug, Clone, Copy)]
-enum Source {
-    Commands,
-    Leg,
-    Alarm,
-    Work,
-}
-
-impl readiness::Source for Source {
-    const COUNT: u8 = 4;
-
-    fn index(self) -> u8 {
-        self as u8
-    }
-}
-
-/// What woke the driver.
-enum Wake {
-    Command(Option<Command>),
-    Leg(LegEvent),
-    /// Something from the data connection.
-    Data(News),
-    Work(WorkResult),
-    /// Something is due.
-    Due(Due),
-}
-
-/// What may be due.
-#[derive(Debug, Clone, Copy)]
-enum Due {
-    /// The engine's deadline.
-    Engine,
-    /// A client that was lost has not come back in time.
-    Away,
-    /// Audio stopped coming.
-    Ear,
-    /// No audio for as long as the medium allows.
-    MediaIdle,
-}
-
 impl Driver {
     /// A call that was created `age` ago.
     pub(super) fn new(
@@ -306,78 +264,6 @@ impl Driver {
                 Wake::Due(due) => self.due(due),
             }
             self.data_trouble();
-        }
-    }
-
-    /// Waits for the next thing to happen. A hang-up wins over everything else.
-    async fn wake(&mut self) -> Wake {
-        let next = self.next_due();
-        if next.is_some_and(|(at, _)| self.alarm.is_too_late_for(at)) {
-            self.readiness.mark(Source::Alarm);
-        }
-        let Self { readiness, commands, leg, alarm, works, data, .. } = self;
-        let has_data = data.is_some();
-        let news = async {
-            match data {
-                Some(data) => data.next().await,
-                None => std::future::pending().await,
-            }
-        };
-        let mut news = std::pin::pin!(news);
-        std::future::poll_fn(|cx| {
-            readiness.look(cx);
-            if let Poll::Ready(command) = readiness.ask(Source::Commands, |cx| commands.poll_recv(cx)) {
-                return Poll::Ready(Wake::Command(command));
-            }
-            if let Some(leg) = leg
-                && let Poll::Ready(event) = readiness.ask(Source::Leg, |cx| leg.poll_next(cx))
-            {
-                return Poll::Ready(Wake::Leg(event));
-            }
-            if let Some((at, due)) = next
-                && readiness.ask(Source::Alarm, |cx| alarm.poll(at, cx)).is_ready()
-            {
-                return Poll::Ready(Wake::Due(due));
-            }
-            if let Poll::Ready(result) = readiness.ask(Source::Work, |cx| works.poll_next(cx)) {
-                return Poll::Ready(Wake::Work(result));
-            }
-            // Last, so that a participant that talks without end keeps nobody from being heard.
-            if has_data { news.as_mut().poll(cx).map(Wake::Data) } else { Poll::Pending }
-        })
-        .await
-    }
-
-    /// What is due next, and when; of what is due at the same time, the first.
-    fn next_due(&self) -> Option<(Instant, Due)> {
-        // While the clock stands, only what is due already is.
-        let stopped = self.stopped().map(|since| call_time(self.zero, since));
-        let engine = self.deadline.filter(|deadline| stopped.is_none_or(|stopped| *deadline <= stopped));
-        let ear = self.ear.as_ref().filter(|_| stopped.is_none()).and_then(Ear::deadline);
-        let media = self.setup.media_idle.filter(|_| self.is_connected());
-        let all = [
-            engine.map(|deadline| (self.zero + deadline.since_start(), Due::Engine)),
-            self.away_until().map(|until| (until, Due::Away)),
-            ear.map(|deadline| (deadline.at(), Due::Ear)),
-            media.map(|idle| (self.media + idle, Due::MediaIdle)),
-        ];
-        all.into_iter().flatten().min_by_key(|(at, _)| *at)
-    }
-
-    fn due(&mut self, due: Due) {
-        match due {
-            Due::Engine => {
-                let late = self.deadline.map(|deadline| self.now().since(deadline));
-                self.means.metrics.lateness().note(late.unwrap_or_default());
-                self.tell(Input::Timeout);
-            }
-            Due::Away => self.give_up_on_client(),
-            Due::Ear => self.ear_deadline(),
-            Due::MediaIdle => {
-                let text = "no audio came for as long as mediaIdleTimeout allows".to_owned();
-                self.event(Severity::Error, "media.idle", text);
-                self.tell(Input::LegClosed(LegClosed::MediaIdle));
-            }
         }
     }
 

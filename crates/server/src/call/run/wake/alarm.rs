@@ -8,24 +8,24 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep};
 
 /// The timer of one call.
-pub(super) struct Alarm {
+pub(in super::super) struct Alarm {
     rings: Pin<Box<Sleep>>,
     /// It has rung since it was set.
     rung: bool,
 }
 
 impl Alarm {
-    pub(super) fn new() -> Self {
+    pub(in super::super) fn new() -> Self {
         Self { rings: Box::pin(sleep(Duration::ZERO)), rung: true }
     }
 
     /// Whether it has to be set, so as to ring by then.
-    pub(super) fn is_too_late_for(&self, at: Instant) -> bool {
+    pub(in super::super) fn is_too_late_for(&self, at: Instant) -> bool {
         self.rung || self.rings.deadline() > at
     }
 
     /// Ready when it is that late.
-    pub(super) fn poll(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    pub(in super::super) fn poll(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             if self.is_too_late_for(at) {
                 self.rings.as_mut().reset(at);
