@@ -19,8 +19,9 @@ impl Pulse {
         Self { start: Instant::now(), last_ms: AtomicU64::new(0) }
     }
 
-    pub(crate) fn beat(&self) {
-        let elapsed = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    /// It was heard of now.
+    pub(crate) fn beat(&self, now: Instant) {
+        let elapsed = u64::try_from(now.duration_since(self.start).as_millis()).unwrap_or(u64::MAX);
         self.last_ms.store(elapsed, Ordering::Relaxed);
     }
 

@@ -6,4 +6,7 @@ mod allowance;
 #[cfg(feature = "echo-route")]
 pub mod echo;
 mod frames;
+pub mod handshake;
+mod rfc6455;
 pub mod websocket;
+mod writer;

@@ -261,13 +261,27 @@ impl Outgoing {
     pub async fn next(&mut self) -> Option<ToClient> {
         loop {
             let (epoch, what) = self.queue.recv().await?;
-            let stale = epoch != self.epoch.load(Ordering::Relaxed);
-            match what {
-                ToClient::Audio(_) if stale => {}
-                ToClient::Audio(_) | ToClient::Message(_) | ToClient::Again(_) | ToClient::Close(_) => {
-                    return Some(what);
-                }
+            if !self.is_stale(epoch, &what) {
+                return Some(what);
             }
+        }
+    }
+
+    /// The next thing to send, if there is one now.
+    pub fn try_next(&mut self) -> Option<ToClient> {
+        loop {
+            let (epoch, what) = self.queue.try_recv().ok()?;
+            if !self.is_stale(epoch, &what) {
+                return Some(what);
+            }
+        }
+    }
+
+    /// Whether it is audio from before the buffer was last cleared.
+    fn is_stale(&self, epoch: u32, what: &ToClient) -> bool {
+        match what {
+            ToClient::Audio(_) => epoch != self.epoch.load(Ordering::Relaxed),
+            ToClient::Message(_) | ToClient::Again(_) | ToClient::Close(_) => false,
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Clients over pipes, in virtual time: slow ones, silent ones, and too many of them.
 
-use axum::extract::WebSocketUpgrade;
 use axum::routing::{get, post};
 use futures::FutureExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 use super::*;
+use crate::transport::handshake::Handshake;
 
 /// What a pipe holds, as little as an attacker's window.
 const PIPE: usize = 4 << 10;
@@ -39,8 +39,11 @@ impl Stand {
             .route("/slow", post(async || sleep(Duration::from_secs(3_600)).await))
             .route(
                 "/socket",
-                get(async |upgrade: WebSocketUpgrade| {
-                    upgrade.on_upgrade(async |mut socket| while let Some(Ok(_)) = socket.recv().await {})
+                get(async |handshake: Handshake| {
+                    handshake.accept(1 << 20, async |mut socket| {
+                        let mut sink = tokio::io::sink();
+                        let _ = tokio::io::copy(&mut socket.stream, &mut sink).await;
+                    })
                 }),
             );
         self.0.serve_stream(far, router).await?;

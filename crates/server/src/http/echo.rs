@@ -2,13 +2,12 @@
 //! only; a server that is for users is built without it.
 
 use axum::extract::State;
-use axum::extract::ws::WebSocketUpgrade;
 use axum::response::Response;
 
 use super::Http;
-use super::join::as_for_calls;
 use crate::transport::echo;
+use crate::transport::handshake::Handshake;
 
-pub(super) async fn echo(State(http): State<Http>, upgrade: WebSocketUpgrade) -> Response {
-    as_for_calls(upgrade, &http).on_upgrade(echo::echo)
+pub(super) async fn echo(State(http): State<Http>, handshake: Handshake) -> Response {
+    handshake.accept(http.server.max_data_message_bytes, echo::echo)
 }

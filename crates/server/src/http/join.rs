@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use antiphon_api::CallId;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
@@ -18,11 +16,8 @@ use super::Http;
 use super::error::ApiError;
 use crate::call::leg::CloseCode;
 use crate::call::{Join, Received};
+use crate::transport::handshake::{Handshake, NoHandshake};
 use crate::transport::websocket;
-
-/// What a connection reads in one go: two frames of 20 ms at 48 kHz. The library zeroes as much before each look at a socket; its
-/// default of 128 KiB a connection would be most of an idle call's memory.
-const READ_BUFFER: usize = 4 * 1024;
 
 /// What clients append to the URL; more than this may be there, and nothing of it has to (protocol.md 1.3).
 #[derive(Debug, Default, Deserialize)]
@@ -42,10 +37,10 @@ pub(super) async fn join(
     State(http): State<Http>,
     Path(call): Path<String>,
     query: Result<Query<JoinQuery>, QueryRejection>,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    handshake: Result<Handshake, NoHandshake>,
 ) -> Response {
     let wish = read(&call, query.map(|Query(query)| query).ok());
-    let Ok(upgrade) = upgrade else { return no_websocket(&http, wish).await.into_response() };
+    let Ok(handshake) = handshake else { return no_websocket(&http, wish).await.into_response() };
     if let Ok((call, Join { rejoin: Some(Received { messages: 1.., .. }), .. })) = &wish
         && http.calls.is_at_another_node(*call).await
     {
@@ -53,7 +48,7 @@ pub(super) async fn join(
         let elsewhere = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, detail);
         return elsewhere.retry_after(Duration::from_secs(1)).into_response();
     }
-    as_for_calls(upgrade, &http).on_upgrade(async move |socket| {
+    handshake.accept(http.server.max_data_message_bytes, async move |socket| {
         let joined = match wish {
             Ok((call, join)) => http.calls.join(call, join).await,
             Err(code) => Err(code),
@@ -63,15 +58,6 @@ pub(super) async fn join(
             Err(code) => websocket::refuse(socket, code).await,
         }
     })
-}
-
-/// The limits and buffers of a call's WebSocket.
-pub(super) fn as_for_calls(upgrade: WebSocketUpgrade, http: &Http) -> WebSocketUpgrade {
-    upgrade
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(0)
-        .max_message_size(http.server.max_data_message_bytes)
-        .max_frame_size(http.server.max_data_message_bytes)
 }
 
 fn read(call: &str, query: Option<JoinQuery>) -> Result<(CallId, Join), CloseCode> {

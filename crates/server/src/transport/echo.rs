@@ -1,25 +1,46 @@
 //! A WebSocket that says what it is told (feature `echo-route`): for tests that hold the stack to RFC 6455, which need a peer that
 //! repeats. What it reads and sends goes the ways of a call's.
 
-use axum::extract::ws::{Message, WebSocket};
-use futures::StreamExt as _;
-
-use super::frames::{Frames, Received};
-use super::websocket::{close_frame, send};
+use super::frames::{End, Frames, Received};
+use super::handshake::Socket;
+use super::rfc6455::Opcode;
+use super::writer::{Pong, Writer};
 use crate::pulse::Pulse;
 
 /// Repeats every message until the client closes, or breaks the protocol.
-pub async fn echo(socket: WebSocket) {
-    let (mut sink, stream) = socket.split();
-    let pulse = Pulse::new();
-    let mut frames = Frames::new(stream, &pulse);
-    while let Some(received) = frames.next().await {
-        let (message, last) = match received {
-            Ok(Received::Binary(bytes)) => (Message::Binary(bytes), false),
-            Ok(Received::Text(text)) => (Message::Text(text), false),
-            Err(code) => (close_frame(code), true),
+pub async fn echo(socket: Socket) {
+    let Socket { stream, limit } = socket;
+    let (reader, writer) = tokio::io::split(stream);
+    let (pulse, pong) = (Pulse::new(), Pong::default());
+    let (mut frames, mut writer) = (Frames::new(reader, limit, &pulse, &pong), Writer::new(writer));
+    loop {
+        let ended = tokio::select! {
+            biased;
+            payload = pong.next() => {
+                writer.put(Opcode::Pong, &payload);
+                false
+            }
+            next = frames.next() => match next {
+                Ok(Received::Binary(bytes)) => {
+                    writer.put(Opcode::Binary, &bytes);
+                    false
+                }
+                Ok(Received::Text(text)) => {
+                    writer.put(Opcode::Text, text.as_bytes());
+                    false
+                }
+                Err(End::Goodbye(said)) => {
+                    writer.put(Opcode::Close, &said);
+                    true
+                }
+                Err(End::Violated(code)) => {
+                    writer.put_close(code);
+                    true
+                }
+                Err(End::Lost) => return,
+            },
         };
-        if send(&mut sink, message).await.is_err() || last {
+        if writer.flush().await.is_err() || ended {
             return;
         }
     }

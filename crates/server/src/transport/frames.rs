@@ -1,107 +1,117 @@
 //! What comes on a client's WebSocket: texts and binaries in turn, without what is the protocol's own business.
 //!
-//! Answers closes, holds a client that floods back, and says with which code one that breaks the protocol is to be closed. Knows no
-//! call and no data messages.
+//! Has pings answered, holds a client that floods back, and says with which code one that breaks the protocol is to be closed. Knows
+//! no call and no data messages.
 
 use std::time::Duration;
 
-use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use bytes::Bytes;
-use futures::StreamExt as _;
-use futures::stream::SplitStream;
-use tokio::time::{Instant, sleep, timeout};
-use tokio_tungstenite::tungstenite::Error;
-use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::time::{Instant, sleep_until};
 
 use super::allowance::{Allowance, Flood, Frame};
+use super::rfc6455::{Decoder, Item};
+use super::writer::Pong;
 use crate::call::leg::CloseCode;
 use crate::pulse::Pulse;
 
 /// How long a client may take to answer a close.
 pub(super) const CLOSE: Duration = Duration::from_secs(5);
+/// How long one that floods the server with control frames is left alone, before its connection is closed: whoever comes back at
+/// once is then no faster than this.
+const PENALTY: Duration = Duration::from_secs(5);
 
 /// The frames that a client sends.
-pub(super) struct Frames<'a> {
-    stream: SplitStream<WebSocket>,
+pub(super) struct Frames<'a, R> {
+    stream: R,
+    decoder: Decoder,
     allowance: Allowance,
     pulse: &'a Pulse,
-    /// The client has said goodbye.
-    said_goodbye: bool,
+    pong: &'a Pong,
+    /// What was read from a client that is too fast, and when it may count.
+    held: Option<(Instant, Result<Received, End>)>,
 }
 
 /// A message as it came.
 #[derive(Debug)]
 pub(super) enum Received {
     Binary(Bytes),
-    Text(Utf8Bytes),
+    Text(String),
 }
 
-impl<'a> Frames<'a> {
-    /// Each frame shows that the client is there.
-    pub(super) fn new(stream: SplitStream<WebSocket>, pulse: &'a Pulse) -> Self {
-        Self { stream, allowance: Allowance::new(), pulse, said_goodbye: false }
+/// How what a client sends came to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum End {
+    /// With a close frame that said this; so says the one that it waits for.
+    Goodbye(Bytes),
+    /// The connection broke.
+    Lost,
+    /// The client broke the protocol, and is to be closed with this.
+    Violated(CloseCode),
+}
+
+impl<'a, R: AsyncRead + Unpin> Frames<'a, R> {
+    /// Messages of at most `limit` bytes. Each frame shows that the client is there.
+    pub(super) fn new(stream: R, limit: usize, pulse: &'a Pulse, pong: &'a Pong) -> Self {
+        Self { stream, decoder: Decoder::new(limit), allowance: Allowance::new(), pulse, pong, held: None }
     }
 
-    /// The next message; `None` when the connection has ended. An error is the code to close with, and nothing is to be read any
-    /// more.
-    pub(super) async fn next(&mut self) -> Option<Result<Received, CloseCode>> {
+    /// The next message, or how it ended: then it is not to be asked again. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Result<Received, End> {
         loop {
-            let message = self.stream.next().await?;
-            self.pulse.beat();
-            let (frame, received) = match message {
-                Ok(Message::Binary(bytes)) => (Frame::Binary, Some(Received::Binary(bytes))),
-                Ok(Message::Text(text)) => (Frame::Text, Some(Received::Text(text))),
-                Ok(Message::Ping(_) | Message::Pong(_)) => (Frame::Control, None),
-                Ok(Message::Close(_)) => {
-                    self.said_goodbye = true;
-                    // Reading on sends the answer that the client waits for.
-                    let _ = timeout(CLOSE, self.stream.next()).await;
-                    return None;
-                }
-                Err(error) => return violation(error).map(Err),
-            };
-            match self.allowance.count(frame, Instant::now()) {
-                Ok(None) => {}
-                Ok(Some(pause)) => sleep(pause).await,
-                Err(Flood) => return Some(Err(CloseCode::ProtocolViolation)),
+            if let Some((until, _)) = self.held {
+                sleep_until(until).await;
             }
-            if let Some(received) = received {
-                return Some(Ok(received));
+            if let Some((_, next)) = self.held.take() {
+                return next;
+            }
+            let item = match self.decoder.next() {
+                Ok(Some(item)) => item,
+                Ok(None) => match self.stream.read_buf(self.decoder.room()).await {
+                    Ok(0) | Err(_) => return Err(End::Lost),
+                    Ok(_) => continue,
+                },
+                Err(breach) => return Err(End::Violated(breach.into())),
+            };
+            let now = Instant::now();
+            self.pulse.beat(now);
+            let frame = match &item {
+                Item::Binary(_) => Frame::Binary,
+                Item::Text(_) => Frame::Text,
+                Item::Ping(_) | Item::Pong | Item::Close(_) => Frame::Control,
+            };
+            let pause = match self.allowance.count(frame, now) {
+                Ok(pause) => pause,
+                Err(Flood) => {
+                    self.held = Some((now + PENALTY, Err(End::Violated(CloseCode::ProtocolViolation))));
+                    continue;
+                }
+            };
+            let received = match item {
+                Item::Binary(bytes) => Received::Binary(bytes),
+                Item::Text(text) => Received::Text(text),
+                Item::Ping(payload) => {
+                    self.pong.owe(payload);
+                    // Whoever sends it has a turn before the next may take its place.
+                    tokio::task::yield_now().await;
+                    continue;
+                }
+                Item::Pong => continue,
+                Item::Close(said) => return Err(End::Goodbye(said)),
+            };
+            match pause {
+                None => return Ok(received),
+                Some(pause) => self.held = Some((now + pause, Ok(received))),
             }
         }
     }
 
-    /// Whether the connection ended as the protocol has it: with a close frame of the client's.
-    pub(super) fn said_goodbye(&self) -> bool {
-        self.said_goodbye
-    }
-
-    /// Reads on without a use for it, so that the client's close is answered.
-    pub(super) async fn discard(mut self) {
-        while let Some(Ok(_)) = self.next().await {}
-    }
-}
-
-/// The code for a client that broke the protocol; `None` for a connection that broke.
-fn violation(error: axum::Error) -> Option<CloseCode> {
-    let error = *error.into_inner().downcast::<Error>().ok()?;
-    match error {
-        Error::Capacity(_) => Some(CloseCode::TooBig),
-        Error::Utf8(_) => Some(CloseCode::InvalidText),
-        Error::Protocol(
-            ProtocolError::ResetWithoutClosingHandshake
-            | ProtocolError::ReceivedAfterClosing
-            | ProtocolError::SendAfterClosing,
-        ) => None,
-        Error::Protocol(_) => Some(CloseCode::ProtocolError),
-        Error::AlreadyClosed
-        | Error::AttackAttempt
-        | Error::ConnectionClosed
-        | Error::Http(_)
-        | Error::HttpFormat(_)
-        | Error::Io(_)
-        | Error::Tls(_)
-        | Error::Url(_)
-        | Error::WriteBufferFull(_) => None,
+    /// Reads on without a use for it, to see how it ends.
+    pub(super) async fn discard(&mut self) -> End {
+        loop {
+            if let Err(end) = self.next().await {
+                return end;
+            }
+        }
     }
 }

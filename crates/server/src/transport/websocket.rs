@@ -8,24 +8,25 @@ use std::task::Poll;
 use std::time::Duration;
 
 use antiphon_api::realtime::ClientMessage;
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use bytes::Bytes;
-use futures::stream::SplitSink;
-use futures::{SinkExt as _, StreamExt as _};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use super::frames::{CLOSE, Frames, Received};
+use super::frames::{CLOSE, End, Frames, Received};
+use super::handshake::Socket;
+use super::rfc6455::Opcode;
+use super::writer::{Pong, Writer};
 use crate::call::leg::{CarrierEnd, CloseCode, Departure, FromClient, Outgoing, ToClient};
 use crate::pulse::Pulse;
 use crate::readiness::{Readiness, Source};
 
 /// How often a client is asked whether it is there.
 const PING: Duration = Duration::from_secs(20);
-/// How long one message may take to go out before the client counts as gone.
-const SEND: Duration = Duration::from_secs(20);
 /// Text frames that are no data messages, after which the client does not speak the protocol.
 const MALFORMED: u32 = 50;
+/// What waits for the client goes out together, up to so many bytes: more would be on its way when the agent falls silent.
+const TOGETHER: usize = 2 << 10;
 
 /// The two that share the connection's task: whichever has nothing to do is not asked because the other one has.
 #[derive(Debug, Clone, Copy)]
@@ -44,18 +45,27 @@ impl Source for Half {
 
 /// Which of them is done, and how.
 enum Over {
-    Read(Result<Departure, CloseCode>),
+    Read(End),
     Written(Result<(), Departure>),
 }
 
+/// The last frame that the reader would have the writer send.
+enum LastWord {
+    /// The answer to a close that said this.
+    Answer(Bytes),
+    /// The client broke the protocol.
+    Code(CloseCode),
+}
+
 /// Carries one leg until it ends.
-pub async fn carry(socket: WebSocket, end: CarrierEnd) {
+pub async fn carry(socket: Socket, end: CarrierEnd) {
     let CarrierEnd { from_client, closed, to_client } = end;
-    let (sink, stream) = socket.split();
-    let pulse = Pulse::new();
-    let (violated, violation) = oneshot::channel();
-    let reading = read(Frames::new(stream, &pulse), &from_client);
-    let writing = write(sink, to_client, violation, &pulse);
+    let Socket { stream, limit } = socket;
+    let (reader, writer) = tokio::io::split(stream);
+    let (pulse, pong) = (Pulse::new(), Pong::default());
+    let (say, last_word) = oneshot::channel();
+    let reading = read(Frames::new(reader, limit, &pulse, &pong), &from_client);
+    let writing = write(Writer::new(writer), to_client, last_word, &pulse, &pong);
     tokio::pin!(reading, writing);
     let mut readiness = Readiness::new();
     let first = std::future::poll_fn(|cx| {
@@ -66,21 +76,26 @@ pub async fn carry(socket: WebSocket, end: CarrierEnd) {
         readiness.ask(Half::Writer, |cx| writing.as_mut().poll(cx)).map(Over::Written)
     });
     let how = match first.await {
-        Over::Read(Ok(how)) => how,
-        Over::Read(Err(code)) => {
-            let _ = violated.send(code);
-            let _ = tokio::time::timeout(CLOSE, writing).await;
+        Over::Read(End::Lost) => Departure::Lost,
+        Over::Read(End::Goodbye(said)) => {
+            let _ = say.send(LastWord::Answer(said));
+            let _ = timeout(CLOSE, writing).await;
+            Departure::HungUp
+        }
+        Over::Read(End::Violated(code)) => {
+            let _ = say.send(LastWord::Code(code));
+            let _ = timeout(CLOSE, writing).await;
             Departure::Violated
         }
         // The call closed the leg; the client gets a moment to close its side.
         Over::Written(Ok(())) => {
-            let _ = tokio::time::timeout(CLOSE, reading).await;
+            let _ = timeout(CLOSE, reading).await;
             Departure::HungUp
         }
         // A client that says goodbye takes nothing any more, and is read to its end before it counts as lost.
-        Over::Written(Err(Departure::Lost)) => match tokio::time::timeout(CLOSE, reading).await {
-            Ok(Ok(how)) => how,
-            Ok(Err(_)) | Err(_) => Departure::Lost,
+        Over::Written(Err(Departure::Lost)) => match timeout(CLOSE, reading).await {
+            Ok(End::Goodbye(_)) => Departure::HungUp,
+            Ok(End::Lost | End::Violated(_)) | Err(_) => Departure::Lost,
         },
         Over::Written(Err(how)) => how,
     };
@@ -88,85 +103,101 @@ pub async fn carry(socket: WebSocket, end: CarrierEnd) {
 }
 
 /// Accepts a join that cannot work, and closes it with the reason.
-pub async fn refuse(mut socket: WebSocket, code: CloseCode) {
-    if socket.send(close_frame(code)).await.is_ok() {
+pub async fn refuse(socket: Socket, code: CloseCode) {
+    let Socket { stream, limit } = socket;
+    let (reader, writer) = tokio::io::split(stream);
+    let (mut writer, pulse, pong) = (Writer::new(writer), Pulse::new(), Pong::default());
+    writer.put_close(code);
+    if writer.flush().await.is_ok() {
         // The closing handshake: what the client still sends is of no interest.
-        let _ = tokio::time::timeout(CLOSE, async { while let Some(Ok(_)) = socket.recv().await {} }).await;
+        let _ = timeout(CLOSE, Frames::new(reader, limit, &pulse, &pong).discard()).await;
     }
 }
 
-/// Brings what the client sends to the call until the connection ends, or until the client breaks the protocol: then the
-/// error is the code to close with.
-async fn read(mut frames: Frames<'_>, to_call: &mpsc::Sender<FromClient>) -> Result<Departure, CloseCode> {
+/// Brings what the client sends to the call until that ends.
+async fn read<R: AsyncRead + Unpin>(mut frames: Frames<'_, R>, to_call: &mpsc::Sender<FromClient>) -> End {
     let mut malformed = 0;
-    while let Some(received) = frames.next().await {
-        let event = match received? {
-            Received::Binary(audio) => FromClient::Audio(audio),
-            Received::Text(text) => match ClientMessage::parse(&text) {
+    loop {
+        let event = match frames.next().await {
+            Ok(Received::Binary(audio)) => FromClient::Audio(audio),
+            Ok(Received::Text(text)) => match ClientMessage::parse(&text) {
                 Ok(message) => FromClient::Message(Box::new(message.value)),
                 Err(why) => {
                     malformed += 1;
                     if malformed > MALFORMED {
-                        return Err(CloseCode::ProtocolViolation);
+                        return End::Violated(CloseCode::ProtocolViolation);
                     }
                     FromClient::Malformed(why.to_string())
                 }
             },
+            Err(end) => return end,
         };
         if to_call.send(event).await.is_err() {
-            // The call has let go; what the client still says is of no interest.
-            frames.discard().await;
-            return Ok(Departure::HungUp);
+            // The call has let go; what the client still says is of no interest, but for its close.
+            return frames.discard().await;
         }
     }
-    Ok(if frames.said_goodbye() { Departure::HungUp } else { Departure::Lost })
 }
 
-/// Sends what the call has for the client until the call closes the leg, the client is lost, or it broke the protocol.
-async fn write(
-    mut sink: SplitSink<WebSocket, Message>,
+/// Sends what the call has for the client until the call closes the leg, the client is lost, or the reader has a last word.
+async fn write<W: AsyncWrite + Unpin>(
+    mut writer: Writer<W>,
     mut outgoing: Outgoing,
-    mut violation: oneshot::Receiver<CloseCode>,
+    mut last_word: oneshot::Receiver<LastWord>,
     pulse: &Pulse,
+    pong: &Pong,
 ) -> Result<(), Departure> {
     let mut ping = tokio::time::interval_at(Instant::now() + PING, PING);
     loop {
-        let message = tokio::select! {
+        let mut last = tokio::select! {
             biased;
-            code = &mut violation => close_frame(code.unwrap_or(CloseCode::Internal)),
-            next = outgoing.next() => match next {
-                Some(ToClient::Audio(audio)) => Message::Binary(audio),
-                Some(ToClient::Message(message)) => Message::Text(Utf8Bytes::from(message.to_text())),
-                Some(ToClient::Again(text)) => Message::Text(Utf8Bytes::from(text)),
-                Some(ToClient::Close(code)) => close_frame(code),
-                None => close_frame(CloseCode::Internal),
-            },
+            word = &mut last_word => {
+                match word {
+                    Ok(LastWord::Answer(said)) => writer.put(Opcode::Close, &said),
+                    Ok(LastWord::Code(code)) => writer.put_close(code),
+                    Err(_) => writer.put_close(CloseCode::Internal),
+                }
+                true
+            }
+            payload = pong.next() => {
+                writer.put(Opcode::Pong, &payload);
+                false
+            }
+            next = outgoing.next() => put(&mut writer, next),
             _ = ping.tick() => {
                 if pulse.is_lost() {
                     return Err(Departure::Silent);
                 }
-                Message::Ping(Bytes::new())
+                writer.put(Opcode::Ping, &[]);
+                false
             }
         };
-        let last = matches!(message, Message::Close(_));
-        send(&mut sink, message).await?;
+        while !last && writer.waiting() < TOGETHER {
+            let Some(next) = outgoing.try_next() else { break };
+            last = put(&mut writer, Some(next));
+        }
+        writer.flush().await?;
         if last {
             return Ok(());
         }
     }
 }
 
-pub(super) async fn send(
-    sink: &mut SplitSink<WebSocket, Message>,
-    message: Message,
-) -> Result<(), Departure> {
-    match tokio::time::timeout(SEND, sink.send(message)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) => Err(Departure::Lost),
-        Err(_) => Err(Departure::Silent),
+/// Adds what the call has for the client, and says whether it is the last.
+fn put<W: AsyncWrite + Unpin>(writer: &mut Writer<W>, what: Option<ToClient>) -> bool {
+    match what {
+        Some(ToClient::Audio(audio)) => writer.put(Opcode::Binary, &audio),
+        Some(ToClient::Message(message)) => writer.put(Opcode::Text, message.to_text().as_bytes()),
+        Some(ToClient::Again(text)) => writer.put(Opcode::Text, text.as_bytes()),
+        Some(ToClient::Close(code)) => {
+            writer.put_close(code);
+            return true;
+        }
+        // The call let go of the leg without a word.
+        None => {
+            writer.put_close(CloseCode::Internal);
+            return true;
+        }
     }
-}
-
-pub(super) fn close_frame(code: CloseCode) -> Message {
-    Message::Close(Some(CloseFrame { code: code.code(), reason: Utf8Bytes::from_static(code.reason()) }))
+    false
 }

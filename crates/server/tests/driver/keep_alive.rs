@@ -6,9 +6,9 @@ use std::time::Duration;
 use antiphon_api::CallId;
 use antiphon_engine::output::EndReason;
 use antiphon_server::call::Join;
+use antiphon_server::transport::handshake::Handshake;
 use antiphon_server::transport::websocket;
 use axum::Router;
-use axum::extract::WebSocketUpgrade;
 use axum::routing::any;
 use axum::serve::Listener;
 use futures::{SinkExt as _, StreamExt as _};
@@ -25,6 +25,9 @@ use crate::stand::{Stand, greeting, story};
 
 /// What a pipe holds of what nobody reads, like a socket's buffers.
 const PIPE: usize = 64 * 1024;
+
+const HANDSHAKE: &str = "GET / HTTP/1.1\r\nHost: antiphon.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 type Peer = WebSocketStream<DuplexStream>;
 
@@ -55,8 +58,8 @@ async fn join(stand: &Stand, call: CallId) -> Peer {
 /// The client's end of a connection to a server at which everybody joins this call.
 fn serve(stand: &Stand, call: CallId) -> DuplexStream {
     let calls = stand.calls.clone();
-    let upgrade = async move |upgrade: WebSocketUpgrade| {
-        upgrade.on_upgrade(async move |socket| {
+    let upgrade = async move |handshake: Handshake| {
+        handshake.accept(1 << 20, async move |socket| {
             let end = calls.join(call, Join::default()).await.unwrap();
             websocket::carry(socket, end).await;
         })
@@ -172,9 +175,7 @@ async fn a_peer_that_takes_a_frame_now_and_then_does_not_outlive_its_call() {
     let text = story(Duration::from_secs(300));
     let call = stand.create(json!({"firstSpeakerSettings": greeting(&text)})).await;
     let mut pipe = serve(&stand, call);
-    let handshake = "GET / HTTP/1.1\r\nHost: antiphon.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-                     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    pipe.write_all(handshake.as_bytes()).await.unwrap();
+    pipe.write_all(HANDSHAKE.as_bytes()).await.unwrap();
     // About a frame every ten seconds, for longer than the whole of the agent's message would take.
     let (mut frame, mut taken) = ([0; 644], 0);
     let joined = Instant::now();
@@ -189,4 +190,23 @@ async fn a_peer_that_takes_a_frame_now_and_then_does_not_outlive_its_call() {
     }
     assert_eq!(stand.ended(call).await, EndReason::ConnectionError);
     assert!(taken < 4 * PIPE, "{taken} bytes: what waited for the peer was sent when the call was long over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_floods_with_pings_is_left_alone_for_a_while_and_closed_as_a_violation() {
+    let stand = Stand::new();
+    let call = stand.create(json!({})).await;
+    let (mut reader, mut writer) = tokio::io::split(serve(&stand, call));
+    let joined = Instant::now();
+    writer.write_all(HANDSHAKE.as_bytes()).await.unwrap();
+    // An empty ping, masked with zeros, for as long as the server takes them.
+    let flood = async { while writer.write_all(&[0x89, 0x80, 0, 0, 0, 0]).await.is_ok() {} };
+    let mut bytes = Vec::new();
+    let (_, read) = tokio::join!(flood, reader.read_to_end(&mut bytes));
+    read.unwrap();
+    let code = bytes.windows(4).rposition(|bytes| bytes[0] == 0x88 && bytes[2..] == 1008_u16.to_be_bytes());
+    let tail = &bytes[bytes.len().saturating_sub(40)..];
+    assert!(code.is_some(), "the last frame is a close with 1008: {tail:?}");
+    assert_eq!(joined.elapsed().as_secs(), 5, "whoever comes back at once is no faster than this");
+    assert_eq!(stand.ended(call).await, EndReason::ConnectionError);
 }

@@ -3,6 +3,7 @@
 //! call's WebSocket. `docs/compatibility.md` says where we differ.
 
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+#![expect(clippy::print_stdout, reason = "how many cases there were is for people")]
 
 mod closing;
 mod control;

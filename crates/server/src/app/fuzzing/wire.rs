@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::WebSocketUpgrade;
 use axum::routing::get;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 use tokio::runtime::Runtime;
@@ -12,6 +11,7 @@ use crate::call::leg::{CloseCode, FromClient, LegEvent, ToClient, leg};
 use crate::config;
 use crate::connections::Connections;
 use crate::telemetry::metrics::Metrics;
+use crate::transport::handshake::Handshake;
 use crate::transport::websocket::carry;
 
 const UPGRADE: &[u8] = b"GET / HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -49,8 +49,8 @@ async fn connection(data: &[u8]) {
     let carrier = std::sync::Arc::new(carrier);
     let router = Router::new().route(
         "/",
-        get(async move |upgrade: WebSocketUpgrade| {
-            upgrade.max_message_size(1 << 16).max_frame_size(1 << 16).on_upgrade(async move |socket| {
+        get(async move |handshake: Handshake| {
+            handshake.accept(1 << 16, async move |socket| {
                 let end = carrier.lock().ok().and_then(|mut carrier| carrier.take());
                 if let Some(end) = end {
                     carry(socket, end).await;

@@ -287,7 +287,7 @@ async fn read<S: AsyncRead + AsyncWrite + Unpin>(
     let mut malformed = 0;
     loop {
         let message = stream.next().await;
-        pulse.beat();
+        pulse.beat(Instant::now());
         let news = match message {
             Some(Ok(Message::Text(text))) => match ClientMessage::parse(&text) {
                 Ok(message) => News::Message(Box::new(message.value)),
