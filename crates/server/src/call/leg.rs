@@ -1,8 +1,10 @@
 //! What every carrier becomes: a pair of bounded queues, one end held by the call and one by the carrier.
 //!
 //! Neither end waits for the other for long: a carrier that brings more than the call takes is held back at its socket, and a
-//! client that does not take what it is sent loses its call. Knows nothing of sockets.
+//! client that does not take what it is sent loses its call. Both run in one task, the call's, so that a frame wakes nobody twice;
+//! what is left to do for a carrier when the call has let go of it, it does in a task of its own. Knows nothing of sockets.
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,7 +14,8 @@ use std::time::Duration;
 use antiphon_api::realtime::{ClientMessage, ServerMessage};
 use antiphon_engine::input::LegClosed;
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
 
 /// Frames and messages that may wait for the call. A carrier waits when it is full, which the client feels as back-pressure.
 const FROM_CLIENT: usize = 32;
@@ -159,10 +162,25 @@ impl Departure {
 #[derive(Debug)]
 pub struct CallEnd {
     from_client: mpsc::Receiver<FromClient>,
-    closed: Option<tokio::sync::oneshot::Receiver<Departure>>,
+    closed: Option<oneshot::Receiver<Departure>>,
     to_client: mpsc::Sender<(u32, ToClient)>,
     /// Counts cleared buffers; audio from before the latest one is not sent any more.
     epoch: Arc<AtomicU32>,
+    carrier: Riding,
+}
+
+/// Whoever carries a leg, until it is over.
+struct Carrier(Pin<Box<dyn Future<Output = ()> + Send>>);
+
+/// Where the carrier runs.
+#[derive(Debug)]
+enum Riding {
+    /// It has not come yet.
+    Awaited(oneshot::Receiver<Carrier>),
+    /// With the call.
+    Here(Carrier),
+    /// Elsewhere, or it is done.
+    Elsewhere,
 }
 
 /// The carrier's end of a leg.
@@ -171,9 +189,11 @@ pub struct CarrierEnd {
     /// Brings what the client sent.
     pub from_client: mpsc::Sender<FromClient>,
     /// Says once how the connection ended.
-    pub closed: tokio::sync::oneshot::Sender<Departure>,
+    pub closed: oneshot::Sender<Departure>,
     /// Gives what the client is sent.
     pub to_client: Outgoing,
+    /// The way into the call's task, which a carrier may do without.
+    boarding: Option<oneshot::Sender<Carrier>>,
 }
 
 /// What a client is sent, in order.
@@ -203,7 +223,8 @@ pub fn leg(client_buffer: Duration) -> (CallEnd, CarrierEnd) {
     let pieces = client_buffer.div_duration_f32(SHORTEST) as usize;
     let (from_sender, from_receiver) = mpsc::channel(FROM_CLIENT);
     let (to_sender, to_receiver) = mpsc::channel(TO_CLIENT + pieces);
-    let (closed_sender, closed_receiver) = tokio::sync::oneshot::channel();
+    let (closed_sender, closed_receiver) = oneshot::channel();
+    let (boarding, boarded) = oneshot::channel();
     let epoch = Arc::new(AtomicU32::new(0));
     (
         CallEnd {
@@ -211,11 +232,13 @@ pub fn leg(client_buffer: Duration) -> (CallEnd, CarrierEnd) {
             closed: Some(closed_receiver),
             to_client: to_sender,
             epoch: Arc::clone(&epoch),
+            carrier: Riding::Awaited(boarded),
         },
         CarrierEnd {
             from_client: from_sender,
             closed: closed_sender,
             to_client: Outgoing { queue: to_receiver, epoch },
+            boarding: Some(boarding),
         },
     )
 }
@@ -223,6 +246,7 @@ pub fn leg(client_buffer: Duration) -> (CallEnd, CarrierEnd) {
 impl CallEnd {
     /// The next thing from the client; after `Closed`, nothing for ever.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<LegEvent> {
+        self.carrier.go_on(cx);
         if let Some(event) = ready!(self.from_client.poll_recv(cx)) {
             return Poll::Ready(LegEvent::From(event));
         }
@@ -253,6 +277,64 @@ impl CallEnd {
     /// Drops all audio that the carrier has not sent yet.
     pub fn clear(&self) {
         self.epoch.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for CallEnd {
+    fn drop(&mut self) {
+        let carrier = match std::mem::replace(&mut self.carrier, Riding::Elsewhere) {
+            Riding::Here(carrier) => Some(carrier),
+            Riding::Awaited(mut boarded) => {
+                boarded.close();
+                boarded.try_recv().ok()
+            }
+            Riding::Elsewhere => None,
+        };
+        // Without a runtime there is nothing that could be sent.
+        if let (Some(Carrier(carrier)), Ok(runtime)) = (carrier, Handle::try_current()) {
+            runtime.spawn(carrier);
+        }
+    }
+}
+
+impl Riding {
+    /// Does what a carrier that is here can do now.
+    fn go_on(&mut self, cx: &mut Context<'_>) {
+        if let Self::Awaited(boarded) = self
+            && let Poll::Ready(carrier) = Pin::new(boarded).poll(cx)
+        {
+            *self = carrier.map_or(Self::Elsewhere, Self::Here);
+        }
+        if let Self::Here(Carrier(carrier)) = self
+            && carrier.as_mut().poll(cx).is_ready()
+        {
+            *self = Self::Elsewhere;
+        }
+    }
+}
+
+impl CarrierEnd {
+    /// Has the leg carried by this, in the task of the call as long as the call holds its end.
+    pub fn carried<F>(mut self, by: impl FnOnce(Self) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let boarding = self.boarding.take();
+        let carrier = Carrier(Box::pin(by(self)));
+        let left = match boarding {
+            Some(boarding) => boarding.send(carrier).err(),
+            None => Some(carrier),
+        };
+        // A call that has let go by now has something for the client all the same.
+        if let Some(Carrier(carrier)) = left {
+            tokio::spawn(carrier);
+        }
+    }
+}
+
+impl fmt::Debug for Carrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Carrier")
     }
 }
 
@@ -314,6 +396,48 @@ mod tests {
         assert_eq!(call.send(audio(1)), Err(Stuck));
         drop(carrier);
         assert_eq!(call.send(audio(1)), Ok(()));
+    }
+
+    /// Sends back what the call sends, until the call closes the leg, and says then that it is over.
+    async fn echo(mut end: CarrierEnd, over: oneshot::Sender<()>) {
+        while let Some(ToClient::Audio(audio)) = end.to_client.next().await {
+            let _ = end.from_client.send(FromClient::Audio(audio)).await;
+        }
+        let _ = over.send(());
+    }
+
+    #[tokio::test]
+    async fn a_carrier_runs_with_the_call_and_goes_on_when_the_call_lets_go() {
+        let (mut call, carrier) = leg(Duration::ZERO);
+        let (over, mut is_over) = oneshot::channel();
+        carrier.carried(|end| echo(end, over));
+        for byte in 0..3 {
+            call.send(audio(byte)).unwrap();
+            let back = call.next().await;
+            assert!(matches!(back, LegEvent::From(FromClient::Audio(bytes)) if bytes[0] == byte));
+        }
+        call.send(ToClient::Close(CloseCode::Normal)).unwrap();
+        tokio::task::yield_now().await;
+        assert!(is_over.try_recv().is_err(), "there is no other task that carries it");
+        drop(call);
+        assert_eq!(is_over.await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_carrier_that_comes_late_still_says_goodbye() {
+        let (call, carrier) = leg(Duration::ZERO);
+        let (over, is_over) = oneshot::channel();
+        call.send(ToClient::Close(CloseCode::Normal)).unwrap();
+        drop(call);
+        carrier.carried(|end| echo(end, over));
+        assert_eq!(is_over.await, Ok(()));
+        // One that came, and was not asked before the call went.
+        let (call, carrier) = leg(Duration::ZERO);
+        let (over, is_over) = oneshot::channel();
+        carrier.carried(|end| echo(end, over));
+        call.send(ToClient::Close(CloseCode::Normal)).unwrap();
+        drop(call);
+        assert_eq!(is_over.await, Ok(()));
     }
 
     #[tokio::test]

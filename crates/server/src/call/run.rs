@@ -244,6 +244,8 @@ impl Driver {
         loop {
             if let Some(reason) = self.ended {
                 self.report_dropped();
+                // What the client is owed goes on its way; nothing that it says matters any more.
+                self.leg = None;
                 self.close_data_connection(reason);
                 let at = self.timestamp(self.now());
                 self.complete_recording().await;

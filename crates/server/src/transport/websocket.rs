@@ -59,7 +59,7 @@ enum LastWord {
 
 /// Carries one leg until it ends.
 pub async fn carry(socket: Socket, end: CarrierEnd) {
-    let CarrierEnd { from_client, closed, to_client } = end;
+    let CarrierEnd { from_client, closed, to_client, .. } = end;
     let Socket { stream, limit } = socket;
     let (reader, writer) = tokio::io::split(stream);
     let (pulse, pong) = (Pulse::new(), Pong::default());

@@ -31,7 +31,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(end: CarrierEnd) -> Self {
-        let CarrierEnd { from_client, closed, to_client } = end;
+        let CarrierEnd { from_client, closed, to_client, .. } = end;
         let received = Received { messages: 0, samples: Some(0) };
         Self { to_call: from_client, from_call: to_client, closed: Some(closed), received }
     }
