@@ -7,6 +7,7 @@
 //! hundred microseconds. Unrelated speech correlates there with less than 0.37 in 95 of 100 windows of 192 ms, an echo from a
 //! reverberant room with noise with more than 0.5.
 
+mod decimator;
 mod gate;
 
 pub use gate::EchoGate;
@@ -16,12 +17,9 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use antiphon_audio::{PcmReader, Resampler, SampleRate};
+use decimator::{Decimator, RATE};
 use fearless_simd::{Level, dispatch};
 
-/// Samples at 16 kHz that make one at the low rate.
-const DECIMATION: usize = 8;
-/// Samples per second at the low rate.
-const RATE: u64 = 2_000;
 /// The window that is compared: 192 ms.
 const WINDOW: usize = 384;
 /// The longest delay that is looked for: 800 ms.
@@ -50,7 +48,8 @@ pub(super) struct Likeness {
 /// The loudspeaker's and the microphone's recent past at the low rate.
 pub struct Echo {
     pcm: PcmReader,
-    resampler: Resampler,
+    /// For a rate that is no multiple of the low one, to 16 kHz.
+    resampler: Option<Resampler>,
     raw: Vec<i16>,
     converted: Vec<i16>,
     far_filter: Decimator,
@@ -68,15 +67,19 @@ impl Echo {
     /// For a client that is sent audio of this rate.
     #[must_use]
     pub fn new(output_rate: SampleRate) -> Self {
+        let (far_filter, resampler) = match Decimator::new(output_rate) {
+            Some(decimator) => (decimator, None),
+            None => (Decimator::of_ear(), Some(Resampler::new(output_rate, SampleRate::EAR))),
+        };
         Self {
             pcm: PcmReader::default(),
-            resampler: Resampler::new(output_rate, SampleRate::EAR),
+            resampler,
             raw: Vec::new(),
             converted: Vec::new(),
-            far_filter: Decimator::default(),
+            far_filter,
             far: VecDeque::new(),
             far_from: 0,
-            near_filter: Decimator::default(),
+            near_filter: Decimator::of_ear(),
             near: VecDeque::from(vec![0.0; WINDOW]),
             scratch: Vec::with_capacity(LONGEST_DELAY + WINDOW),
             window: Vec::with_capacity(WINDOW),
@@ -99,11 +102,17 @@ impl Echo {
             return;
         }
         self.raw.clear();
-        self.converted.clear();
         self.pcm.read(audio, &mut self.raw);
-        self.resampler.process(&self.raw, &mut self.converted);
+        let samples = match &mut self.resampler {
+            Some(resampler) => {
+                self.converted.clear();
+                resampler.process(&self.raw, &mut self.converted);
+                &self.converted
+            }
+            None => &self.raw,
+        };
         let far = &mut self.far;
-        self.far_filter.process(&self.converted, |sample| far.push_back((sample / 2.0) as i16));
+        self.far_filter.process(samples, |sample| far.push_back((sample / 2.0) as i16));
         let behind = present.saturating_sub(KEPT_BEHIND).saturating_sub(self.far_from);
         let behind = usize::try_from(behind).unwrap_or(usize::MAX).min(self.far.len());
         self.far.drain(..behind);
@@ -220,63 +229,6 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
         }
     }
     sums.iter().sum()
-}
-
-/// From 16 kHz to the low rate: a triangle of sixteen samples, then a gentle lift of the higher half, so that the pitch does not
-/// outweigh everything.
-#[derive(Debug, Default)]
-struct Decimator {
-    before: Eight,
-    /// Those that have come since, of which there are not enough yet.
-    begun: Eight,
-    filled: usize,
-    last: f32,
-}
-
-type Eight = [f32; DECIMATION];
-
-/// How much each of eight samples counts in the half of the triangle that rises, and in the one that falls.
-const RISING: Eight = [0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0];
-const FALLING: Eight = [0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125, 0.0];
-
-impl Decimator {
-    fn process(&mut self, samples: &[i16], mut out: impl FnMut(f32)) {
-        let missing = (DECIMATION - self.filled) % DECIMATION;
-        let (first, samples) = samples.split_at(missing.min(samples.len()));
-        self.begin(first, &mut out);
-        // What follows is taken by eights, most often all of it.
-        let (eights, last) = samples.as_chunks::<DECIMATION>();
-        for eight in eights {
-            out(self.take(eight.map(f32::from)));
-        }
-        self.begin(last, &mut out);
-    }
-
-    fn begin(&mut self, samples: &[i16], mut out: impl FnMut(f32)) {
-        for sample in samples {
-            self.begun[self.filled] = f32::from(*sample);
-            self.filled += 1;
-            if self.filled == DECIMATION {
-                self.filled = 0;
-                out(self.take(self.begun));
-            }
-        }
-    }
-
-    fn take(&mut self, eight: Eight) -> f32 {
-        const LIFT: f32 = 0.7;
-        let mut sums = [0.0; DECIMATION];
-        for nth in 0..DECIMATION {
-            sums[nth] = eight[nth] * RISING[nth] + self.before[nth] * FALLING[nth];
-        }
-        self.before = eight;
-        // By halves, so that no sum waits for seven others.
-        let [a, b, c, d, e, f, g, h] = sums;
-        let level = (((a + e) + (c + g)) + ((b + f) + (d + h))) / DECIMATION as f32;
-        let lifted = level - LIFT * self.last;
-        self.last = level;
-        lifted
-    }
 }
 
 #[cfg(test)]
