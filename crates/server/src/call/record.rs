@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tracing::{error, warn};
 
-use crate::storage::{Severity, Storage, StoredEvent, StoredMessage, StoredStage, ToolUse};
+use crate::storage::{Attempt, Pending, Severity, Storage, StoredEvent, StoredMessage, StoredStage, ToolUse};
 
 /// Events that one call may leave behind; of a flood the beginning tells enough.
 const MOST_EVENTS: usize = 2_000;
@@ -112,7 +112,7 @@ impl Recorder {
 
 /// Records the end of a call that did not come to one itself.
 pub(super) async fn end(call: CallId, storage: &Storage, at: Timestamp, reason: EndReason) {
-    insist(call, || storage.calls.mark_ended(call, at, reason)).await;
+    insist(call, |_| storage.calls.mark_ended(call, at, reason)).await;
 }
 
 async fn write(call: CallId, storage: Storage, mut receiver: mpsc::Receiver<Entry>) {
@@ -132,24 +132,24 @@ async fn write(call: CallId, storage: Storage, mut receiver: mpsc::Receiver<Entr
         // A stage comes before what happens in it, and is there only when its tools know that it uses them.
         for (stage, uses) in &stages {
             if !uses.is_empty() {
-                insist(call, || storage.tools.note_uses(call, uses)).await;
+                insist(call, |_| storage.tools.note_uses(call, uses)).await;
             }
-            insist(call, || storage.calls.insert_stage(call, stage)).await;
+            insist(call, |_| storage.calls.insert_stage(call, stage)).await;
         }
         if !messages.is_empty() {
-            insist(call, || storage.calls.append_messages(call, &messages)).await;
+            insist(call, |attempt| storage.calls.append_messages(call, &messages, attempt)).await;
         }
         if !events.is_empty() {
-            insist(call, || storage.calls.append_events(call, &events)).await;
+            insist(call, |attempt| storage.calls.append_events(call, &events, attempt)).await;
         }
         // The end comes last: once a call has ended, its record is complete.
         for entry in rest {
             match entry {
                 Entry::Joined { at, client_version } => {
-                    insist(call, || storage.calls.mark_joined(call, at, client_version.as_deref())).await;
+                    insist(call, |_| storage.calls.mark_joined(call, at, client_version.as_deref())).await;
                 }
                 Entry::Ended { at, reason } => {
-                    insist(call, || storage.calls.mark_ended(call, at, reason)).await;
+                    insist(call, |_| storage.calls.mark_ended(call, at, reason)).await;
                 }
                 Entry::Message(_) | Entry::Event(_) | Entry::Stage(_) => {}
             }
@@ -158,10 +158,10 @@ async fn write(call: CallId, storage: Storage, mut receiver: mpsc::Receiver<Entr
 }
 
 /// Writes until it is written. A failure is told once when it begins and once when it is over.
-async fn insist<'a, T>(call: CallId, write: impl Fn() -> crate::storage::Pending<'a, T>) {
-    let mut wait = FIRST_RETRY;
+async fn insist<'a, T>(call: CallId, write: impl Fn(Attempt) -> Pending<'a, T>) {
+    let (mut wait, mut attempt) = (FIRST_RETRY, Attempt::First);
     loop {
-        match write().await {
+        match write(attempt).await {
             Ok(_) => {
                 if wait > FIRST_RETRY {
                     warn!(%call, "the store takes the call's record again");
@@ -174,6 +174,7 @@ async fn insist<'a, T>(call: CallId, write: impl Fn() -> crate::storage::Pending
                 }
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(SLOWEST_RETRY);
+                attempt = Attempt::Again;
             }
         }
     }

@@ -22,7 +22,7 @@ use crate::call::{Calls, DeleteError};
 use crate::config::Summaries;
 use crate::current::Current;
 use crate::storage::{
-    AccountId, Deletion, Ending, Severity, Storage, StorageError, StoredCall, StoredEvent, Summary,
+    AccountId, Attempt, Deletion, Ending, Severity, Storage, StorageError, StoredCall, StoredEvent, Summary,
 };
 
 /// Calls that are looked at in one go.
@@ -245,7 +245,7 @@ impl Endings {
                     extras: None,
                 };
                 // The call may be deleted by now: the log has it.
-                let _ = self.storage.calls.append_events(id, &[event]).await;
+                let _ = self.storage.calls.append_events(id, &[event], Attempt::First).await;
                 self.finish(id, None).await;
             }
         }

@@ -19,7 +19,7 @@ use tracing::{debug, info, warn};
 
 use crate::call::Calls;
 use crate::call::journal;
-use crate::storage::{Severity, Storage, StoredEvent};
+use crate::storage::{Attempt, Severity, Storage, StoredEvent};
 
 /// Files that one round looks at: the oldest ones. More rounds follow as long as there is something to remove.
 const ROUND: usize = 4_096;
@@ -193,7 +193,7 @@ async fn tell(what: Kind, removed: &Removed, storage: &Storage) {
                 extras: None,
             };
             // The call itself may be gone, or the store away: the log has it.
-            let _ = storage.calls.append_events(*call, &[event]).await;
+            let _ = storage.calls.append_events(*call, &[event], Attempt::First).await;
         }
     }
 }

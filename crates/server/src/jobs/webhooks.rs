@@ -24,7 +24,7 @@ use tracing::{debug, error, info, warn};
 use super::clock::{Clock, earlier, later, until};
 use crate::config::PublicUrl;
 use crate::storage::{
-    AttemptOutcome, DeliveryKey, DueDelivery, EventNumber, Pending, Receiver, Severity, Storage,
+    Attempt, AttemptOutcome, DeliveryKey, DueDelivery, EventNumber, Pending, Receiver, Severity, Storage,
     StorageError, StoredEvent,
 };
 
@@ -265,7 +265,7 @@ impl Dispatcher {
                         ),
                     };
                     // The call may be deleted by now: the log has it.
-                    let _ = self.storage.calls.append_events(call, &[event]).await;
+                    let _ = self.storage.calls.append_events(call, &[event], Attempt::First).await;
                 }
             }
         }

@@ -219,6 +219,15 @@ impl Admission {
     }
 }
 
+/// Whether the same was to be written before. A database that dies while it commits leaves open what it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempt {
+    /// Nobody has tried it.
+    First,
+    /// It was tried, and may have been written: what is there is not written once more.
+    Again,
+}
+
 /// Where calls are kept.
 pub trait CallStore: Send + Sync {
     /// Keeps a new call.
@@ -241,8 +250,13 @@ pub trait CallStore: Send + Sync {
     /// Deletes an ended call of the account with all that belongs to it, and leaves a tombstone.
     fn delete(&self, account: AccountId, id: CallId, at: Timestamp) -> Pending<'_, Deletion>;
 
-    /// Adds messages behind those that the call has: all of them or, on an error, none.
-    fn append_messages<'a>(&'a self, call: CallId, messages: &'a [StoredMessage]) -> Pending<'a, ()>;
+    /// Adds messages behind those that the call has: all of them or, on an error, none, unless it is unclear what became of them.
+    fn append_messages<'a>(
+        &'a self,
+        call: CallId,
+        messages: &'a [StoredMessage],
+        attempt: Attempt,
+    ) -> Pending<'a, ()>;
     /// Part of a call's messages, each with its place.
     fn messages(
         &self,
@@ -260,8 +274,13 @@ pub trait CallStore: Send + Sync {
     /// A call's stages behind its first, in order.
     fn stages(&self, call: CallId) -> Pending<'_, Vec<StoredStage>>;
 
-    /// Adds events behind those that the call has: all of them or, on an error, none.
-    fn append_events<'a>(&'a self, call: CallId, events: &'a [StoredEvent]) -> Pending<'a, ()>;
+    /// Adds events behind those that the call has: all of them or, on an error, none, unless it is unclear what became of them.
+    fn append_events<'a>(
+        &'a self,
+        call: CallId,
+        events: &'a [StoredEvent],
+        attempt: Attempt,
+    ) -> Pending<'a, ()>;
     /// A call's events of at least this severity, in order, at most `limit`.
     fn events(&self, call: CallId, minimum: Severity, limit: u32) -> Pending<'_, Vec<StoredEvent>>;
 }

@@ -31,8 +31,8 @@ use futures::future::{BoxFuture, ready};
 use tokio::sync::watch;
 
 use super::{
-    AccountId, Admission, CallStore, Database, Deletion, Direction, EventNumber, MessageChoice, MessagePlace,
-    NodeId, Pending, Provider, ProviderSettings, ScheduledPlace, Severity, Slice, StorageError,
+    AccountId, Admission, Attempt, CallStore, Database, Deletion, Direction, EventNumber, MessageChoice,
+    MessagePlace, NodeId, Pending, Provider, ProviderSettings, ScheduledPlace, Severity, Slice, StorageError,
     StoredAccount, StoredAgent, StoredCall, StoredEvent, StoredKey, StoredMessage, StoredRegistration,
     StoredStage, StoredThrottle, StoredTool, StoredVoice, StoredWebhook, Terms, Tombstone, ToolUse, Window,
 };
@@ -263,9 +263,17 @@ impl CallStore for Memory {
         })
     }
 
-    fn append_messages<'a>(&'a self, call: CallId, messages: &'a [StoredMessage]) -> Pending<'a, ()> {
+    fn append_messages<'a>(
+        &'a self,
+        call: CallId,
+        messages: &'a [StoredMessage],
+        attempt: Attempt,
+    ) -> Pending<'a, ()> {
         self.at_once(|contents| {
             let kept = contents.kept_mut(call)?;
+            if attempt == Attempt::Again && messages.iter().all(|message| kept.messages.contains(message)) {
+                return Ok(());
+            }
             for name in messages.iter().filter_map(StoredMessage::failed_tool) {
                 if let Some((_, errors)) = kept.uses.iter_mut().find(|(used, _)| used.name == name) {
                     *errors += 1;
@@ -323,9 +331,17 @@ impl CallStore for Memory {
         })
     }
 
-    fn append_events<'a>(&'a self, call: CallId, events: &'a [StoredEvent]) -> Pending<'a, ()> {
+    fn append_events<'a>(
+        &'a self,
+        call: CallId,
+        events: &'a [StoredEvent],
+        attempt: Attempt,
+    ) -> Pending<'a, ()> {
         self.at_once(|contents| {
-            contents.kept_mut(call)?.events.extend_from_slice(events);
+            let kept = contents.kept_mut(call)?;
+            if attempt == Attempt::First || !events.iter().all(|event| kept.events.contains(event)) {
+                kept.events.extend_from_slice(events);
+            }
             Ok(())
         })
     }

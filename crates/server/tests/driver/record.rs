@@ -7,8 +7,8 @@ use antiphon_api::{CallId, Timestamp};
 use antiphon_engine::output::EndReason;
 use antiphon_server::call::leg::CloseCode;
 use antiphon_server::storage::{
-    AccountId, Admission, CallStore, Deletion, MessageChoice, MessagePlace, Pending, Severity, Slice,
-    Storage, StorageError, StoredCall, StoredEvent, StoredMessage, StoredStage, Terms, Window,
+    AccountId, Admission, Attempt, CallStore, Deletion, MessageChoice, MessagePlace, Pending, Severity,
+    Slice, Storage, StorageError, StoredCall, StoredEvent, StoredMessage, StoredStage, Terms, Window,
 };
 use futures::FutureExt as _;
 use serde_json::json;
@@ -17,12 +17,22 @@ use tokio::time::Instant;
 use crate::client::Client;
 use crate::stand::{Stand, backends};
 
-/// A store that writes nothing of a call in progress before `until`, and notes what it writes then.
+/// How a store is unwell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ailment {
+    /// It says that it failed.
+    Fails,
+    /// It does not answer.
+    Hangs,
+    /// It writes, and says that it failed: the connection broke while it committed.
+    WritesAndFails,
+}
+
+/// A store that writes nothing of a call in progress before `until`, or does not know that it did, and notes what it writes then.
 struct Unwell {
     behind: Arc<dyn CallStore>,
     until: Instant,
-    /// Whether it says that it failed, or just does not answer.
-    answers: bool,
+    ailment: Ailment,
     written: Arc<Mutex<Vec<&'static str>>>,
 }
 
@@ -30,10 +40,14 @@ impl Unwell {
     fn write<'a, T: 'a>(&'a self, what: &'static str, write: Pending<'a, T>) -> Pending<'a, T> {
         async move {
             if Instant::now() < self.until {
-                if self.answers {
-                    return Err(StorageError::Database(sqlx::Error::PoolTimedOut));
+                match self.ailment {
+                    Ailment::Fails => return Err(StorageError::Database(sqlx::Error::PoolTimedOut)),
+                    Ailment::Hangs => tokio::time::sleep_until(self.until).await,
+                    Ailment::WritesAndFails => {
+                        write.await?;
+                        return Err(StorageError::Database(sqlx::Error::WorkerCrashed));
+                    }
                 }
-                tokio::time::sleep_until(self.until).await;
             }
             self.written.lock().unwrap().push(what);
             write.await
@@ -76,8 +90,14 @@ impl CallStore for Unwell {
         self.behind.delete(account, id, at)
     }
 
-    fn append_messages<'a>(&'a self, call: CallId, messages: &'a [StoredMessage]) -> Pending<'a, ()> {
-        self.write("messages", async move { self.behind.append_messages(call, messages).await }.boxed())
+    fn append_messages<'a>(
+        &'a self,
+        call: CallId,
+        messages: &'a [StoredMessage],
+        attempt: Attempt,
+    ) -> Pending<'a, ()> {
+        let write = async move { self.behind.append_messages(call, messages, attempt).await };
+        self.write("messages", write.boxed())
     }
 
     fn messages(
@@ -105,8 +125,14 @@ impl CallStore for Unwell {
         self.behind.count_messages(call, choice)
     }
 
-    fn append_events<'a>(&'a self, call: CallId, events: &'a [StoredEvent]) -> Pending<'a, ()> {
-        self.write("events", async move { self.behind.append_events(call, events).await }.boxed())
+    fn append_events<'a>(
+        &'a self,
+        call: CallId,
+        events: &'a [StoredEvent],
+        attempt: Attempt,
+    ) -> Pending<'a, ()> {
+        let write = async move { self.behind.append_events(call, events, attempt).await };
+        self.write("events", write.boxed())
     }
 
     fn events(&self, call: CallId, minimum: Severity, limit: u32) -> Pending<'_, Vec<StoredEvent>> {
@@ -115,11 +141,11 @@ impl CallStore for Unwell {
 }
 
 /// A stand whose store is unwell for this long, and what it writes.
-fn unwell(length: Duration, answers: bool) -> (Stand, Arc<Mutex<Vec<&'static str>>>) {
+fn unwell(length: Duration, ailment: Ailment) -> (Stand, Arc<Mutex<Vec<&'static str>>>) {
     let mut storage = Storage::in_memory();
     let written = Arc::new(Mutex::new(Vec::new()));
     let until = Instant::now() + length;
-    storage.calls = Arc::new(Unwell { behind: storage.calls, until, answers, written: Arc::clone(&written) });
+    storage.calls = Arc::new(Unwell { behind: storage.calls, until, ailment, written: Arc::clone(&written) });
     (Stand::with(backends(), storage), written)
 }
 
@@ -137,9 +163,9 @@ const SAID: [&str; 4] = ["one", "You said one.", "two", "You said two."];
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_fails_or_hangs_for_a_minute_holds_nothing_up_and_loses_nothing() {
-    for answers in [true, false] {
+    for ailment in [Ailment::Fails, Ailment::Hangs] {
         let minute = Duration::from_secs(60);
-        let (stand, _) = unwell(minute, answers);
+        let (stand, _) = unwell(minute, ailment);
         let began = Instant::now();
         let (call, mut client) = stand.call(json!({})).await;
         talk(&mut client).await;
@@ -164,9 +190,20 @@ async fn a_store_that_fails_or_hangs_for_a_minute_holds_nothing_up_and_loses_not
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_written_by_a_store_that_did_not_say_so_is_there_once() {
+    let (stand, _) = unwell(Duration::from_secs(60), Ailment::WritesAndFails);
+    let (call, mut client) = stand.call(json!({})).await;
+    talk(&mut client).await;
+    client.hang_up();
+    assert_eq!(stand.ended(call).await, EndReason::HangUp);
+    assert_eq!(stand.messages(call).await, SAID);
+    assert_eq!(stand.troubles(call).await, ["message.ignored"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_end_is_written_last() {
     for length in [Duration::ZERO, Duration::from_secs(60)] {
-        let (stand, written) = unwell(length, true);
+        let (stand, written) = unwell(length, Ailment::Fails);
         let (call, mut client) = stand.call(json!({})).await;
         talk(&mut client).await;
         client.hang_up();
@@ -180,7 +217,7 @@ async fn the_end_is_written_last() {
 
 #[tokio::test(start_paused = true)]
 async fn stopping_waits_for_the_record_but_no_longer_than_it_may() {
-    let (stand, _) = unwell(Duration::from_secs(20), true);
+    let (stand, _) = unwell(Duration::from_secs(20), Ailment::Fails);
     let (call, mut client) = stand.call(json!({})).await;
     talk(&mut client).await;
     stand.calls.shut_down(Duration::from_secs(1)).await;

@@ -3,7 +3,7 @@
 use antiphon_api::rest::calls::{Message, MessageRole};
 use antiphon_api::{CallId, CallStageId};
 use antiphon_engine::output::EndReason;
-use antiphon_server::storage::{Severity, StoredEvent, StoredMessage};
+use antiphon_server::storage::{Attempt, Severity, StoredEvent, StoredMessage};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -113,7 +113,7 @@ async fn messages_are_listed_by_mode_with_their_places() {
         message(1, false, MessageRole::Agent, "Hello"),
         message(2, false, MessageRole::User, "Bye"),
     ];
-    storage.calls.append_messages(id, &said).await.unwrap();
+    storage.calls.append_messages(id, &said, Attempt::First).await.unwrap();
     storage.close().await;
 
     let page = server.get(&format!("{path}?mode=in_call&pageSize=1")).await.json();
@@ -207,7 +207,7 @@ async fn events_are_listed_from_info_on_with_their_times() {
         event(12, Severity::Debug, "turn.latency"),
         event(15, Severity::Warning, "tool.timed_out"),
     ];
-    storage.calls.append_events(id, &events).await.unwrap();
+    storage.calls.append_events(id, &events, Attempt::First).await.unwrap();
     storage.calls.mark_joined(id, at(10), None).await.unwrap();
     storage.close().await;
 

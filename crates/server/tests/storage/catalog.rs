@@ -7,8 +7,9 @@ use antiphon_api::{AgentId, AgentRevisionId, CallId, Timestamp, WireDuration};
 use antiphon_engine::output::EndReason;
 use antiphon_server::storage::catalog::MANY;
 use antiphon_server::storage::{
-    AccountId, AgentDay, CallAgent, CallFilter, CallKey, CallPlace, CallSort, CallSpan, Deletion, Direction,
-    EventChoice, EventPlace, HourOfCalls, Severity, SortPlace, Storage, StoredCall, StoredEvent, Window,
+    AccountId, AgentDay, Attempt, CallAgent, CallFilter, CallKey, CallPlace, CallSort, CallSpan, Deletion,
+    Direction, EventChoice, EventPlace, HourOfCalls, Severity, SortPlace, Storage, StoredCall, StoredEvent,
+    Window,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -212,7 +213,7 @@ pub(crate) async fn events_are_chosen_by_severity_and_type_and_walked_both_ways(
     ]
     .map(|(severity, kind)| StoredEvent { kind: kind.to_owned(), ..event(severity, "happened") })
     .into();
-    storage.calls.append_events(call.id, &events).await.unwrap();
+    storage.calls.append_events(call.id, &events, Attempt::First).await.unwrap();
     let choice = |minimum, kind: Option<&str>| EventChoice { minimum, kind: kind.map(str::to_owned) };
     for (choice, found) in [
         (choice(Severity::Debug, None), vec![0, 1, 2, 3, 4]),

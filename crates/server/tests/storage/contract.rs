@@ -8,8 +8,8 @@ use antiphon_api::rest::calls::{
 use antiphon_api::{CallId, CallStageId, SampleRate, Secret, Timestamp, ToolId};
 use antiphon_engine::output::EndReason;
 use antiphon_server::storage::{
-    AccountId, CallPlace, Deletion, Direction, MessageChoice, MessagePlace, Severity, Storage, StoredCall,
-    StoredEvent, StoredMessage, StoredStage, StoredTool, ToolUse, Window,
+    AccountId, Attempt, CallPlace, Deletion, Direction, MessageChoice, MessagePlace, Severity, Storage,
+    StoredCall, StoredEvent, StoredMessage, StoredStage, StoredTool, ToolUse, Window,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -91,8 +91,8 @@ pub(crate) async fn unfinished_calls_are_those_that_have_not_ended(storage: &Sto
 
 pub(crate) async fn only_an_ended_call_of_the_account_is_deleted_with_all_it_left(storage: &Storage) {
     let call = inserted(storage, 1, at(1)).await;
-    storage.calls.append_messages(call.id, &[message(1, 0, false, "Hello")]).await.unwrap();
-    storage.calls.append_events(call.id, &[event(Severity::Info, "noted")]).await.unwrap();
+    storage.calls.append_messages(call.id, &[message(1, 0, false, "Hello")], Attempt::First).await.unwrap();
+    storage.calls.append_events(call.id, &[event(Severity::Info, "noted")], Attempt::First).await.unwrap();
     let stranger = AccountId(Uuid::from_u128(77));
 
     assert_eq!(storage.calls.delete(call.account, call.id, at(2)).await.unwrap(), Deletion::Live);
@@ -105,7 +105,13 @@ pub(crate) async fn only_an_ended_call_of_the_account_is_deleted_with_all_it_lef
     assert_eq!(storage.calls.find(call.id).await.unwrap(), None);
     assert_eq!(storage.calls.count_messages(call.id, MessageChoice::InCall).await.unwrap(), 0);
     assert_eq!(storage.calls.events(call.id, Severity::Debug, 10).await.unwrap(), []);
-    assert!(storage.calls.append_messages(call.id, &[message(1, 1, false, "Too late")]).await.is_err());
+    assert!(
+        storage
+            .calls
+            .append_messages(call.id, &[message(1, 1, false, "Too late")], Attempt::First)
+            .await
+            .is_err()
+    );
 }
 
 pub(crate) async fn messages_keep_their_order_and_are_chosen_by_stage(storage: &Storage) {
@@ -122,11 +128,11 @@ pub(crate) async fn messages_keep_their_order_and_are_chosen_by_stage(storage: &
     let first = [message(0, 0, true, "before"), message(0, 1, false, "one"), message(0, 2, false, "two")];
     let second = [message(1, 0, true, "again"), message(1, 1, false, "three")];
     let third = [message(2, 2, false, "four")];
-    storage.calls.append_messages(call.id, &first).await.unwrap();
+    storage.calls.append_messages(call.id, &first, Attempt::First).await.unwrap();
     assert_eq!(texts(of(0, 0), window(None, 10)).await.0, ["before", "one", "two"]);
-    storage.calls.append_messages(call.id, &second[..1]).await.unwrap();
-    storage.calls.append_messages(call.id, &second[1..]).await.unwrap();
-    storage.calls.append_messages(call.id, &third).await.unwrap();
+    storage.calls.append_messages(call.id, &second[..1], Attempt::First).await.unwrap();
+    storage.calls.append_messages(call.id, &second[1..], Attempt::First).await.unwrap();
+    storage.calls.append_messages(call.id, &third, Attempt::First).await.unwrap();
 
     assert_eq!(texts(of(1, 1), window(None, 10)).await.0, ["again", "three"]);
     assert_eq!(texts(of(1, 2), window(None, 10)).await.0, ["again", "three", "four"]);
@@ -146,10 +152,29 @@ pub(crate) async fn messages_keep_their_order_and_are_chosen_by_stage(storage: &
     assert_eq!(place, Some(MessagePlace(1)), "places count from 0 over the whole call");
 }
 
+pub(crate) async fn what_may_have_been_written_is_not_written_once_more(storage: &Storage) {
+    let call = inserted(storage, 1, at(1)).await;
+    let said = [message(0, 0, false, "one"), message(0, 1, false, "two"), message(1, 2, false, "three")];
+    let noted = [event(Severity::Info, "noted"), event(Severity::Warning, "ignored")];
+    for attempt in [Attempt::Again, Attempt::Again] {
+        storage.calls.append_messages(call.id, &said[..2], attempt).await.unwrap();
+        storage.calls.append_events(call.id, &noted[..1], attempt).await.unwrap();
+    }
+    for attempt in [Attempt::First, Attempt::Again] {
+        storage.calls.append_messages(call.id, &said[2..], attempt).await.unwrap();
+        storage.calls.append_events(call.id, &noted[1..], attempt).await.unwrap();
+    }
+    let window = Window { after: None, direction: Direction::Forward, limit: 10 };
+    let messages = storage.calls.messages(call.id, MessageChoice::InCall, window).await.unwrap();
+    let messages: Vec<StoredMessage> = messages.items.into_iter().map(|(_, message)| message).collect();
+    assert_eq!(messages, said);
+    assert_eq!(storage.calls.events(call.id, Severity::Debug, 10).await.unwrap(), noted);
+}
+
 pub(crate) async fn a_message_is_found_by_its_index_in_a_history(storage: &Storage) {
     let (call, other) = (inserted(storage, 1, at(1)).await, inserted(storage, 2, at(1)).await);
     let kept = [message(0, 0, true, "before"), message(0, 1, false, "one"), message(1, 2, false, "two")];
-    storage.calls.append_messages(call.id, &kept).await.unwrap();
+    storage.calls.append_messages(call.id, &kept, Attempt::First).await.unwrap();
     let found = async |call, from, to, index| {
         storage.calls.message(call, MessageChoice::Stages { from, to }, index).await.unwrap()
     };
@@ -201,8 +226,8 @@ pub(crate) async fn events_are_chosen_by_severity(storage: &Storage) {
             ..event(Severity::Warning, "odd")
         },
     ];
-    storage.calls.append_events(call.id, &events[..2]).await.unwrap();
-    storage.calls.append_events(call.id, &events[2..]).await.unwrap();
+    storage.calls.append_events(call.id, &events[..2], Attempt::First).await.unwrap();
+    storage.calls.append_events(call.id, &events[2..], Attempt::First).await.unwrap();
     let of = async |minimum, limit| storage.calls.events(call.id, minimum, limit).await.unwrap();
     assert_eq!(of(Severity::Debug, 10).await, events);
     assert_eq!(of(Severity::Info, 10).await, events[1..]);
@@ -218,7 +243,11 @@ pub(crate) async fn writers_at_the_same_time_lose_nothing(storage: &Storage) {
             tokio::spawn(async move {
                 for index in 0..5 {
                     let text = format!("{writer}.{index}");
-                    storage.calls.append_messages(call.id, &[message(1, index, false, &text)]).await.unwrap();
+                    storage
+                        .calls
+                        .append_messages(call.id, &[message(1, index, false, &text)], Attempt::First)
+                        .await
+                        .unwrap();
                 }
             })
         })
@@ -368,7 +397,7 @@ pub(crate) async fn a_tools_history_knows_its_calls_and_its_failures(storage: &S
         said("other", Some("oops")),
         said("look", Some("again")),
     ];
-    storage.calls.append_messages(calls[3].id, &messages).await.unwrap();
+    storage.calls.append_messages(calls[3].id, &messages, Attempt::First).await.unwrap();
 
     let window = |after, direction, limit| Window { after, direction, limit };
     let place = |call: &StoredCall| CallPlace { created: call.created, id: call.id };

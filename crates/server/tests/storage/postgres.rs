@@ -6,8 +6,8 @@
 use antiphon_api::CallId;
 use antiphon_engine::output::EndReason;
 use antiphon_server::storage::{
-    CallFilter, CallKey, CallSort, Direction, MessageChoice, Severity, Storage, StoredCall, StoredEvent,
-    Window,
+    Attempt, CallFilter, CallKey, CallSort, Direction, MessageChoice, Severity, Storage, StoredCall,
+    StoredEvent, Window,
 };
 use sqlx::{Connection as _, PgConnection};
 use url::Url;
@@ -39,8 +39,11 @@ async fn live(storage: &Storage, number: u128) -> Result<(), antiphon_server::st
     let call = contract::call(storage, number, contract::at(1)).await;
     storage.calls.insert(&call).await?;
     storage.calls.mark_joined(call.id, contract::at(2), Some("web_1")).await?;
-    storage.calls.append_messages(call.id, &[contract::message(0, 0, false, "hello")]).await?;
-    storage.calls.append_events(call.id, &[contract::event(Severity::Info, "noted")]).await?;
+    storage
+        .calls
+        .append_messages(call.id, &[contract::message(0, 0, false, "hello")], Attempt::First)
+        .await?;
+    storage.calls.append_events(call.id, &[contract::event(Severity::Info, "noted")], Attempt::First).await?;
     storage.calls.mark_ended(call.id, contract::at(3), EndReason::HangUp).await?;
     let window = Window { after: None, direction: Direction::Forward, limit: 3 };
     storage.calls.find(call.id).await?.unwrap();
@@ -188,12 +191,12 @@ async fn a_nul_in_a_text_is_no_reason_to_lose_a_record() {
     assert_eq!(found.agent.unwrap().name, "a\u{fffd}b");
 
     let said = contract::message(0, 0, false, "m\0n");
-    storage.calls.append_messages(call.id, std::slice::from_ref(&said)).await.unwrap();
+    storage.calls.append_messages(call.id, std::slice::from_ref(&said), Attempt::First).await.unwrap();
     let all = Window { after: None, direction: Direction::Forward, limit: 9 };
     let messages = storage.calls.messages(call.id, MessageChoice::InCall, all).await.unwrap();
     assert_eq!(messages.items[0].1, said);
     let event = StoredEvent { kind: "test.nul".to_owned(), ..contract::event(Severity::Error, "e\0f") };
-    storage.calls.append_events(call.id, &[event]).await.unwrap();
+    storage.calls.append_events(call.id, &[event], Attempt::First).await.unwrap();
     assert_eq!(storage.calls.events(call.id, Severity::Debug, 9).await.unwrap()[0].text, "e\u{fffd}f");
 
     let by = async |filter: CallFilter| {

@@ -17,7 +17,7 @@ use antiphon_server::call::summary::Summarizer;
 use antiphon_server::call::{Calls, first_stage};
 use antiphon_server::config::{self, Summaries, Summarizing};
 use antiphon_server::jobs::endings::Endings;
-use antiphon_server::storage::{Severity, StoredMessage, Summary};
+use antiphon_server::storage::{Attempt, Severity, StoredMessage, Summary};
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use serde_json::{Value, json};
@@ -142,7 +142,7 @@ async fn talk(stand: &Stand, said: &[&str]) -> CallId {
         message: Message::new(if index % 2 == 0 { MessageRole::User } else { MessageRole::Agent }, *text),
     };
     let messages: Vec<StoredMessage> = said.iter().enumerate().map(message).collect();
-    stand.storage.calls.append_messages(call, &messages).await.unwrap();
+    stand.storage.calls.append_messages(call, &messages, Attempt::First).await.unwrap();
     stand.hang_up(call).await;
     call
 }

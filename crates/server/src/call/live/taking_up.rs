@@ -17,7 +17,7 @@ use super::super::handover::{Handover, NODE_LOST};
 use super::super::run::Command;
 use super::super::setup::{Setup, SetupError};
 use super::{Calls, Handle};
-use crate::storage::{AccountId, NodeId, Severity, StorageError, StoredCall, StoredEvent};
+use crate::storage::{AccountId, Attempt, NodeId, Severity, StorageError, StoredCall, StoredEvent};
 
 /// Calls of lost nodes that are taken in one go, so that many nodes share many of them.
 const ORPHANS: u32 = 64;
@@ -200,7 +200,7 @@ impl Calls {
             text: why,
             extras: None,
         };
-        self.0.storage.calls.append_events(call.id, &[event]).await?;
+        self.0.storage.calls.append_events(call.id, &[event], Attempt::First).await?;
         self.0.storage.calls.mark_ended(call.id, now, EndReason::SystemError).await?;
         Ok(TakenUp::Ended)
     }

@@ -7,9 +7,9 @@ use futures::FutureExt;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::super::{
-    AccountId, Admission, CallAgent, CallStore, Deletion, EventNumber, MessageChoice, MessagePlace, Pending,
-    Severity, Slice, StorageError, StoredCall, StoredEvent, StoredMessage, StoredStage, Summary, Terms,
-    Window,
+    AccountId, Admission, Attempt, CallAgent, CallStore, Deletion, EventNumber, MessageChoice, MessagePlace,
+    Pending, Severity, Slice, StorageError, StoredCall, StoredEvent, StoredMessage, StoredStage, Summary,
+    Terms, Window,
 };
 use super::{
     Alone, CALL_NUMBER, Connection, Reading, Row, Store, batches, deliveries, endings, storable, texts,
@@ -188,8 +188,13 @@ impl CallStore for Store {
         .boxed()
     }
 
-    fn append_messages<'a>(&'a self, call: CallId, messages: &'a [StoredMessage]) -> Pending<'a, ()> {
-        self.append_call_messages(call, messages).boxed()
+    fn append_messages<'a>(
+        &'a self,
+        call: CallId,
+        messages: &'a [StoredMessage],
+        attempt: Attempt,
+    ) -> Pending<'a, ()> {
+        self.append_call_messages(call, messages, attempt).boxed()
     }
 
     fn messages(
@@ -217,8 +222,13 @@ impl CallStore for Store {
         self.call_stages(call).boxed()
     }
 
-    fn append_events<'a>(&'a self, call: CallId, events: &'a [StoredEvent]) -> Pending<'a, ()> {
-        self.append_call_events(call, events).boxed()
+    fn append_events<'a>(
+        &'a self,
+        call: CallId,
+        events: &'a [StoredEvent],
+        attempt: Attempt,
+    ) -> Pending<'a, ()> {
+        self.append_call_events(call, events, attempt).boxed()
     }
 
     fn events(&self, call: CallId, minimum: Severity, limit: u32) -> Pending<'_, Vec<StoredEvent>> {

@@ -5,10 +5,11 @@ use antiphon_api::CallId;
 use sqlx::AssertSqlSafe;
 
 use super::super::{
-    Direction, MessageChoice, MessagePlace, Severity, Slice, StorageError, StoredEvent, StoredMessage, Window,
+    Attempt, Direction, MessageChoice, MessagePlace, Severity, Slice, StorageError, StoredEvent,
+    StoredMessage, Window,
 };
 use super::calls::{slice, total};
-use super::{Alone, Reading, Row, Store, storable, to_json};
+use super::{Alone, Connection, Reading, Row, Store, storable, to_json};
 
 /// What is read of an event.
 pub(super) const EVENT: &str = "call_id, position, stage_id, at_us, severity, type, text, extras";
@@ -52,8 +53,12 @@ impl Store {
         &self,
         call: CallId,
         messages: &[StoredMessage],
+        attempt: Attempt,
     ) -> Result<(), StorageError> {
         let mut transaction = self.begin_alone(Alone::Record(call)).await?;
+        if attempt == Attempt::Again && are_messages_there(call, messages, &mut transaction).await? {
+            return Ok(());
+        }
         for message in messages {
             sqlx::query(
                 "INSERT INTO messages (call_id, position, stage_id, stage_number, stage_index, initial, body) \
@@ -133,8 +138,12 @@ impl Store {
         &self,
         call: CallId,
         events: &[StoredEvent],
+        attempt: Attempt,
     ) -> Result<(), StorageError> {
         let mut transaction = self.begin_alone(Alone::Record(call)).await?;
+        if attempt == Attempt::Again && are_events_there(call, events, &mut transaction).await? {
+            return Ok(());
+        }
         for event in events {
             sqlx::query(
                 "INSERT INTO call_events (call_id, position, stage_id, at_us, severity, type, text, extras) \
@@ -174,6 +183,52 @@ impl Store {
         .map(read_event)
         .collect()
     }
+}
+
+/// Whether these were written before. An index in a stage is given to one message.
+async fn are_messages_there(
+    call: CallId,
+    messages: &[StoredMessage],
+    connection: &mut Connection,
+) -> Result<bool, StorageError> {
+    for message in messages {
+        let found = sqlx::query(
+            "SELECT 1 FROM messages WHERE call_id = $1 AND stage_number = $2 AND stage_index = $3 AND initial = $4 LIMIT 1",
+        )
+        .bind(call.to_string())
+        .bind(i64::from(message.stage_number))
+        .bind(i64::from(message.index))
+        .bind(message.initial)
+        .fetch_optional(&mut *connection)
+        .await?;
+        if found.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The same of events, which have no number: one that says the same of the same microsecond is the same.
+async fn are_events_there(
+    call: CallId,
+    events: &[StoredEvent],
+    connection: &mut Connection,
+) -> Result<bool, StorageError> {
+    for event in events {
+        let found = sqlx::query(
+            "SELECT 1 FROM call_events WHERE call_id = $1 AND at_us = $2 AND type = $3 AND text = $4 LIMIT 1",
+        )
+        .bind(call.to_string())
+        .bind(event.at.unix_micros())
+        .bind(storable(&event.kind))
+        .bind(storable(&event.text))
+        .fetch_optional(&mut *connection)
+        .await?;
+        if found.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn read_message(row: &Row) -> Result<(MessagePlace, StoredMessage), StorageError> {
