@@ -241,8 +241,8 @@ impl App {
         let own_limits = own_limits(&storage, &auth, limits, now).await?;
         let limits = AccountLimits::new(limits, own_limits);
         let configured_keys = configured_keys(&storage, auth, hashes).await?;
-        let api_key_made = match configured_keys.is_empty() && !storage.keys.any_valid(now).await? {
-            true => Some(first_key(&storage, default_account, now).await?),
+        let api_key_made = match configured_keys.is_empty() {
+            true => first_key(&storage, default_account, now).await?,
             false => None,
         };
 
@@ -608,10 +608,14 @@ async fn configured_keys(
     Ok(keys)
 }
 
-async fn first_key(storage: &Storage, account: AccountId, now: Timestamp) -> Result<ApiKey, StartError> {
+/// The key that is made when nobody could get in otherwise.
+async fn first_key(
+    storage: &Storage,
+    account: AccountId,
+    now: Timestamp,
+) -> Result<Option<ApiKey>, StartError> {
     let name = "made on the first start".to_owned();
-    let (key, _) = storage.make_key(NewKey { account, name, creator: None, expires: None }, now).await?;
-    Ok(key)
+    Ok(storage.make_first_key(NewKey { account, name, creator: None, expires: None }, now).await?)
 }
 
 fn now() -> Timestamp {

@@ -79,6 +79,17 @@ pub enum MakeKeyError {
     Storage(#[from] StorageError),
 }
 
+impl NewKey {
+    /// A key, and what is kept of it.
+    fn generate(self, now: Timestamp) -> Result<(ApiKey, StoredKey), NoRandomness> {
+        let Self { account, name, creator, expires } = self;
+        let key = ApiKey::generate()?;
+        let (prefix, hash) = (key.prefix().to_owned(), key.hash());
+        let stored = StoredKey { prefix, account, name, creator, hash, created: now, expires, revoked: None };
+        Ok((key, stored))
+    }
+}
+
 impl StoredKey {
     /// Whether it opens anything at this moment.
     #[must_use]
@@ -97,6 +108,9 @@ impl StoredKey {
 pub trait KeyStore: Send + Sync {
     /// Keeps a new key. False if its prefix is taken: make another.
     fn insert<'a>(&'a self, key: &'a StoredKey) -> Pending<'a, bool>;
+    /// Keeps a new key if no account has one that is valid when this is made, in one go: of several nodes that find an empty database,
+    /// one makes a key. False if there is one, or the prefix is taken.
+    fn insert_first<'a>(&'a self, key: &'a StoredKey) -> Pending<'a, bool>;
     /// The key with this prefix, whosever it is, valid or not.
     fn find<'a>(&'a self, prefix: &'a str) -> Pending<'a, Option<StoredKey>>;
     /// Whether any account has a key that is valid at `now`.
@@ -123,22 +137,25 @@ impl Storage {
     /// # Errors
     /// See [`MakeKeyError`]; no key is left behind.
     pub async fn make_key(&self, new: NewKey, now: Timestamp) -> Result<(ApiKey, StoredKey), MakeKeyError> {
-        let NewKey { account, name, creator, expires } = new;
         loop {
-            let key = ApiKey::generate()?;
-            let stored = StoredKey {
-                prefix: key.prefix().to_owned(),
-                account,
-                name: name.clone(),
-                creator: creator.clone(),
-                hash: key.hash(),
-                created: now,
-                expires,
-                revoked: None,
-            };
+            let (key, stored) = new.clone().generate(now)?;
             if self.keys.insert(&stored).await? {
                 return Ok((key, stored));
             }
         }
+    }
+
+    /// Makes a key if there is none that opens anything, so that somebody can get in.
+    ///
+    /// # Errors
+    /// See [`MakeKeyError`]; no key is left behind.
+    pub async fn make_first_key(&self, new: NewKey, now: Timestamp) -> Result<Option<ApiKey>, MakeKeyError> {
+        while !self.keys.any_valid(now).await? {
+            let (key, stored) = new.clone().generate(now)?;
+            if self.keys.insert_first(&stored).await? {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
     }
 }

@@ -68,6 +68,20 @@ pub(crate) async fn a_key_is_found_by_its_prefix_until_it_is_revoked_for_good(st
     assert!(storage.keys.find(key.prefix()).await.unwrap().is_none());
 }
 
+pub(crate) async fn of_nodes_that_find_no_key_one_makes_one(storage: &Storage) {
+    let account = account(storage).await;
+    let new = |expires| NewKey { account, name: "first".to_owned(), creator: None, expires };
+    let nodes = (0..8).map(|_| storage.make_first_key(new(Some(at(9))), at(5)));
+    let made = futures::future::join_all(nodes).await;
+    let keys: Vec<ApiKey> = made.into_iter().filter_map(Result::unwrap).collect();
+    assert_eq!(keys.len(), 1);
+    assert_eq!(storage.keys.count_keys(account).await.unwrap(), 1);
+    assert!(storage.keys.find(keys[0].prefix()).await.unwrap().unwrap().hash.matches(&keys[0].hash()));
+    // One that opens nothing any more lets nobody in.
+    assert!(storage.make_first_key(new(None), at(9)).await.unwrap().is_some());
+    assert!(storage.make_first_key(new(None), at(10)).await.unwrap().is_none());
+}
+
 pub(crate) async fn a_key_expires(storage: &Storage) {
     let account = account(storage).await;
     let new = NewKey { account, name: "short".to_owned(), creator: None, expires: Some(at(9)) };

@@ -85,6 +85,7 @@ contract! {
     a_key_is_found_by_its_prefix_until_it_is_revoked_for_good,
     a_key_expires,
     keys_are_walked_newest_first_and_only_by_their_account,
+    of_nodes_that_find_no_key_one_makes_one,
     the_last_valid_key_stays_unless_there_is_another_way_in,
     keys_for_providers_are_set_and_removed_one_by_one;
     agents:

@@ -83,6 +83,16 @@ impl KeyStore for Memory {
         })
     }
 
+    fn insert_first<'a>(&'a self, key: &'a StoredKey) -> Pending<'a, bool> {
+        self.at_once(|contents| {
+            let first = !contents.keys.values().any(|kept| kept.is_valid(key.created));
+            if first {
+                contents.keys.insert(key.prefix.clone(), key.clone());
+            }
+            Ok(first)
+        })
+    }
+
     fn find<'a>(&'a self, prefix: &'a str) -> Pending<'a, Option<StoredKey>> {
         self.at_once(|contents| Ok(contents.keys.get(prefix).cloned()))
     }

@@ -38,6 +38,30 @@ impl KeyStore for Store {
         .boxed()
     }
 
+    fn insert_first<'a>(&'a self, key: &'a StoredKey) -> Pending<'a, bool> {
+        async {
+            let mut transaction = self.begin_alone(Alone::Account(key.account)).await?;
+            let result = sqlx::query(
+                "INSERT INTO api_keys (prefix, account_id, name, creator, hash, created_us, expiry_us) \
+                 SELECT $1, $2, $3, $4, $5, $6, $7 WHERE NOT EXISTS (SELECT 1 FROM api_keys \
+                 WHERE revoked_us IS NULL AND (expiry_us IS NULL OR expiry_us > $6)) \
+                 ON CONFLICT (prefix) DO NOTHING",
+            )
+            .bind(storable(&key.prefix))
+            .bind(key.account.to_string())
+            .bind(storable(&key.name))
+            .bind(key.creator.as_deref().map(storable))
+            .bind(key.hash.as_bytes())
+            .bind(key.created.unix_micros())
+            .bind(key.expires.map(Timestamp::unix_micros))
+            .execute(&mut *transaction)
+            .await?;
+            transaction.commit().await?;
+            Ok(result.rows_affected() == 1)
+        }
+        .boxed()
+    }
+
     fn find<'a>(&'a self, prefix: &'a str) -> Pending<'a, Option<StoredKey>> {
         async move {
             let row = sqlx::query(AssertSqlSafe(format!("SELECT {KEY} FROM api_keys WHERE prefix = $1")))
