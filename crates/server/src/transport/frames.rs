@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::time::{Instant, sleep_until};
 
 use super::allowance::{Allowance, Flood, Frame};
-use super::rfc6455::{Decoder, Item};
+use super::rfc6455::{self, Decoder, Item};
 use super::writer::Pong;
 use crate::call::leg::CloseCode;
 use crate::pulse::Pulse;
@@ -48,6 +48,17 @@ pub(super) enum End {
     Lost,
     /// The client broke the protocol, and is to be closed with this.
     Violated(CloseCode),
+}
+
+impl End {
+    /// What the last frame says that the client is sent, a close; `None` if nothing reaches it any more.
+    pub(super) fn answer(&self) -> Option<Bytes> {
+        match self {
+            Self::Goodbye(said) => Some(said.clone()),
+            Self::Lost => None,
+            Self::Violated(code) => Some(rfc6455::close(*code).into()),
+        }
+    }
 }
 
 impl<'a, R: AsyncRead + Unpin> Frames<'a, R> {

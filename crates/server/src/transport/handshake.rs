@@ -1,7 +1,5 @@
 //! The way from an HTTP request to a WebSocket (RFC 6455, 4.2). No extension and no subprotocol is agreed on, whatever is offered.
 
-use std::fmt;
-
 use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::http::header::{
@@ -31,15 +29,19 @@ pub struct Socket {
 }
 
 /// Why a request is no handshake.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoHandshake {
     /// It does not ask for a WebSocket.
+    #[error("this is a WebSocket: send a GET with `Connection: upgrade` and `Upgrade: websocket`")]
     NotAsked,
     /// It has no `Sec-WebSocket-Key`.
+    #[error("a WebSocket handshake needs a `Sec-WebSocket-Key`")]
     NoKey,
     /// It wants another version of the protocol than 13, or does not say which.
+    #[error("only version 13 of the WebSocket protocol is known: send `Sec-WebSocket-Version: 13`")]
     Version,
     /// What it came by cannot become anything else.
+    #[error("this connection cannot become a WebSocket: use HTTP/1.1")]
     Fixed,
 }
 
@@ -92,23 +94,6 @@ fn lists(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
     let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).any(|listed| listed.trim().eq_ignore_ascii_case(wanted))
 }
-
-impl fmt::Display for NoHandshake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotAsked => {
-                "this is a WebSocket: send a GET with `Connection: upgrade` and `Upgrade: websocket`"
-            }
-            Self::NoKey => "a WebSocket handshake needs a `Sec-WebSocket-Key`",
-            Self::Version => {
-                "only version 13 of the WebSocket protocol is known: send `Sec-WebSocket-Version: 13`"
-            }
-            Self::Fixed => "this connection cannot become a WebSocket: use HTTP/1.1",
-        })
-    }
-}
-
-impl std::error::Error for NoHandshake {}
 
 impl IntoResponse for NoHandshake {
     fn into_response(self) -> Response {

@@ -49,14 +49,6 @@ enum Over {
     Written(Result<(), Departure>),
 }
 
-/// The last frame that the reader would have the writer send.
-enum LastWord {
-    /// The answer to a close that said this.
-    Answer(Bytes),
-    /// The client broke the protocol.
-    Code(CloseCode),
-}
-
 /// Carries one leg until it ends.
 pub async fn carry(socket: Socket, end: CarrierEnd) {
     let CarrierEnd { from_client, closed, to_client, .. } = end;
@@ -76,16 +68,16 @@ pub async fn carry(socket: Socket, end: CarrierEnd) {
         readiness.ask(Half::Writer, |cx| writing.as_mut().poll(cx)).map(Over::Written)
     });
     let how = match first.await {
-        Over::Read(End::Lost) => Departure::Lost,
-        Over::Read(End::Goodbye(said)) => {
-            let _ = say.send(LastWord::Answer(said));
-            let _ = timeout(CLOSE, writing).await;
-            Departure::HungUp
-        }
-        Over::Read(End::Violated(code)) => {
-            let _ = say.send(LastWord::Code(code));
-            let _ = timeout(CLOSE, writing).await;
-            Departure::Violated
+        Over::Read(end) => {
+            if let Some(answer) = end.answer() {
+                let _ = say.send(answer);
+                let _ = timeout(CLOSE, writing).await;
+            }
+            match end {
+                End::Goodbye(_) => Departure::HungUp,
+                End::Lost => Departure::Lost,
+                End::Violated(_) => Departure::Violated,
+            }
         }
         // The call closed the leg; the client gets a moment to close its side.
         Over::Written(Ok(())) => {
@@ -143,7 +135,7 @@ async fn read<R: AsyncRead + Unpin>(mut frames: Frames<'_, R>, to_call: &mpsc::S
 async fn write<W: AsyncWrite + Unpin>(
     mut writer: Writer<W>,
     mut outgoing: Outgoing,
-    mut last_word: oneshot::Receiver<LastWord>,
+    mut last_word: oneshot::Receiver<Bytes>,
     pulse: &Pulse,
     pong: &Pong,
 ) -> Result<(), Departure> {
@@ -151,10 +143,9 @@ async fn write<W: AsyncWrite + Unpin>(
     loop {
         let mut last = tokio::select! {
             biased;
-            word = &mut last_word => {
-                match word {
-                    Ok(LastWord::Answer(said)) => writer.put(Opcode::Close, &said),
-                    Ok(LastWord::Code(code)) => writer.put_close(code),
+            said = &mut last_word => {
+                match said {
+                    Ok(said) => writer.put(Opcode::Close, &said),
                     Err(_) => writer.put_close(CloseCode::Internal),
                 }
                 true
@@ -163,7 +154,8 @@ async fn write<W: AsyncWrite + Unpin>(
                 writer.put(Opcode::Pong, &payload);
                 false
             }
-            next = outgoing.next() => put(&mut writer, next),
+            // A call that lets go of the leg without a word has failed.
+            next = outgoing.next() => put(&mut writer, next.unwrap_or(ToClient::Close(CloseCode::Internal))),
             _ = ping.tick() => {
                 if pulse.is_lost() {
                     return Err(Departure::Silent);
@@ -174,7 +166,7 @@ async fn write<W: AsyncWrite + Unpin>(
         };
         while !last && writer.waiting() < TOGETHER {
             let Some(next) = outgoing.try_next() else { break };
-            last = put(&mut writer, Some(next));
+            last = put(&mut writer, next);
         }
         writer.flush().await?;
         if last {
@@ -184,18 +176,13 @@ async fn write<W: AsyncWrite + Unpin>(
 }
 
 /// Adds what the call has for the client, and says whether it is the last.
-fn put<W: AsyncWrite + Unpin>(writer: &mut Writer<W>, what: Option<ToClient>) -> bool {
+fn put<W: AsyncWrite + Unpin>(writer: &mut Writer<W>, what: ToClient) -> bool {
     match what {
-        Some(ToClient::Audio(audio)) => writer.put(Opcode::Binary, &audio),
-        Some(ToClient::Message(message)) => writer.put(Opcode::Text, message.to_text().as_bytes()),
-        Some(ToClient::Again(text)) => writer.put(Opcode::Text, text.as_bytes()),
-        Some(ToClient::Close(code)) => {
+        ToClient::Audio(audio) => writer.put(Opcode::Binary, &audio),
+        ToClient::Message(message) => writer.put(Opcode::Text, message.to_text().as_bytes()),
+        ToClient::Again(text) => writer.put(Opcode::Text, text.as_bytes()),
+        ToClient::Close(code) => {
             writer.put_close(code);
-            return true;
-        }
-        // The call let go of the leg without a word.
-        None => {
-            writer.put_close(CloseCode::Internal);
             return true;
         }
     }

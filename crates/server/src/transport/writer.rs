@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -101,7 +101,7 @@ impl Pong {
     }
 
     /// Held for a single look; what it guards is whole whatever panicked meanwhile.
-    fn due(&self) -> std::sync::MutexGuard<'_, Option<Bytes>> {
+    fn due(&self) -> MutexGuard<'_, Option<Bytes>> {
         self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

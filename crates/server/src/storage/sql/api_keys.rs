@@ -2,14 +2,15 @@
 
 use antiphon_api::Timestamp;
 use futures::FutureExt;
-use sqlx::{AssertSqlSafe, QueryBuilder, Row as _};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Database, QueryBuilder};
 
 use super::super::{
     AccountId, Farewell, KeyPlace, KeyStore, Parting, Pending, Slice, StorageError, StoredKey, Window,
 };
 use super::calls::{slice, total};
 use super::owned::{Owned, push_page};
-use super::{Alone, Reading, Row, Store, storable};
+use super::{Alone, Db, Reading, Row, Store, storable};
 use crate::api_key::KeyHash;
 
 /// What is read of a key.
@@ -18,46 +19,18 @@ const KEYS: Owned<StoredKey> = Owned::new("api_keys", KEY, "prefix", read);
 
 impl KeyStore for Store {
     fn insert<'a>(&'a self, key: &'a StoredKey) -> Pending<'a, bool> {
-        async {
-            let result = sqlx::query(
-                "INSERT INTO api_keys (prefix, account_id, name, creator, hash, created_us, expiry_us, revoked_us) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (prefix) DO NOTHING",
-            )
-            .bind(storable(&key.prefix))
-            .bind(key.account.to_string())
-            .bind(storable(&key.name))
-            .bind(key.creator.as_deref().map(storable))
-            .bind(key.hash.as_bytes())
-            .bind(key.created.unix_micros())
-            .bind(key.expires.map(Timestamp::unix_micros))
-            .bind(key.revoked.map(Timestamp::unix_micros))
-            .execute(&self.pool)
-            .await?;
-            Ok(result.rows_affected() == 1)
-        }
-        .boxed()
+        async { Ok(insert_key(key).execute(&self.pool).await?.rows_affected() == 1) }.boxed()
     }
 
     fn insert_first<'a>(&'a self, key: &'a StoredKey) -> Pending<'a, bool> {
         async {
             let mut transaction = self.begin_alone(Alone::Account(key.account)).await?;
-            let result = sqlx::query(
-                "INSERT INTO api_keys (prefix, account_id, name, creator, hash, created_us, expiry_us) \
-                 SELECT $1, $2, $3, $4, $5, $6, $7 WHERE NOT EXISTS (SELECT 1 FROM api_keys \
-                 WHERE revoked_us IS NULL AND (expiry_us IS NULL OR expiry_us > $6)) \
-                 ON CONFLICT (prefix) DO NOTHING",
-            )
-            .bind(storable(&key.prefix))
-            .bind(key.account.to_string())
-            .bind(storable(&key.name))
-            .bind(key.creator.as_deref().map(storable))
-            .bind(key.hash.as_bytes())
-            .bind(key.created.unix_micros())
-            .bind(key.expires.map(Timestamp::unix_micros))
-            .execute(&mut *transaction)
-            .await?;
+            if find_valid(key.created).fetch_optional(&mut *transaction).await?.is_some() {
+                return Ok(false);
+            }
+            let inserted = insert_key(key).execute(&mut *transaction).await?;
             transaction.commit().await?;
-            Ok(result.rows_affected() == 1)
+            Ok(inserted.rows_affected() == 1)
         }
         .boxed()
     }
@@ -74,17 +47,7 @@ impl KeyStore for Store {
     }
 
     fn any_valid(&self, now: Timestamp) -> Pending<'_, bool> {
-        async move {
-            let row = sqlx::query(
-                "SELECT EXISTS (SELECT 1 FROM api_keys WHERE revoked_us IS NULL \
-                 AND (expiry_us IS NULL OR expiry_us > $1)) AS found",
-            )
-            .bind(now.unix_micros())
-            .fetch_one(&self.pool)
-            .await?;
-            Ok(row.try_get("found")?)
-        }
-        .boxed()
+        async move { Ok(find_valid(now).fetch_optional(&self.pool).await?.is_some()) }.boxed()
     }
 
     fn keys(&self, account: AccountId, window: Window<KeyPlace>) -> Pending<'_, Slice<StoredKey>> {
@@ -148,6 +111,29 @@ impl KeyStore for Store {
         }
         .boxed()
     }
+}
+
+/// Keeps a key, unless its prefix is taken.
+fn insert_key(key: &StoredKey) -> Query<'_, Db, <Db as Database>::Arguments> {
+    sqlx::query(
+        "INSERT INTO api_keys (prefix, account_id, name, creator, hash, created_us, expiry_us, revoked_us) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (prefix) DO NOTHING",
+    )
+    .bind(storable(&key.prefix))
+    .bind(key.account.to_string())
+    .bind(storable(&key.name))
+    .bind(key.creator.as_deref().map(storable))
+    .bind(key.hash.as_bytes())
+    .bind(key.created.unix_micros())
+    .bind(key.expires.map(Timestamp::unix_micros))
+    .bind(key.revoked.map(Timestamp::unix_micros))
+}
+
+/// One of all keys that are valid at a moment.
+fn find_valid(now: Timestamp) -> Query<'static, Db, <Db as Database>::Arguments> {
+    let sql =
+        "SELECT 1 FROM api_keys WHERE revoked_us IS NULL AND (expiry_us IS NULL OR expiry_us > $1) LIMIT 1";
+    sqlx::query(sql).bind(now.unix_micros())
 }
 
 fn read(row: &Row) -> Result<StoredKey, StorageError> {

@@ -146,15 +146,16 @@ impl Decoder {
 
     /// What a message says whose next fragment this is, if it is the last.
     fn fragment(&mut self, last: bool, payload: &[u8]) -> Result<Option<Item>, Breach> {
-        let Some(partial) = &mut self.partial else { return Err(Breach::Protocol) };
+        let Some(mut partial) = self.partial.take() else { return Err(Breach::Protocol) };
         partial.bytes.extend_from_slice(payload);
         if let Kind::Text { checked } = &mut partial.kind {
             *checked += whole_characters(&partial.bytes[*checked..])?;
         }
         if !last {
+            self.partial = Some(partial);
             return Ok(None);
         }
-        let Some(Partial { kind, bytes }) = self.partial.take() else { return Err(Breach::Protocol) };
+        let Partial { kind, bytes } = partial;
         match kind {
             Kind::Binary => Ok(Some(Item::Binary(bytes.into()))),
             Kind::Text { .. } => {
