@@ -99,11 +99,15 @@ impl ClusterStore for Postgres {
 
     fn take_orphans(&self, limit: u32) -> Pending<'_, u64> {
         async move {
+            // A call that another node took meanwhile is locked as it is now, but has been chosen for the node it had before: Postgres
+            // does not ask again which rows are missing. So whose it is now is looked at once more.
             let taken = sqlx::query(
-                "UPDATE calls SET node = $1 WHERE id IN ( \
-                     SELECT id FROM calls WHERE ended_us IS NULL \
+                "WITH orphans AS MATERIALIZED ( \
+                     SELECT id, node FROM calls WHERE ended_us IS NULL \
                      AND NOT EXISTS (SELECT 1 FROM nodes WHERE nodes.id = calls.node) \
                      ORDER BY created_us, id LIMIT $2 FOR UPDATE SKIP LOCKED) \
+                 UPDATE calls SET node = $1 FROM orphans WHERE calls.id = orphans.id \
+                 AND NOT EXISTS (SELECT 1 FROM nodes WHERE nodes.id = orphans.node) \
                  AND EXISTS (SELECT 1 FROM nodes WHERE nodes.id = $1)",
             )
             .bind(self.node())
