@@ -40,8 +40,8 @@ pub use agents::{AgentOrder, AgentPlace, AgentStore, StoredAgent, StoredRevision
 pub use api_keys::{Farewell, KeyPlace, KeyStore, MakeKeyError, NewKey, Parting, StoredKey};
 pub use batches::{BatchPlace, BatchStore, ScheduledPlace, Settled, StoredBatch, StoredScheduledCall};
 pub use calls::{
-    Admission, Attempt, CallAgent, CallPlace, CallStore, Deletion, MessageChoice, MessagePlace, Severity,
-    StoredCall, StoredEvent, StoredMessage, StoredStage, Terms,
+    Addition, Admission, Attempt, CallAgent, CallPlace, CallStore, Deletion, MessageChoice, MessagePlace,
+    Severity, StoredCall, StoredEvent, StoredMessage, StoredStage, Terms,
 };
 pub use catalog::{
     AgentDay, CallCatalog, CallFilter, CallKey, CallSort, CallSpan, EventChoice, EventPlace, HourOfCalls,

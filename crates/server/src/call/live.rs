@@ -11,7 +11,7 @@ mod taking_up;
 use std::collections::HashSet;
 use std::io;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use antiphon_api::realtime::ClientMessage;
@@ -31,6 +31,7 @@ use super::inheritance::overlay;
 use super::journal::{self, EarSettings, Header, Journals};
 use super::leg::CloseCode;
 use super::limits::{CallLimits, TooManyCalls};
+use super::record::Desk;
 use super::recording::Recordings;
 use super::run::{Command, Driver, Subject};
 use super::setup::{self, Remark, Setup, SetupError};
@@ -73,6 +74,8 @@ struct Inner {
     files: Files,
     outbound: Outbound,
     storage: Storage,
+    /// Where the records of calls are written, from the first call on.
+    desk: OnceLock<Desk>,
     retrieval: Retrieval,
     limits: CallLimits,
     /// The way to other nodes, if there can be any.
@@ -256,6 +259,7 @@ impl Calls {
             files,
             outbound,
             storage,
+            desk: OnceLock::new(),
             retrieval,
             limits: CallLimits::default(),
             live: Mutex::new(Roster::default()),
@@ -683,7 +687,7 @@ impl Calls {
 
     fn start(&self, call: &StoredCall, setup: Setup, commands: mpsc::Receiver<Command>, age: Duration) {
         let stage = first_stage(call.id);
-        let (recorder, writing) = record::start(call.id, stage, self.0.storage.clone());
+        let (recorder, written) = record::start(call.id, stage, self.desk());
         let recorded = call.request.recording_enabled.unwrap_or(false);
         let subject = Subject {
             id: call.id,
@@ -697,7 +701,7 @@ impl Calls {
             retrieval: self.0.retrieval.clone(),
             tasks: self.0.tasks.clone(),
         };
-        let (scribe, journaling) = self.journal(call, &setup).unzip();
+        let (scribe, journaled) = self.journal(call, &setup).unzip();
         let traces = self.0.files.traces.clone();
         let spans = traces.map(|traces| Spans::new(traces, call.id, call.created, &setup.engine));
         let witness = Witness::new(scribe, spans);
@@ -711,14 +715,13 @@ impl Calls {
         info!(parent: &span, "call created");
         self.leaving().insert(id);
         let running = async move {
-            let running = async {
-                let ended = AssertUnwindSafe(driver.run()).catch_unwind().await;
-                calls.live().remove(id);
-                calls.metrics().live(calls.count());
-                ended.map_err(|_| Timestamp::from(jiff::Timestamp::now()))
-            };
-            // The writers end when the driver is gone and everything of it is written.
-            let (ended, (), _) = tokio::join!(running, writing, OptionFuture::from(journaling));
+            let ended = AssertUnwindSafe(driver.run()).catch_unwind().await;
+            calls.live().remove(id);
+            calls.metrics().live(calls.count());
+            let ended = ended.map_err(|_| Timestamp::from(jiff::Timestamp::now()));
+            // The driver is gone; everything of it is to be written.
+            written.await;
+            OptionFuture::from(journaled).await;
             match ended {
                 Ok(Left::Ended) => {}
                 Ok(Left::LetGo(asked)) => return calls.left(id, asked).await,
@@ -733,6 +736,10 @@ impl Calls {
             }
         };
         self.0.tasks.spawn(running.instrument(span));
+    }
+
+    fn desk(&self) -> &Desk {
+        self.0.desk.get_or_init(|| Desk::open(self.0.storage.clone()))
     }
 
     /// Starts the call's journal, if it is to leave one.

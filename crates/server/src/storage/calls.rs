@@ -3,6 +3,7 @@
 use antiphon_api::rest::calls::{Message, RetentionPolicy, StartCallRequest};
 use antiphon_api::{AgentId, AgentRevisionId, CallId, CallStageId, ThrottleId, Timestamp};
 use antiphon_engine::output::EndReason;
+use futures::FutureExt as _;
 use serde_json::Value;
 
 use super::{AccountId, Pending, ScheduledPlace, Slice, Summary, Window};
@@ -228,6 +229,19 @@ pub enum Attempt {
     Again,
 }
 
+/// What is to be added to the record of a call. A call has one of these at most among those that are added together.
+#[derive(Debug, Clone, Copy)]
+pub struct Addition<'a> {
+    /// Whose record it is.
+    pub call: CallId,
+    /// What was said.
+    pub messages: &'a [StoredMessage],
+    /// What happened.
+    pub events: &'a [StoredEvent],
+    /// Whether it was to be added before.
+    pub attempt: Attempt,
+}
+
 /// Where calls are kept.
 pub trait CallStore: Send + Sync {
     /// Keeps a new call.
@@ -250,13 +264,30 @@ pub trait CallStore: Send + Sync {
     /// Deletes an ended call of the account with all that belongs to it, and leaves a tombstone.
     fn delete(&self, account: AccountId, id: CallId, at: Timestamp) -> Pending<'_, Deletion>;
 
-    /// Adds messages behind those that the call has: all of them or, on an error, none, unless it is unclear what became of them.
+    /// Adds to the records of calls, behind what each has: all of it or, on an error, nothing, unless it is unclear what became of it.
+    fn append<'a>(&'a self, additions: &'a [Addition<'a>]) -> Pending<'a, ()>;
+    /// The same for one call.
+    fn append_one<'a>(&'a self, addition: Addition<'a>) -> Pending<'a, ()> {
+        async move { self.append(&[addition]).await }.boxed()
+    }
+    /// Adds messages to the record of one call.
     fn append_messages<'a>(
         &'a self,
         call: CallId,
         messages: &'a [StoredMessage],
         attempt: Attempt,
-    ) -> Pending<'a, ()>;
+    ) -> Pending<'a, ()> {
+        self.append_one(Addition { call, messages, events: &[], attempt })
+    }
+    /// Adds events to the record of one call.
+    fn append_events<'a>(
+        &'a self,
+        call: CallId,
+        events: &'a [StoredEvent],
+        attempt: Attempt,
+    ) -> Pending<'a, ()> {
+        self.append_one(Addition { call, messages: &[], events, attempt })
+    }
     /// Part of a call's messages, each with its place.
     fn messages(
         &self,
@@ -274,13 +305,6 @@ pub trait CallStore: Send + Sync {
     /// A call's stages behind its first, in order.
     fn stages(&self, call: CallId) -> Pending<'_, Vec<StoredStage>>;
 
-    /// Adds events behind those that the call has: all of them or, on an error, none, unless it is unclear what became of them.
-    fn append_events<'a>(
-        &'a self,
-        call: CallId,
-        events: &'a [StoredEvent],
-        attempt: Attempt,
-    ) -> Pending<'a, ()>;
     /// A call's events of at least this severity, in order, at most `limit`.
     fn events(&self, call: CallId, minimum: Severity, limit: u32) -> Pending<'_, Vec<StoredEvent>>;
 }

@@ -31,10 +31,11 @@ use futures::future::{BoxFuture, ready};
 use tokio::sync::watch;
 
 use super::{
-    AccountId, Admission, Attempt, CallStore, Database, Deletion, Direction, EventNumber, MessageChoice,
-    MessagePlace, NodeId, Pending, Provider, ProviderSettings, ScheduledPlace, Severity, Slice, StorageError,
-    StoredAccount, StoredAgent, StoredCall, StoredEvent, StoredKey, StoredMessage, StoredRegistration,
-    StoredStage, StoredThrottle, StoredTool, StoredVoice, StoredWebhook, Terms, Tombstone, ToolUse, Window,
+    AccountId, Addition, Admission, Attempt, CallStore, Database, Deletion, Direction, EventNumber,
+    MessageChoice, MessagePlace, NodeId, Pending, Provider, ProviderSettings, ScheduledPlace, Severity,
+    Slice, StorageError, StoredAccount, StoredAgent, StoredCall, StoredEvent, StoredKey, StoredMessage,
+    StoredRegistration, StoredStage, StoredThrottle, StoredTool, StoredVoice, StoredWebhook, Terms,
+    Tombstone, ToolUse, Window,
 };
 use deliveries::{KeptEnding, Outbox};
 
@@ -263,23 +264,26 @@ impl CallStore for Memory {
         })
     }
 
-    fn append_messages<'a>(
-        &'a self,
-        call: CallId,
-        messages: &'a [StoredMessage],
-        attempt: Attempt,
-    ) -> Pending<'a, ()> {
+    fn append<'a>(&'a self, additions: &'a [Addition<'a>]) -> Pending<'a, ()> {
         self.at_once(|contents| {
-            let kept = contents.kept_mut(call)?;
-            if attempt == Attempt::Again && messages.iter().all(|message| kept.messages.contains(message)) {
-                return Ok(());
+            for Addition { call, .. } in additions {
+                contents.kept_mut(*call)?;
             }
-            for name in messages.iter().filter_map(StoredMessage::failed_tool) {
-                if let Some((_, errors)) = kept.uses.iter_mut().find(|(used, _)| used.name == name) {
-                    *errors += 1;
+            for Addition { call, messages, events, attempt } in additions {
+                let kept = contents.kept_mut(*call)?;
+                let is_new = *attempt == Attempt::First;
+                if is_new || !messages.iter().all(|message| kept.messages.contains(message)) {
+                    for name in messages.iter().filter_map(StoredMessage::failed_tool) {
+                        if let Some((_, errors)) = kept.uses.iter_mut().find(|(used, _)| used.name == name) {
+                            *errors += 1;
+                        }
+                    }
+                    kept.messages.extend_from_slice(messages);
+                }
+                if is_new || !events.iter().all(|event| kept.events.contains(event)) {
+                    kept.events.extend_from_slice(events);
                 }
             }
-            kept.messages.extend_from_slice(messages);
             Ok(())
         })
     }
@@ -328,21 +332,6 @@ impl CallStore for Memory {
     fn stages(&self, call: CallId) -> Pending<'_, Vec<StoredStage>> {
         self.at_once(|contents| {
             Ok(contents.calls.get(&call).map_or_else(Vec::new, |kept| kept.stages.clone()))
-        })
-    }
-
-    fn append_events<'a>(
-        &'a self,
-        call: CallId,
-        events: &'a [StoredEvent],
-        attempt: Attempt,
-    ) -> Pending<'a, ()> {
-        self.at_once(|contents| {
-            let kept = contents.kept_mut(call)?;
-            if attempt == Attempt::First || !events.iter().all(|event| kept.events.contains(event)) {
-                kept.events.extend_from_slice(events);
-            }
-            Ok(())
         })
     }
 

@@ -82,6 +82,8 @@ type Store = Postgres;
 
 /// What a new call's number is, in terms of its account's row.
 const CALL_NUMBER: &str = "nextval('call_numbers')";
+/// The elements of an array in JSON, each as `value`.
+const ROWS: &str = "json_array_elements($1::JSON)";
 /// What stands around columns, and makes one text of all rows.
 const PACKED: (&str, &str) = ("COALESCE(json_agg(json_build_array(", ")), '[]')::TEXT");
 /// Of hours that are summed up, the agent's name in the latest.
@@ -178,6 +180,23 @@ impl Postgres {
 
     async fn begin(&self) -> Result<Transaction<'static, Db>, StorageError> {
         Ok(self.pool.begin_with(BEGIN).await?)
+    }
+
+    /// For what is alone with several things of one kind.
+    async fn begin_alone_with<'a>(
+        &self,
+        what: impl Iterator<Item = Alone<'a>>,
+    ) -> Result<Transaction<'static, Db>, StorageError> {
+        let mut names: Vec<String> = what.map(|what| what.to_string()).collect();
+        names.sort_unstable();
+        let mut transaction = self.begin().await?;
+        sqlx::query(
+            "SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest($1::TEXT[]) AS name",
+        )
+        .bind(names)
+        .execute(&mut *transaction)
+        .await?;
+        Ok(transaction)
     }
 
     async fn begin_alone(&self, what: Alone<'_>) -> Result<Transaction<'static, Db>, StorageError> {

@@ -89,6 +89,8 @@ const BEGIN: &str = "BEGIN IMMEDIATE";
 const CALL_NUMBER: &str = "number * 1099511627776 + calls_made + 1";
 /// What stands around columns, and makes one text of all rows.
 const PACKED: (&str, &str) = ("json_group_array(json_array(", "))");
+/// The elements of an array in JSON, each as `value`.
+const ROWS: &str = "json_each($1)";
 /// Of hours that are summed up, the agent's name in the latest. A column beside `MAX` is of the same row.
 const LATEST_AGENT_NAME: &str = "MAX(hour), agent_name";
 /// Of calls that are summed up, the number of the latest.
@@ -142,6 +144,14 @@ impl Sqlite {
 
     async fn begin(&self) -> Result<Transaction<'static, Db>, StorageError> {
         Ok(self.pool.begin_with(BEGIN).await?)
+    }
+
+    /// For what is alone with several records.
+    async fn begin_alone_with<'a>(
+        &self,
+        _: impl Iterator<Item = Alone<'a>>,
+    ) -> Result<Transaction<'static, Db>, StorageError> {
+        self.begin().await
     }
 
     async fn begin_alone(&self, _: Alone<'_>) -> Result<Transaction<'static, Db>, StorageError> {

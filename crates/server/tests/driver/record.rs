@@ -1,16 +1,17 @@
 //! The record of a call while the store fails, hangs, or is slow: the call does not notice, and nothing is lost.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use antiphon_api::{CallId, Timestamp};
 use antiphon_engine::output::EndReason;
 use antiphon_server::call::leg::CloseCode;
 use antiphon_server::storage::{
-    AccountId, Admission, Attempt, CallStore, Deletion, MessageChoice, MessagePlace, Pending, Severity,
+    AccountId, Addition, Admission, CallStore, Deletion, MessageChoice, MessagePlace, Pending, Severity,
     Slice, Storage, StorageError, StoredCall, StoredEvent, StoredMessage, StoredStage, Terms, Window,
 };
 use futures::FutureExt as _;
+use futures::future::join_all;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -26,6 +27,8 @@ enum Ailment {
     Hangs,
     /// It writes, and says that it failed: the connection broke while it committed.
     WritesAndFails,
+    /// It takes nothing that is said in the first call.
+    RefusesTheFirst,
 }
 
 /// A store that writes nothing of a call in progress before `until`, or does not know that it did, and notes what it writes then.
@@ -33,14 +36,16 @@ struct Unwell {
     behind: Arc<dyn CallStore>,
     until: Instant,
     ailment: Ailment,
+    first: OnceLock<CallId>,
     written: Arc<Mutex<Vec<&'static str>>>,
 }
 
 impl Unwell {
-    fn write<'a, T: 'a>(&'a self, what: &'static str, write: Pending<'a, T>) -> Pending<'a, T> {
+    fn write<'a, T: 'a>(&'a self, what: Vec<&'static str>, write: Pending<'a, T>) -> Pending<'a, T> {
         async move {
             if Instant::now() < self.until {
                 match self.ailment {
+                    Ailment::RefusesTheFirst => {}
                     Ailment::Fails => return Err(StorageError::Database(sqlx::Error::PoolTimedOut)),
                     Ailment::Hangs => tokio::time::sleep_until(self.until).await,
                     Ailment::WritesAndFails => {
@@ -49,7 +54,7 @@ impl Unwell {
                     }
                 }
             }
-            self.written.lock().unwrap().push(what);
+            self.written.lock().unwrap().extend(what);
             write.await
         }
         .boxed()
@@ -58,10 +63,12 @@ impl Unwell {
 
 impl CallStore for Unwell {
     fn insert<'a>(&'a self, call: &'a StoredCall) -> Pending<'a, ()> {
+        let _ = self.first.set(call.id);
         self.behind.insert(call)
     }
 
     fn insert_on<'a>(&'a self, call: &'a StoredCall, terms: &'a Terms) -> Pending<'a, Admission> {
+        let _ = self.first.set(call.id);
         self.behind.insert_on(call, terms)
     }
 
@@ -79,25 +86,31 @@ impl CallStore for Unwell {
         at: Timestamp,
         client_version: Option<&'a str>,
     ) -> Pending<'a, bool> {
-        self.write("joined", async move { self.behind.mark_joined(id, at, client_version).await }.boxed())
+        self.write(
+            vec!["joined"],
+            async move { self.behind.mark_joined(id, at, client_version).await }.boxed(),
+        )
     }
 
     fn mark_ended(&self, id: CallId, at: Timestamp, reason: EndReason) -> Pending<'_, bool> {
-        self.write("ended", async move { self.behind.mark_ended(id, at, reason).await }.boxed())
+        self.write(vec!["ended"], async move { self.behind.mark_ended(id, at, reason).await }.boxed())
     }
 
     fn delete(&self, account: AccountId, id: CallId, at: Timestamp) -> Pending<'_, Deletion> {
         self.behind.delete(account, id, at)
     }
 
-    fn append_messages<'a>(
-        &'a self,
-        call: CallId,
-        messages: &'a [StoredMessage],
-        attempt: Attempt,
-    ) -> Pending<'a, ()> {
-        let write = async move { self.behind.append_messages(call, messages, attempt).await };
-        self.write("messages", write.boxed())
+    fn append<'a>(&'a self, additions: &'a [Addition<'a>]) -> Pending<'a, ()> {
+        let refused = additions.iter().any(|addition| Some(&addition.call) == self.first.get());
+        if refused && self.ailment == Ailment::RefusesTheFirst && Instant::now() < self.until {
+            return std::future::ready(Err(StorageError::Database(sqlx::Error::RowNotFound))).boxed();
+        }
+        let mut what = vec!["together"];
+        for addition in additions {
+            what.extend((!addition.messages.is_empty()).then_some("messages"));
+            what.extend((!addition.events.is_empty()).then_some("events"));
+        }
+        self.write(what, async move { self.behind.append(additions).await }.boxed())
     }
 
     fn messages(
@@ -114,7 +127,7 @@ impl CallStore for Unwell {
     }
 
     fn insert_stage<'a>(&'a self, call: CallId, stage: &'a StoredStage) -> Pending<'a, ()> {
-        self.write("stage", async move { self.behind.insert_stage(call, stage).await }.boxed())
+        self.write(vec!["stage"], async move { self.behind.insert_stage(call, stage).await }.boxed())
     }
 
     fn stages(&self, call: CallId) -> Pending<'_, Vec<StoredStage>> {
@@ -123,16 +136,6 @@ impl CallStore for Unwell {
 
     fn count_messages(&self, call: CallId, choice: MessageChoice) -> Pending<'_, u64> {
         self.behind.count_messages(call, choice)
-    }
-
-    fn append_events<'a>(
-        &'a self,
-        call: CallId,
-        events: &'a [StoredEvent],
-        attempt: Attempt,
-    ) -> Pending<'a, ()> {
-        let write = async move { self.behind.append_events(call, events, attempt).await };
-        self.write("events", write.boxed())
     }
 
     fn events(&self, call: CallId, minimum: Severity, limit: u32) -> Pending<'_, Vec<StoredEvent>> {
@@ -145,7 +148,13 @@ fn unwell(length: Duration, ailment: Ailment) -> (Stand, Arc<Mutex<Vec<&'static 
     let mut storage = Storage::in_memory();
     let written = Arc::new(Mutex::new(Vec::new()));
     let until = Instant::now() + length;
-    storage.calls = Arc::new(Unwell { behind: storage.calls, until, ailment, written: Arc::clone(&written) });
+    storage.calls = Arc::new(Unwell {
+        behind: storage.calls,
+        until,
+        ailment,
+        first: OnceLock::new(),
+        written: Arc::clone(&written),
+    });
     (Stand::with(backends(), storage), written)
 }
 
@@ -226,4 +235,35 @@ async fn stopping_waits_for_the_record_but_no_longer_than_it_may() {
     stand.calls.shut_down(Duration::from_secs(60)).await;
     assert_eq!(stand.stored(call).await.ended.map(|(_, reason)| reason), Some(EndReason::SystemError));
     assert_eq!(stand.messages(call).await, SAID);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_speak_at_a_time_are_written_together() {
+    let (stand, written) = unwell(Duration::ZERO, Ailment::Fails);
+    let mut calls = Vec::new();
+    for _ in 0..20 {
+        calls.push(stand.call(json!({})).await);
+    }
+    join_all(calls.iter_mut().map(|(_, client)| talk(client))).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for (call, _) in &calls {
+        assert_eq!(stand.messages(*call).await, SAID);
+        assert_eq!(stand.troubles(*call).await, ["message.ignored"]);
+    }
+    let transactions = written.lock().unwrap().iter().filter(|what| **what == "together").count();
+    assert!((1..30).contains(&transactions), "{transactions} transactions for 20 calls of two turns");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_record_is_refused_keeps_no_other_from_being_written() {
+    let (stand, _) = unwell(Duration::from_secs(60), Ailment::RefusesTheFirst);
+    let (refused, mut first) = stand.call(json!({})).await;
+    let (call, mut second) = stand.call(json!({})).await;
+    tokio::join!(talk(&mut first), talk(&mut second));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(stand.messages(call).await, SAID);
+    assert_eq!(stand.messages(refused).await, [""; 0]);
+    first.hang_up();
+    assert_eq!(stand.ended(refused).await, EndReason::HangUp);
+    assert_eq!(stand.messages(refused).await, SAID);
 }

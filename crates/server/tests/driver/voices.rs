@@ -90,8 +90,8 @@ async fn when_every_voice_fails_the_call_gives_up_as_without_any() {
         client.write("hello").await;
     }
     client.until_closed().await;
+    assert_eq!(stand.ended(call).await, EndReason::SystemError);
     let troubles = stand.troubles(call).await;
     assert_eq!(troubles.iter().filter(|kind| *kind == "voice.failed").count(), 3, "{troubles:?}");
     assert_eq!(troubles.last().map(String::as_str), Some("call.gave_up"));
-    assert_eq!(stand.ended(call).await, EndReason::SystemError);
 }

@@ -8,8 +8,8 @@ use antiphon_api::rest::calls::{
 use antiphon_api::{CallId, CallStageId, SampleRate, Secret, Timestamp, ToolId};
 use antiphon_engine::output::EndReason;
 use antiphon_server::storage::{
-    AccountId, Attempt, CallPlace, Deletion, Direction, MessageChoice, MessagePlace, Severity, Storage,
-    StoredCall, StoredEvent, StoredMessage, StoredStage, StoredTool, ToolUse, Window,
+    AccountId, Addition, Attempt, CallPlace, Deletion, Direction, MessageChoice, MessagePlace, Severity,
+    Storage, StoredCall, StoredEvent, StoredMessage, StoredStage, StoredTool, ToolUse, Window,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -169,6 +169,36 @@ pub(crate) async fn what_may_have_been_written_is_not_written_once_more(storage:
     let messages: Vec<StoredMessage> = messages.items.into_iter().map(|(_, message)| message).collect();
     assert_eq!(messages, said);
     assert_eq!(storage.calls.events(call.id, Severity::Debug, 10).await.unwrap(), noted);
+}
+
+pub(crate) async fn records_of_several_calls_are_written_together_or_not_at_all(storage: &Storage) {
+    let (one, other) = (inserted(storage, 1, at(1)).await, inserted(storage, 2, at(1)).await);
+    let said = [message(0, 0, false, "one"), message(0, 1, false, "two"), message(0, 2, false, "three")];
+    let noted = [event(Severity::Info, "noted"), event(Severity::Warning, "ignored")];
+    let of = |call, messages, events| Addition { call, messages, events, attempt: Attempt::First };
+    storage
+        .calls
+        .append(&[of(one.id, &said[..1], &noted[..1]), of(other.id, &said[..2], &[])])
+        .await
+        .unwrap();
+    // What is of a call that is not there is not written, and nothing else that comes with it.
+    let unknown = id(9);
+    for unknown in [of(unknown, &said, &[]), of(unknown, &[], &noted)] {
+        storage.calls.append(&[of(one.id, &said[1..], &noted[1..]), unknown]).await.unwrap_err();
+    }
+    // One of them may have been written before.
+    let again = Addition { attempt: Attempt::Again, ..of(other.id, &said[..2], &[]) };
+    storage.calls.append(&[again, of(one.id, &said[1..], &noted[1..])]).await.unwrap();
+    let window = || Window { after: None, direction: Direction::Forward, limit: 10 };
+    for (call, expected) in [(one.id, &said[..]), (other.id, &said[..2])] {
+        let messages = storage.calls.messages(call, MessageChoice::InCall, window()).await.unwrap().items;
+        let places: Vec<i64> = messages.iter().map(|(place, _)| place.0).collect();
+        let messages: Vec<StoredMessage> = messages.into_iter().map(|(_, message)| message).collect();
+        assert_eq!(messages, expected);
+        assert_eq!(places, (0..expected.len() as i64).collect::<Vec<i64>>());
+    }
+    assert_eq!(storage.calls.events(one.id, Severity::Debug, 10).await.unwrap(), noted);
+    assert!(storage.calls.events(other.id, Severity::Debug, 10).await.unwrap().is_empty());
 }
 
 pub(crate) async fn a_message_is_found_by_its_index_in_a_history(storage: &Storage) {

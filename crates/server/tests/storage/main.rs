@@ -73,6 +73,7 @@ contract! {
     only_an_ended_call_of_the_account_is_deleted_with_all_it_left,
     messages_keep_their_order_and_are_chosen_by_stage,
     what_may_have_been_written_is_not_written_once_more,
+    records_of_several_calls_are_written_together_or_not_at_all,
     a_message_is_found_by_its_index_in_a_history,
     stages_come_back_in_order_and_go_with_their_call,
     events_are_chosen_by_severity,

@@ -7,7 +7,7 @@ use futures::FutureExt;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::super::{
-    AccountId, Admission, Attempt, CallAgent, CallStore, Deletion, EventNumber, MessageChoice, MessagePlace,
+    AccountId, Addition, Admission, CallAgent, CallStore, Deletion, EventNumber, MessageChoice, MessagePlace,
     Pending, Severity, Slice, StorageError, StoredCall, StoredEvent, StoredMessage, StoredStage, Summary,
     Terms, Window,
 };
@@ -188,13 +188,8 @@ impl CallStore for Store {
         .boxed()
     }
 
-    fn append_messages<'a>(
-        &'a self,
-        call: CallId,
-        messages: &'a [StoredMessage],
-        attempt: Attempt,
-    ) -> Pending<'a, ()> {
-        self.append_call_messages(call, messages, attempt).boxed()
+    fn append<'a>(&'a self, additions: &'a [Addition<'a>]) -> Pending<'a, ()> {
+        self.append_to_records(additions).boxed()
     }
 
     fn messages(
@@ -220,15 +215,6 @@ impl CallStore for Store {
 
     fn stages(&self, call: CallId) -> Pending<'_, Vec<StoredStage>> {
         self.call_stages(call).boxed()
-    }
-
-    fn append_events<'a>(
-        &'a self,
-        call: CallId,
-        events: &'a [StoredEvent],
-        attempt: Attempt,
-    ) -> Pending<'a, ()> {
-        self.append_call_events(call, events, attempt).boxed()
     }
 
     fn events(&self, call: CallId, minimum: Severity, limit: u32) -> Pending<'_, Vec<StoredEvent>> {

@@ -1,15 +1,17 @@
 //! What was said and what happened in calls, in SQL.
 
-use antiphon_api::CallId;
+use std::borrow::Cow;
 
+use antiphon_api::CallId;
+use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
 use super::super::{
-    Attempt, Direction, MessageChoice, MessagePlace, Severity, Slice, StorageError, StoredEvent,
+    Addition, Attempt, Direction, MessageChoice, MessagePlace, Severity, Slice, StorageError, StoredEvent,
     StoredMessage, Window,
 };
 use super::calls::{slice, total};
-use super::{Alone, Connection, Reading, Row, Store, storable, to_json};
+use super::{Alone, Connection, ROWS, Reading, Row, Store, storable, to_json};
 
 /// What is read of an event.
 pub(super) const EVENT: &str = "call_id, position, stage_id, at_us, severity, type, text, extras";
@@ -40,6 +42,22 @@ const FALLING: &str = chosen!(
     "AND position < $5 ORDER BY position DESC LIMIT $6"
 );
 
+/// Adds what is in rows behind what each call has. Rows are read one by one, so that all of a call see the same last place; theirs are
+/// counted from it.
+const ADD_MESSAGES: &str = "INSERT INTO messages (call_id, position, stage_id, stage_number, stage_index, initial, body) \
+     SELECT call_id, COALESCE((SELECT MAX(position) + 1 FROM messages WHERE messages.call_id = added.call_id), 0) + nth, \
+     stage_id, stage_number, stage_index, initial <> 0, body \
+     FROM (SELECT value ->> 0 AS call_id, CAST(value ->> 1 AS BIGINT) AS nth, value ->> 2 AS stage_id, \
+     CAST(value ->> 3 AS BIGINT) AS stage_number, CAST(value ->> 4 AS BIGINT) AS stage_index, \
+     CAST(value ->> 5 AS BIGINT) AS initial, value ->> 6 AS body";
+const ADD_EVENTS: &str = "INSERT INTO call_events (call_id, position, stage_id, at_us, severity, type, text, extras) \
+     SELECT call_id, \
+     COALESCE((SELECT MAX(position) + 1 FROM call_events WHERE call_events.call_id = added.call_id), 0) + nth, \
+     stage_id, at_us, severity, type, text, extras \
+     FROM (SELECT value ->> 0 AS call_id, CAST(value ->> 1 AS BIGINT) AS nth, value ->> 2 AS stage_id, \
+     CAST(value ->> 3 AS BIGINT) AS at_us, value ->> 4 AS severity, value ->> 5 AS type, value ->> 6 AS text, \
+     value ->> 7 AS extras";
+
 /// What the three parameters of a choice are.
 fn bounds(choice: MessageChoice) -> (bool, i64, i64) {
     match choice {
@@ -49,29 +67,32 @@ fn bounds(choice: MessageChoice) -> (bool, i64, i64) {
 }
 
 impl Store {
-    pub(super) async fn append_call_messages(
-        &self,
-        call: CallId,
-        messages: &[StoredMessage],
-        attempt: Attempt,
-    ) -> Result<(), StorageError> {
-        let mut transaction = self.begin_alone(Alone::Record(call)).await?;
-        if attempt == Attempt::Again && are_messages_there(call, messages, &mut transaction).await? {
-            return Ok(());
+    /// Adds to records: a statement for what was said and one for what happened, however many calls there are.
+    pub(super) async fn append_to_records(&self, additions: &[Addition<'_>]) -> Result<(), StorageError> {
+        let records = additions.iter().map(|addition| Alone::Record(addition.call));
+        let mut transaction = self.begin_alone_with(records).await?;
+        let (mut messages, mut events) = (Vec::new(), Vec::new());
+        for addition in additions {
+            let again = addition.attempt == Attempt::Again;
+            if !(again && are_messages_there(addition, &mut transaction).await?) {
+                messages.extend((0_u32..).zip(addition.messages).map(|(nth, it)| (addition.call, nth, it)));
+            }
+            if !(again && are_events_there(addition, &mut transaction).await?) {
+                events.extend((0_u32..).zip(addition.events).map(|(nth, it)| (addition.call, nth, it)));
+            }
         }
-        for message in messages {
-            sqlx::query(
-                "INSERT INTO messages (call_id, position, stage_id, stage_number, stage_index, initial, body) \
-                 SELECT $1, COALESCE(MAX(position) + 1, 0), $2, $3, $4, $5, $6 FROM messages WHERE call_id = $1",
-            )
-            .bind(call.to_string())
-            .bind(message.stage.to_string())
-            .bind(i64::from(message.stage_number))
-            .bind(i64::from(message.index))
-            .bind(message.initial)
-            .bind(to_json(&message.message))
-            .execute(&mut *transaction)
-            .await?;
+        if !messages.is_empty() {
+            let row = |(call, nth, message): &(CallId, u32, &StoredMessage)| {
+                let StoredMessage { stage, stage_number, index, initial, message } = message;
+                json!([call, nth, stage, stage_number, index, u8::from(*initial), to_json(message)])
+            };
+            let rows: Value = messages.iter().map(row).collect();
+            sqlx::query(AssertSqlSafe(format!("{ADD_MESSAGES} FROM {ROWS}) AS added")))
+                .bind(rows.to_string())
+                .execute(&mut *transaction)
+                .await?;
+        }
+        for (call, _, message) in messages {
             if let Some(tool) = message.failed_tool() {
                 sqlx::query("UPDATE call_tools SET errors = errors + 1 WHERE call_id = $1 AND name = $2")
                     .bind(call.to_string())
@@ -79,6 +100,19 @@ impl Store {
                     .execute(&mut *transaction)
                     .await?;
             }
+        }
+        if !events.is_empty() {
+            let row = |(call, nth, event): &(CallId, u32, &StoredEvent)| {
+                let StoredEvent { stage, at, severity, kind, text, extras } = event;
+                let extras = extras.as_ref().map(to_json);
+                let severity = severity.as_str();
+                json!([call, nth, stage, at.unix_micros(), severity, plain(kind), plain(text), extras])
+            };
+            let rows: Value = events.iter().map(row).collect();
+            sqlx::query(AssertSqlSafe(format!("{ADD_EVENTS} FROM {ROWS}) AS added")))
+                .bind(rows.to_string())
+                .execute(&mut *transaction)
+                .await?;
         }
         Ok(transaction.commit().await?)
     }
@@ -134,35 +168,6 @@ impl Store {
         total(&query.fetch_one(&self.pool).await?)
     }
 
-    pub(super) async fn append_call_events(
-        &self,
-        call: CallId,
-        events: &[StoredEvent],
-        attempt: Attempt,
-    ) -> Result<(), StorageError> {
-        let mut transaction = self.begin_alone(Alone::Record(call)).await?;
-        if attempt == Attempt::Again && are_events_there(call, events, &mut transaction).await? {
-            return Ok(());
-        }
-        for event in events {
-            sqlx::query(
-                "INSERT INTO call_events (call_id, position, stage_id, at_us, severity, type, text, extras) \
-                 SELECT $1, COALESCE(MAX(position) + 1, 0), $2, $3, $4, $5, $6, $7 \
-                 FROM call_events WHERE call_id = $1",
-            )
-            .bind(call.to_string())
-            .bind(event.stage.map(|stage| stage.to_string()))
-            .bind(event.at.unix_micros())
-            .bind(severity_word(event.severity))
-            .bind(storable(&event.kind))
-            .bind(storable(&event.text))
-            .bind(event.extras.as_ref().map(to_json))
-            .execute(&mut *transaction)
-            .await?;
-        }
-        Ok(transaction.commit().await?)
-    }
-
     pub(super) async fn call_events(
         &self,
         call: CallId,
@@ -185,17 +190,24 @@ impl Store {
     }
 }
 
+/// A text that goes as JSON, in which databases know no NUL.
+fn plain(text: &str) -> Cow<'_, str> {
+    match text.contains('\0') {
+        true => Cow::Owned(text.replace('\0', "\u{fffd}")),
+        false => Cow::Borrowed(text),
+    }
+}
+
 /// Whether these were written before. An index in a stage is given to one message.
 async fn are_messages_there(
-    call: CallId,
-    messages: &[StoredMessage],
+    addition: &Addition<'_>,
     connection: &mut Connection,
 ) -> Result<bool, StorageError> {
-    for message in messages {
+    for message in addition.messages {
         let found = sqlx::query(
             "SELECT 1 FROM messages WHERE call_id = $1 AND stage_number = $2 AND stage_index = $3 AND initial = $4 LIMIT 1",
         )
-        .bind(call.to_string())
+        .bind(addition.call.to_string())
         .bind(i64::from(message.stage_number))
         .bind(i64::from(message.index))
         .bind(message.initial)
@@ -210,18 +222,17 @@ async fn are_messages_there(
 
 /// The same of events, which have no number: one that says the same of the same microsecond is the same.
 async fn are_events_there(
-    call: CallId,
-    events: &[StoredEvent],
+    addition: &Addition<'_>,
     connection: &mut Connection,
 ) -> Result<bool, StorageError> {
-    for event in events {
+    for event in addition.events {
         let found = sqlx::query(
             "SELECT 1 FROM call_events WHERE call_id = $1 AND at_us = $2 AND type = $3 AND text = $4 LIMIT 1",
         )
-        .bind(call.to_string())
+        .bind(addition.call.to_string())
         .bind(event.at.unix_micros())
-        .bind(storable(&event.kind))
-        .bind(storable(&event.text))
+        .bind(plain(&event.kind))
+        .bind(plain(&event.text))
         .fetch_optional(&mut *connection)
         .await?;
         if found.is_none() {
@@ -260,17 +271,8 @@ pub(super) fn read_event(row: &Row) -> Result<StoredEvent, StorageError> {
     })
 }
 
-fn severity_word(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Debug => "debug",
-        Severity::Info => "info",
-        Severity::Warning => "warning",
-        Severity::Error => "error",
-    }
-}
-
 fn severity_of(word: &str) -> Option<Severity> {
     [Severity::Debug, Severity::Info, Severity::Warning, Severity::Error]
         .into_iter()
-        .find(|severity| severity_word(*severity) == word)
+        .find(|severity| severity.as_str() == word)
 }
