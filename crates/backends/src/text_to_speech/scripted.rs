@@ -80,12 +80,16 @@ impl TextToSpeech for Humming {
         let given = self.fails_after.map_or(total, |limit| limit.min(total));
         let chunk = (self.sample_rate.hz() / 10) as usize;
         let pitch = request.sample.filter(|_| self.clones).map_or(PITCH, |sample| pitch_of(&sample));
+        // Long enough for a piece from wherever in the wave it begins.
         let wave = wave(pitch, self.sample_rate);
+        let period = wave.len();
+        let wave: Vec<i16> = wave.iter().copied().cycle().take(period + chunk).collect();
 
         let words = self.word_times.then(|| SpeechEvent::Words(self.words(&request.text)));
         let audio = (0..given).step_by(chunk).map(move |from| {
             let to = (from + chunk).min(given);
-            SpeechEvent::Audio(wave.iter().copied().cycle().skip(from % wave.len()).take(to - from).collect())
+            let begin = from % period;
+            SpeechEvent::Audio(wave[begin..begin + to - from].to_vec())
         });
         let end = match self.fails_after {
             Some(limit) if limit < total => SpeechEvent::Failed("the scripted voice was told to fail".into()),
