@@ -1,8 +1,9 @@
-//! What every carrier becomes: a pair of bounded queues, one end held by the call and one by the carrier.
+//! What every carrier is to a call: something that has what the client sent, and takes what the client is sent.
 //!
-//! Neither end waits for the other for long: a carrier that brings more than the call takes is held back at its socket, and a
-//! client that does not take what it is sent loses its call. Both run in one task, the call's, so that a frame wakes nobody twice;
-//! what is left to do for a carrier when the call has let go of it, it does in a task of its own. Knows nothing of sockets.
+//! Neither waits for the other for long: a carrier that brings more than the call takes is held back at its socket, and a client that
+//! does not take what it is sent loses its call. A carrier runs in the call's task, so that a frame wakes nobody twice and goes through
+//! no queue; what is left to do when the call has let go of it, it does in a task of its own. One that runs elsewhere, or has not come
+//! yet, is reached through a pair of bounded queues. Knows nothing of sockets.
 
 use std::fmt;
 use std::pin::Pin;
@@ -158,33 +159,59 @@ impl Departure {
     }
 }
 
+/// Whoever carries a leg in the call's task: it is asked for what the client sent, and handed what the client is sent.
+pub trait Carrier: Send {
+    /// The next thing from the client; after `Closed`, nothing for ever. Sends what there is to send on the way.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<LegEvent>;
+
+    /// Takes something to send, which goes when it is next asked. A client that is gone takes everything.
+    ///
+    /// # Errors
+    /// [`Stuck`] when too much waits for the client.
+    fn send(&mut self, what: ToClient) -> Result<(), Stuck>;
+
+    /// Whether there is something to send, so that it is worth asking.
+    fn has_unsent(&self) -> bool;
+
+    /// Drops all audio that was not sent yet.
+    fn clear(&mut self);
+
+    /// The call sends nothing more: the client is told, if it was not, and the carrier is asked on until it is `Closed`.
+    fn let_go(&mut self);
+}
+
 /// The call's end of a leg.
-#[derive(Debug)]
-pub struct CallEnd {
+pub struct CallEnd(Way);
+
+/// How a call reaches its carrier.
+enum Way {
+    /// Through queues: it is in another task, or has not come yet.
+    Queues(Queues),
+    /// At once: it is in the call's task.
+    Here(Box<dyn Carrier>),
+    /// Not any more.
+    Gone,
+}
+
+/// The call's end of the queues.
+struct Queues {
     from_client: mpsc::Receiver<FromClient>,
     closed: Option<oneshot::Receiver<Departure>>,
     to_client: mpsc::Sender<(u32, ToClient)>,
     /// Counts cleared buffers; audio from before the latest one is not sent any more.
     epoch: Arc<AtomicU32>,
-    carrier: Riding,
+    /// Where a carrier comes that runs with the call; none when there will be none.
+    boarding: Option<oneshot::Receiver<Box<dyn Carrier>>>,
 }
 
-/// Whoever carries a leg, until it is over.
-struct Carrier(Pin<Box<dyn Future<Output = ()> + Send>>);
-
-/// Where the carrier runs.
-#[derive(Debug)]
-enum Riding {
-    /// It has not come yet.
-    Awaited(oneshot::Receiver<Carrier>),
-    /// With the call.
-    Here(Carrier),
-    /// Elsewhere, or it is done.
-    Elsewhere,
+/// What came through the queues.
+enum Arrival {
+    Event(LegEvent),
+    /// The carrier itself.
+    Carrier(Box<dyn Carrier>),
 }
 
 /// The carrier's end of a leg.
-#[derive(Debug)]
 pub struct CarrierEnd {
     /// Brings what the client sent.
     pub from_client: mpsc::Sender<FromClient>,
@@ -193,7 +220,7 @@ pub struct CarrierEnd {
     /// Gives what the client is sent.
     pub to_client: Outgoing,
     /// The way into the call's task, which a carrier may do without.
-    boarding: Option<oneshot::Sender<Carrier>>,
+    boarding: oneshot::Sender<Box<dyn Carrier>>,
 }
 
 /// What a client is sent, in order.
@@ -226,35 +253,35 @@ pub fn leg(client_buffer: Duration) -> (CallEnd, CarrierEnd) {
     let (closed_sender, closed_receiver) = oneshot::channel();
     let (boarding, boarded) = oneshot::channel();
     let epoch = Arc::new(AtomicU32::new(0));
-    (
-        CallEnd {
-            from_client: from_receiver,
-            closed: Some(closed_receiver),
-            to_client: to_sender,
-            epoch: Arc::clone(&epoch),
-            carrier: Riding::Awaited(boarded),
-        },
-        CarrierEnd {
-            from_client: from_sender,
-            closed: closed_sender,
-            to_client: Outgoing { queue: to_receiver, epoch },
-            boarding: Some(boarding),
-        },
-    )
+    let queues = Queues {
+        from_client: from_receiver,
+        closed: Some(closed_receiver),
+        to_client: to_sender,
+        epoch: Arc::clone(&epoch),
+        boarding: Some(boarded),
+    };
+    let carrier_end = CarrierEnd {
+        from_client: from_sender,
+        closed: closed_sender,
+        to_client: Outgoing { queue: to_receiver, epoch },
+        boarding,
+    };
+    (CallEnd(Way::Queues(queues)), carrier_end)
 }
 
 impl CallEnd {
     /// The next thing from the client; after `Closed`, nothing for ever.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<LegEvent> {
-        self.carrier.go_on(cx);
-        if let Some(event) = ready!(self.from_client.poll_recv(cx)) {
-            return Poll::Ready(LegEvent::From(event));
+        loop {
+            match &mut self.0 {
+                Way::Queues(queues) => match ready!(queues.poll_next(cx)) {
+                    Arrival::Event(event) => return Poll::Ready(event),
+                    Arrival::Carrier(carrier) => self.0 = Way::Here(carrier),
+                },
+                Way::Here(carrier) => return carrier.poll_next(cx),
+                Way::Gone => return Poll::Pending,
+            }
         }
-        let Some(closed) = &mut self.closed else { return Poll::Pending };
-        // A carrier that vanished without a word is our own fault.
-        let how = ready!(Pin::new(closed).poll(cx)).unwrap_or(Departure::Failed);
-        self.closed = None;
-        Poll::Ready(LegEvent::Closed(how))
     }
 
     /// The same, for whoever waits for nothing else. Cancel-safe.
@@ -265,80 +292,134 @@ impl CallEnd {
     /// Sends something. A client that is gone takes everything.
     ///
     /// # Errors
-    /// [`Stuck`] when the queue is full.
-    pub fn send(&self, what: ToClient) -> Result<(), Stuck> {
+    /// [`Stuck`] when too much waits for the client.
+    pub fn send(&mut self, what: ToClient) -> Result<(), Stuck> {
+        match &mut self.0 {
+            Way::Queues(queues) => queues.send(what),
+            Way::Here(carrier) => carrier.send(what),
+            Way::Gone => Ok(()),
+        }
+    }
+
+    /// Whether something was sent that goes only when [`Self::poll_next`] is asked.
+    #[must_use]
+    pub fn has_unsent(&self) -> bool {
+        match &self.0 {
+            Way::Queues(_) | Way::Gone => false,
+            Way::Here(carrier) => carrier.has_unsent(),
+        }
+    }
+
+    /// Drops all audio that the carrier has not sent yet.
+    pub fn clear(&mut self) {
+        match &mut self.0 {
+            Way::Queues(queues) => {
+                queues.epoch.fetch_add(1, Ordering::Relaxed);
+            }
+            Way::Here(carrier) => carrier.clear(),
+            Way::Gone => {}
+        }
+    }
+}
+
+impl Drop for CallEnd {
+    fn drop(&mut self) {
+        let carrier = match std::mem::replace(&mut self.0, Way::Gone) {
+            Way::Queues(mut queues) => queues.last_call(),
+            Way::Here(carrier) => Some(carrier),
+            Way::Gone => None,
+        };
+        if let Some(carrier) = carrier {
+            see_off(carrier);
+        }
+    }
+}
+
+impl Queues {
+    fn poll_boarding(&mut self, cx: &mut Context<'_>) -> Poll<Box<dyn Carrier>> {
+        let Some(boarding) = &mut self.boarding else { return Poll::Pending };
+        let carrier = ready!(Pin::new(boarding).poll(cx));
+        self.boarding = None;
+        carrier.map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// The carrier that came and was not asked yet; none comes any more.
+    fn last_call(&mut self) -> Option<Box<dyn Carrier>> {
+        let mut boarding = self.boarding.take()?;
+        boarding.close();
+        boarding.try_recv().ok()
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Arrival> {
+        let received = self.from_client.poll_recv(cx);
+        if let Poll::Ready(Some(event)) = received {
+            return Poll::Ready(Arrival::Event(LegEvent::From(event)));
+        }
+        // A carrier that comes aboard is there before the queue is closed, so it is looked for after that.
+        if let Poll::Ready(carrier) = self.poll_boarding(cx) {
+            return Poll::Ready(Arrival::Carrier(carrier));
+        }
+        ready!(received);
+        let Some(closed) = &mut self.closed else { return Poll::Pending };
+        // A carrier that vanished without a word is our own fault.
+        let how = ready!(Pin::new(closed).poll(cx)).unwrap_or(Departure::Failed);
+        self.closed = None;
+        Poll::Ready(Arrival::Event(LegEvent::Closed(how)))
+    }
+
+    fn send(&self, what: ToClient) -> Result<(), Stuck> {
         let epoch = self.epoch.load(Ordering::Relaxed);
         match self.to_client.try_send((epoch, what)) {
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
             Err(mpsc::error::TrySendError::Full(_)) => Err(Stuck),
         }
     }
-
-    /// Drops all audio that the carrier has not sent yet.
-    pub fn clear(&self) {
-        self.epoch.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-impl Drop for CallEnd {
-    fn drop(&mut self) {
-        let carrier = match std::mem::replace(&mut self.carrier, Riding::Elsewhere) {
-            Riding::Here(carrier) => Some(carrier),
-            Riding::Awaited(mut boarded) => {
-                boarded.close();
-                boarded.try_recv().ok()
-            }
-            Riding::Elsewhere => None,
-        };
-        // Without a runtime there is nothing that could be sent.
-        if let (Some(Carrier(carrier)), Ok(runtime)) = (carrier, Handle::try_current()) {
-            runtime.spawn(carrier);
-        }
-    }
-}
-
-impl Riding {
-    /// Does what a carrier that is here can do now.
-    fn go_on(&mut self, cx: &mut Context<'_>) {
-        if let Self::Awaited(boarded) = self
-            && let Poll::Ready(carrier) = Pin::new(boarded).poll(cx)
-        {
-            *self = carrier.map_or(Self::Elsewhere, Self::Here);
-        }
-        if let Self::Here(Carrier(carrier)) = self
-            && carrier.as_mut().poll(cx).is_ready()
-        {
-            *self = Self::Elsewhere;
-        }
-    }
 }
 
 impl CarrierEnd {
-    /// Has the leg carried by this, in the task of the call as long as the call holds its end.
-    pub fn carried<F>(mut self, by: impl FnOnce(Self) -> F)
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let boarding = self.boarding.take();
-        let carrier = Carrier(Box::pin(by(self)));
-        let left = match boarding {
-            Some(boarding) => boarding.send(carrier).err(),
-            None => Some(carrier),
-        };
+    /// Has the leg carried by this, in the task of the call as long as the call holds its end. It is given what the call sends before
+    /// it has come there.
+    pub fn carried(self, by: impl FnOnce(Outgoing) -> Box<dyn Carrier>) {
+        let Self { from_client, closed, to_client, boarding } = self;
+        let sent = boarding.send(by(to_client));
+        // Only now, so that the call never finds neither.
+        drop((from_client, closed));
         // A call that has let go by now has something for the client all the same.
-        if let Some(Carrier(carrier)) = left {
-            tokio::spawn(carrier);
+        if let Err(carrier) = sent {
+            see_off(carrier);
         }
     }
 }
 
-impl fmt::Debug for Carrier {
+impl fmt::Debug for CallEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Carrier")
+        f.debug_struct("CallEnd").finish_non_exhaustive()
     }
 }
 
+impl fmt::Debug for CarrierEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CarrierEnd").finish_non_exhaustive()
+    }
+}
+
+/// Has a carrier do what is left to do when the call has let go of it, in a task of its own.
+fn see_off(mut carrier: Box<dyn Carrier>) {
+    // Without a runtime there is nothing that could be sent.
+    let Ok(runtime) = Handle::try_current() else { return };
+    carrier.let_go();
+    runtime.spawn(async move {
+        while let LegEvent::From(_) = std::future::poll_fn(|cx| carrier.poll_next(cx)).await {}
+    });
+}
+
 impl Outgoing {
+    /// How much may wait for the client at most.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.queue.max_capacity()
+    }
+
     /// The next thing to send; `None` when the call has let go of the leg. Cancel-safe.
     pub async fn next(&mut self) -> Option<ToClient> {
         loop {
@@ -370,6 +451,8 @@ impl Outgoing {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use super::*;
 
     fn audio(byte: u8) -> ToClient {
@@ -378,7 +461,7 @@ mod tests {
 
     #[tokio::test]
     async fn cleared_audio_is_not_sent_and_messages_are() {
-        let (call, mut carrier) = leg(Duration::ZERO);
+        let (mut call, mut carrier) = leg(Duration::ZERO);
         call.send(audio(1)).unwrap();
         call.send(ToClient::Close(CloseCode::Normal)).unwrap();
         call.clear();
@@ -389,7 +472,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_takes_nothing_is_stuck_and_one_that_is_gone_is_not() {
-        let (call, carrier) = leg(Duration::ZERO);
+        let (mut call, carrier) = leg(Duration::ZERO);
         for _ in 0..TO_CLIENT {
             call.send(audio(1)).unwrap();
         }
@@ -399,23 +482,68 @@ mod tests {
     }
 
     /// Sends back what the call sends, until the call closes the leg, and says then that it is over.
-    async fn echo(mut end: CarrierEnd, over: oneshot::Sender<()>) {
-        while let Some(ToClient::Audio(audio)) = end.to_client.next().await {
-            let _ = end.from_client.send(FromClient::Audio(audio)).await;
+    struct Echo {
+        before: Option<Outgoing>,
+        said: VecDeque<ToClient>,
+        over: Option<oneshot::Sender<()>>,
+    }
+
+    impl Carrier for Echo {
+        fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<LegEvent> {
+            while let Some(what) = self.before.as_mut().and_then(Outgoing::try_next) {
+                self.said.push_back(what);
+            }
+            self.before = None;
+            match self.said.pop_front() {
+                Some(ToClient::Audio(audio)) => Poll::Ready(LegEvent::From(FromClient::Audio(audio))),
+                Some(_) => {
+                    let _ = self.over.take().map(|over| over.send(()));
+                    Poll::Ready(LegEvent::Closed(Departure::HungUp))
+                }
+                None => Poll::Pending,
+            }
         }
-        let _ = over.send(());
+
+        fn send(&mut self, what: ToClient) -> Result<(), Stuck> {
+            self.said.push_back(what);
+            Ok(())
+        }
+
+        fn has_unsent(&self) -> bool {
+            !self.said.is_empty()
+        }
+
+        fn clear(&mut self) {
+            self.said.clear();
+        }
+
+        fn let_go(&mut self) {}
+    }
+
+    /// Has a leg carried by an echo. Gives what says that it is over.
+    fn carried_by_echo(carrier: CarrierEnd) -> oneshot::Receiver<()> {
+        let (over, is_over) = oneshot::channel();
+        carrier.carried(|outgoing| {
+            Box::new(Echo { before: Some(outgoing), said: VecDeque::new(), over: Some(over) })
+        });
+        is_over
     }
 
     #[tokio::test]
     async fn a_carrier_runs_with_the_call_and_goes_on_when_the_call_lets_go() {
         let (mut call, carrier) = leg(Duration::ZERO);
-        let (over, mut is_over) = oneshot::channel();
-        carrier.carried(|end| echo(end, over));
-        for byte in 0..3 {
-            call.send(audio(byte)).unwrap();
+        // What is sent before the carrier has come is not lost, and comes first.
+        call.send(audio(0)).unwrap();
+        let mut is_over = carried_by_echo(carrier);
+        call.send(audio(1)).unwrap();
+        for byte in 0..4 {
             let back = call.next().await;
             assert!(matches!(back, LegEvent::From(FromClient::Audio(bytes)) if bytes[0] == byte));
+            call.send(audio(byte + 2)).unwrap();
         }
+        assert!(call.has_unsent());
+        call.clear();
+        assert!(!call.has_unsent(), "what is cleared is not sent any more");
         call.send(ToClient::Close(CloseCode::Normal)).unwrap();
         tokio::task::yield_now().await;
         assert!(is_over.try_recv().is_err(), "there is no other task that carries it");
@@ -425,16 +553,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_carrier_that_comes_late_still_says_goodbye() {
-        let (call, carrier) = leg(Duration::ZERO);
-        let (over, is_over) = oneshot::channel();
+        let (mut call, carrier) = leg(Duration::ZERO);
         call.send(ToClient::Close(CloseCode::Normal)).unwrap();
         drop(call);
-        carrier.carried(|end| echo(end, over));
-        assert_eq!(is_over.await, Ok(()));
+        assert_eq!(carried_by_echo(carrier).await, Ok(()));
         // One that came, and was not asked before the call went.
-        let (call, carrier) = leg(Duration::ZERO);
-        let (over, is_over) = oneshot::channel();
-        carrier.carried(|end| echo(end, over));
+        let (mut call, carrier) = leg(Duration::ZERO);
+        let is_over = carried_by_echo(carrier);
         call.send(ToClient::Close(CloseCode::Normal)).unwrap();
         drop(call);
         assert_eq!(is_over.await, Ok(()));

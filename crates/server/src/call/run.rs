@@ -540,7 +540,7 @@ impl Driver {
                 if let Some(data) = &mut self.data {
                     data.clear(self.told + stood);
                 }
-                if let Some(leg) = &self.leg {
+                if let Some(leg) = &mut self.leg {
                     leg.clear();
                 }
                 if let Some(ear) = &mut self.ear {
@@ -590,7 +590,7 @@ impl Driver {
             if let Some(rejoining) = &mut self.rejoining {
                 rejoining.backlog.audio(&audio);
             }
-            stuck |= self.leg.as_ref().is_some_and(|leg| leg.send(ToClient::Audio(audio)).is_err());
+            stuck |= self.leg.as_mut().is_some_and(|leg| leg.send(ToClient::Audio(audio)).is_err());
         });
         if stuck {
             self.lose_client();

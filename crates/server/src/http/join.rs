@@ -54,7 +54,7 @@ pub(super) async fn join(
             Err(code) => Err(code),
         };
         match joined {
-            Ok(end) => end.carried(|end| websocket::carry(socket, end)),
+            Ok(end) => websocket::carry(socket, end),
             Err(code) => websocket::refuse(socket, code).await,
         }
     })

@@ -1,35 +1,40 @@
 //! What comes on a client's WebSocket: texts and binaries in turn, without what is the protocol's own business.
 //!
 //! Has pings answered, holds a client that floods back, and says with which code one that breaks the protocol is to be closed. Knows
-//! no call and no data messages.
+//! no call, no data messages, and no connection: it is told where to read.
 
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::allowance::{Allowance, Flood, Frame};
 use super::rfc6455::{self, Decoder, Item};
-use super::writer::Pong;
+use super::writer::Writer;
 use crate::call::leg::CloseCode;
 use crate::pulse::Pulse;
 
-/// How long a client may take to answer a close.
-pub(super) const CLOSE: Duration = Duration::from_secs(5);
 /// How long one that floods the server with control frames is left alone, before its connection is closed: whoever comes back at
 /// once is then no faster than this.
 const PENALTY: Duration = Duration::from_secs(5);
 
-/// The frames that a client sends.
-pub(super) struct Frames<'a, R> {
-    stream: R,
+/// What a client sends, as far as it was read.
+pub(super) struct Frames {
     decoder: Decoder,
     allowance: Allowance,
-    pulse: &'a Pulse,
-    pong: &'a Pong,
-    /// What was read from a client that is too fast, and when it may count.
-    held: Option<(Instant, Result<Received, End>)>,
+    pulse: Pulse,
+    /// When the last frame came.
+    last: Instant,
+    held: Option<Held>,
+}
+
+/// What was read from a client that is too fast, and when it may count.
+struct Held {
+    until: Pin<Box<Sleep>>,
+    next: Result<Received, End>,
 }
 
 /// A message as it came.
@@ -61,30 +66,52 @@ impl End {
     }
 }
 
-impl<'a, R: AsyncRead + Unpin> Frames<'a, R> {
+impl Frames {
     /// Messages of at most `limit` bytes. Each frame shows that the client is there.
-    pub(super) fn new(stream: R, limit: usize, pulse: &'a Pulse, pong: &'a Pong) -> Self {
-        Self { stream, decoder: Decoder::new(limit), allowance: Allowance::new(), pulse, pong, held: None }
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            decoder: Decoder::new(limit),
+            allowance: Allowance::new(),
+            pulse: Pulse::new(),
+            last: Instant::now(),
+            held: None,
+        }
     }
 
-    /// The next message, or how it ended: then it is not to be asked again. Cancel-safe.
-    pub(super) async fn next(&mut self) -> Result<Received, End> {
+    /// When the last frame came, or when the connection began.
+    pub(super) fn last(&self) -> Instant {
+        self.last
+    }
+
+    /// Whether the client has been silent for so long that it is gone.
+    pub(super) fn is_lost(&self) -> bool {
+        self.pulse.is_lost()
+    }
+
+    /// The next message, or how it ended: then it is not to be asked again. Pings are left to the writer to answer.
+    pub(super) fn poll_next<S: AsyncRead + Unpin>(
+        &mut self,
+        stream: &mut S,
+        writer: &mut Writer,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Received, End>> {
         loop {
-            if let Some((until, _)) = self.held {
-                sleep_until(until).await;
+            if let Some(held) = &mut self.held {
+                ready!(held.until.as_mut().poll(cx));
             }
-            if let Some((_, next)) = self.held.take() {
-                return next;
+            if let Some(Held { next, .. }) = self.held.take() {
+                return Poll::Ready(next);
             }
             let item = match self.decoder.next() {
                 Ok(Some(item)) => item,
-                Ok(None) => match self.stream.read_buf(self.decoder.room()).await {
-                    Ok(0) | Err(_) => return Err(End::Lost),
+                Ok(None) => match ready!(pin!(stream.read_buf(self.decoder.room())).poll(cx)) {
+                    Ok(0) | Err(_) => return Poll::Ready(Err(End::Lost)),
                     Ok(_) => continue,
                 },
-                Err(breach) => return Err(End::Violated(breach.into())),
+                Err(breach) => return Poll::Ready(Err(End::Violated(breach.into()))),
             };
             let now = Instant::now();
+            self.last = now;
             self.pulse.beat(now);
             let frame = match &item {
                 Item::Binary(_) => Frame::Binary,
@@ -94,7 +121,7 @@ impl<'a, R: AsyncRead + Unpin> Frames<'a, R> {
             let pause = match self.allowance.count(frame, now) {
                 Ok(pause) => pause,
                 Err(Flood) => {
-                    self.held = Some((now + PENALTY, Err(End::Violated(CloseCode::ProtocolViolation))));
+                    self.hold(PENALTY, Err(End::Violated(CloseCode::ProtocolViolation)));
                     continue;
                 }
             };
@@ -102,27 +129,20 @@ impl<'a, R: AsyncRead + Unpin> Frames<'a, R> {
                 Item::Binary(bytes) => Received::Binary(bytes),
                 Item::Text(text) => Received::Text(text),
                 Item::Ping(payload) => {
-                    self.pong.owe(payload);
-                    // Whoever sends it has a turn before the next may take its place.
-                    tokio::task::yield_now().await;
+                    writer.answer(payload);
                     continue;
                 }
                 Item::Pong => continue,
-                Item::Close(said) => return Err(End::Goodbye(said)),
+                Item::Close(said) => return Poll::Ready(Err(End::Goodbye(said))),
             };
             match pause {
-                None => return Ok(received),
-                Some(pause) => self.held = Some((now + pause, Ok(received))),
+                None => return Poll::Ready(Ok(received)),
+                Some(pause) => self.hold(pause, Ok(received)),
             }
         }
     }
 
-    /// Reads on without a use for it, to see how it ends.
-    pub(super) async fn discard(&mut self) -> End {
-        loop {
-            if let Err(end) = self.next().await {
-                return end;
-            }
-        }
+    fn hold(&mut self, length: Duration, next: Result<Received, End>) {
+        self.held = Some(Held { until: Box::pin(sleep(length)), next });
     }
 }

@@ -1,182 +1,235 @@
 //! The call's own WebSocket (protocol.md 3.1, 4.1): text frames are data messages, binary frames are raw audio.
 //!
-//! A reader and a writer in one task, so that a client that is slow to take does not keep what it says from being heard. Sends
-//! protocol pings and gives a client up that answers none. Joins that cannot work are accepted and closed at once with
-//! a code that says why, because browsers cannot see a refused handshake.
+//! It is a carrier in the call's task: what the client sends is handed to the call when that asks for it, and what the call sends goes
+//! to the operating system when the call has nothing else to do. Sends protocol pings and gives a client up that answers none.
+//! Joins that cannot work are accepted and closed at once with a code that says why, because browsers cannot see a refused
+//! handshake.
 
-use std::task::Poll;
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use antiphon_api::realtime::ClientMessage;
-use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Sleep, sleep};
 
-use super::frames::{CLOSE, End, Frames, Received};
+use super::frames::{End, Received};
 use super::handshake::Socket;
+use super::line::Line;
 use super::rfc6455::Opcode;
-use super::writer::{Pong, Writer};
-use crate::call::leg::{CarrierEnd, CloseCode, Departure, FromClient, Outgoing, ToClient};
-use crate::pulse::Pulse;
-use crate::readiness::{Readiness, Source};
+use super::writer::Writer;
+use crate::call::leg::{
+    Carrier, CarrierEnd, CloseCode, Departure, FromClient, LegEvent, Outgoing, Stuck, ToClient,
+};
 
 /// How often a client is asked whether it is there.
 const PING: Duration = Duration::from_secs(20);
 /// Text frames that are no data messages, after which the client does not speak the protocol.
 const MALFORMED: u32 = 50;
-/// What waits for the client goes out together, up to so many bytes: more would be on its way when the agent falls silent.
-const TOGETHER: usize = 2 << 10;
 
-/// The two that share the connection's task: whichever has nothing to do is not asked because the other one has.
-#[derive(Debug, Clone, Copy)]
-enum Half {
-    Reader,
-    Writer,
-}
-
-impl Source for Half {
-    const COUNT: u8 = 2;
-
-    fn index(self) -> u8 {
-        self as u8
-    }
-}
-
-/// Which of them is done, and how.
-enum Over {
-    Read(End),
-    Written(Result<(), Departure>),
-}
-
-/// Carries one leg until it ends.
-pub async fn carry(socket: Socket, end: CarrierEnd) {
-    let CarrierEnd { from_client, closed, to_client, .. } = end;
-    let Socket { stream, limit } = socket;
-    let (reader, writer) = tokio::io::split(stream);
-    let (pulse, pong) = (Pulse::new(), Pong::default());
-    let (say, last_word) = oneshot::channel();
-    let reading = read(Frames::new(reader, limit, &pulse, &pong), &from_client);
-    let writing = write(Writer::new(writer), to_client, last_word, &pulse, &pong);
-    tokio::pin!(reading, writing);
-    let mut readiness = Readiness::new();
-    let first = std::future::poll_fn(|cx| {
-        readiness.look(cx);
-        if let Poll::Ready(read) = readiness.ask(Half::Reader, |cx| reading.as_mut().poll(cx)) {
-            return Poll::Ready(Over::Read(read));
-        }
-        readiness.ask(Half::Writer, |cx| writing.as_mut().poll(cx)).map(Over::Written)
-    });
-    let how = match first.await {
-        Over::Read(end) => {
-            if let Some(answer) = end.answer() {
-                let _ = say.send(answer);
-                let _ = timeout(CLOSE, writing).await;
-            }
-            match end {
-                End::Goodbye(_) => Departure::HungUp,
-                End::Lost => Departure::Lost,
-                End::Violated(_) => Departure::Violated,
-            }
-        }
-        // The call closed the leg; the client gets a moment to close its side.
-        Over::Written(Ok(())) => {
-            let _ = timeout(CLOSE, reading).await;
-            Departure::HungUp
-        }
-        // A client that says goodbye takes nothing any more, and is read to its end before it counts as lost.
-        Over::Written(Err(Departure::Lost)) => match timeout(CLOSE, reading).await {
-            Ok(End::Goodbye(_)) => Departure::HungUp,
-            Ok(End::Lost | End::Violated(_)) | Err(_) => Departure::Lost,
-        },
-        Over::Written(Err(how)) => how,
-    };
-    let _ = closed.send(how);
+/// Carries one leg over a WebSocket, until it ends.
+pub fn carry(socket: Socket, end: CarrierEnd) {
+    end.carried(|outgoing| Box::new(WebSocket::new(Line::new(socket.stream, socket.limit), outgoing)));
 }
 
 /// Accepts a join that cannot work, and closes it with the reason.
 pub async fn refuse(socket: Socket, code: CloseCode) {
-    let Socket { stream, limit } = socket;
-    let (reader, writer) = tokio::io::split(stream);
-    let (mut writer, pulse, pong) = (Writer::new(writer), Pulse::new(), Pong::default());
-    writer.put_close(code);
-    if writer.flush().await.is_ok() {
+    let mut line = Line::new(socket.stream, socket.limit);
+    line.writer.put_close(code);
+    if line.flush().await.is_ok() {
         // The closing handshake: what the client still sends is of no interest.
-        let _ = timeout(CLOSE, Frames::new(reader, limit, &pulse, &pong).discard()).await;
+        let _ = line.await_close().await;
     }
 }
 
-/// Brings what the client sends to the call until that ends.
-async fn read<R: AsyncRead + Unpin>(mut frames: Frames<'_, R>, to_call: &mpsc::Sender<FromClient>) -> End {
-    let mut malformed = 0;
-    loop {
-        let event = match frames.next().await {
-            Ok(Received::Binary(audio)) => FromClient::Audio(audio),
-            Ok(Received::Text(text)) => match ClientMessage::parse(&text) {
-                Ok(message) => FromClient::Message(Box::new(message.value)),
-                Err(why) => {
-                    malformed += 1;
-                    if malformed > MALFORMED {
-                        return End::Violated(CloseCode::ProtocolViolation);
+/// See the head of this file.
+enum WebSocket<S> {
+    Open(Box<Open<S>>),
+    /// Messages go no more, and how it ends comes out.
+    Closing(Pin<Box<dyn Future<Output = Departure> + Send>>),
+    Over,
+}
+
+/// A WebSocket over which messages go.
+struct Open<S> {
+    line: Line<S>,
+    /// What the call sent before it had this carrier.
+    before: Option<Outgoing>,
+    /// What waits until the client has taken more, so much at most.
+    waiting: VecDeque<ToClient>,
+    most: usize,
+    /// The call has closed the leg: nothing follows.
+    closed: bool,
+    /// Rings when the client is to be pinged, if it was asked.
+    ping: Pin<Box<Sleep>>,
+    asked: bool,
+    /// Something has come since there was last nothing.
+    heard: bool,
+    malformed: u32,
+}
+
+/// What became of an open WebSocket.
+enum Over {
+    /// What the client sends came to its end.
+    Read(End),
+    /// What the call had for it has been sent, its close at the end, or cannot be sent.
+    Written(Result<(), Departure>),
+}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> WebSocket<S> {
+    fn new(line: Line<S>, before: Outgoing) -> Self {
+        Self::Open(Box::new(Open {
+            line,
+            waiting: VecDeque::new(),
+            most: before.capacity(),
+            before: Some(before),
+            closed: false,
+            ping: Box::pin(sleep(PING)),
+            asked: false,
+            heard: false,
+            malformed: 0,
+        }))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Carrier for WebSocket<S> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<LegEvent> {
+        loop {
+            match self {
+                Self::Open(open) => match ready!(open.poll_next(cx)) {
+                    Ok(from_client) => return Poll::Ready(LegEvent::From(from_client)),
+                    Err(over) => {
+                        if let Self::Open(open) = std::mem::replace(self, Self::Over) {
+                            *self = Self::Closing(Box::pin(close(open.line, over)));
+                        }
                     }
-                    FromClient::Malformed(why.to_string())
+                },
+                Self::Closing(closing) => {
+                    let how = ready!(closing.as_mut().poll(cx));
+                    *self = Self::Over;
+                    return Poll::Ready(LegEvent::Closed(how));
+                }
+                Self::Over => return Poll::Pending,
+            }
+        }
+    }
+
+    fn send(&mut self, what: ToClient) -> Result<(), Stuck> {
+        match self {
+            Self::Open(open) => open.send(what),
+            // A client that is gone takes everything.
+            Self::Closing(_) | Self::Over => Ok(()),
+        }
+    }
+
+    fn has_unsent(&self) -> bool {
+        match self {
+            Self::Open(open) => !open.line.writer.is_empty() || !open.waiting.is_empty(),
+            Self::Closing(_) | Self::Over => false,
+        }
+    }
+
+    fn clear(&mut self) {
+        if let Self::Open(open) = self {
+            open.waiting.retain(|what| !matches!(what, ToClient::Audio(_)));
+        }
+    }
+
+    fn let_go(&mut self) {
+        if let Self::Open(open) = self {
+            open.take_over();
+            // A call that lets go of the leg without a word has failed.
+            let _ = open.send(ToClient::Close(CloseCode::Internal));
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<FromClient, Over>> {
+        self.take_over();
+        loop {
+            if let Poll::Ready(received) = self.line.poll_receive(cx) {
+                self.heard = true;
+                return Poll::Ready(received.and_then(|received| self.read(received)).map_err(Over::Read));
+            }
+            self.fill();
+            if !self.line.writer.is_empty() {
+                match self.line.poll_flush(cx) {
+                    Poll::Ready(Ok(())) if self.closed => return Poll::Ready(Err(Over::Written(Ok(())))),
+                    Poll::Ready(Ok(())) if !self.waiting.is_empty() => continue,
+                    Poll::Ready(Err(how)) => return Poll::Ready(Err(Over::Written(Err(how)))),
+                    Poll::Ready(Ok(())) | Poll::Pending => {}
+                }
+            }
+            ready!(self.poll_ping(cx));
+            if self.line.frames.is_lost() {
+                return Poll::Ready(Err(Over::Written(Err(Departure::Silent))));
+            }
+            self.line.writer.put(Opcode::Ping, &[]);
+        }
+    }
+
+    /// Whether it is time for a ping. The timer is not asked when something has come and it is too early: it rings, if nothing comes.
+    fn poll_ping(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let due = self.ping.deadline();
+        if std::mem::take(&mut self.heard) && self.asked && self.line.frames.last() < due {
+            return Poll::Pending;
+        }
+        self.asked = true;
+        ready!(self.ping.as_mut().poll(cx));
+        self.ping.as_mut().reset(due + PING);
+        self.asked = false;
+        Poll::Ready(())
+    }
+
+    /// What a message means, if the client speaks the protocol.
+    fn read(&mut self, received: Received) -> Result<FromClient, End> {
+        match received {
+            Received::Binary(audio) => Ok(FromClient::Audio(audio)),
+            Received::Text(text) => match ClientMessage::parse(&text) {
+                Ok(message) => Ok(FromClient::Message(Box::new(message.value))),
+                Err(_) if self.malformed >= MALFORMED => Err(End::Violated(CloseCode::ProtocolViolation)),
+                Err(why) => {
+                    self.malformed += 1;
+                    Ok(FromClient::Malformed(why.to_string()))
                 }
             },
-            Err(end) => return end,
-        };
-        if to_call.send(event).await.is_err() {
-            // The call has let go; what the client still says is of no interest, but for its close.
-            return frames.discard().await;
         }
     }
-}
 
-/// Sends what the call has for the client until the call closes the leg, the client is lost, or the reader has a last word.
-async fn write<W: AsyncWrite + Unpin>(
-    mut writer: Writer<W>,
-    mut outgoing: Outgoing,
-    mut last_word: oneshot::Receiver<Bytes>,
-    pulse: &Pulse,
-    pong: &Pong,
-) -> Result<(), Departure> {
-    let mut ping = tokio::time::interval_at(Instant::now() + PING, PING);
-    loop {
-        let mut last = tokio::select! {
-            biased;
-            said = &mut last_word => {
-                match said {
-                    Ok(said) => writer.put(Opcode::Close, &said),
-                    Err(_) => writer.put_close(CloseCode::Internal),
-                }
-                true
+    /// Takes over what the call sent before it had this carrier, once.
+    fn take_over(&mut self) {
+        if let Some(mut before) = self.before.take() {
+            while let Some(what) = before.try_next() {
+                self.waiting.push_back(what);
             }
-            payload = pong.next() => {
-                writer.put(Opcode::Pong, &payload);
-                false
-            }
-            // A call that lets go of the leg without a word has failed.
-            next = outgoing.next() => put(&mut writer, next.unwrap_or(ToClient::Close(CloseCode::Internal))),
-            _ = ping.tick() => {
-                if pulse.is_lost() {
-                    return Err(Departure::Silent);
-                }
-                writer.put(Opcode::Ping, &[]);
-                false
-            }
-        };
-        while !last && writer.waiting() < TOGETHER {
-            let Some(next) = outgoing.try_next() else { break };
-            last = put(&mut writer, next);
         }
-        writer.flush().await?;
-        if last {
+    }
+
+    fn send(&mut self, what: ToClient) -> Result<(), Stuck> {
+        if self.closed {
             return Ok(());
+        }
+        if self.waiting.len() >= self.most {
+            return Err(Stuck);
+        }
+        self.waiting.push_back(what);
+        self.fill();
+        Ok(())
+    }
+
+    /// Has as much go out together as may.
+    fn fill(&mut self) {
+        while !self.closed && self.line.writer.has_room() {
+            let Some(what) = self.waiting.pop_front() else { return };
+            self.closed = put(&mut self.line.writer, what);
         }
     }
 }
 
 /// Adds what the call has for the client, and says whether it is the last.
-fn put<W: AsyncWrite + Unpin>(writer: &mut Writer<W>, what: ToClient) -> bool {
+fn put(writer: &mut Writer, what: ToClient) -> bool {
     match what {
         ToClient::Audio(audio) => writer.put(Opcode::Binary, &audio),
         ToClient::Message(message) => writer.put(Opcode::Text, message.to_text().as_bytes()),
@@ -187,4 +240,32 @@ fn put<W: AsyncWrite + Unpin>(writer: &mut Writer<W>, what: ToClient) -> bool {
         }
     }
     false
+}
+
+/// Does what is left to do, and says how the connection came to its end.
+async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut line: Line<S>, over: Over) -> Departure {
+    match over {
+        Over::Read(end) => {
+            if let Some(answer) = end.answer() {
+                line.writer.put(Opcode::Close, &answer);
+                line.flush_close().await;
+            }
+            match end {
+                End::Goodbye(_) => Departure::HungUp,
+                End::Lost => Departure::Lost,
+                End::Violated(_) => Departure::Violated,
+            }
+        }
+        // The call closed the leg; the client gets a moment to close its side.
+        Over::Written(Ok(())) => {
+            let _ = line.await_close().await;
+            Departure::HungUp
+        }
+        // A client that says goodbye takes nothing any more, and is read to its end before it counts as lost.
+        Over::Written(Err(Departure::Lost)) => match line.await_close().await {
+            Some(End::Goodbye(_)) => Departure::HungUp,
+            Some(End::Lost | End::Violated(_)) | None => Departure::Lost,
+        },
+        Over::Written(Err(how)) => how,
+    }
 }

@@ -1,40 +1,38 @@
-//! What goes to a client's WebSocket, frame by frame, and what the connection's reader would have said there.
+//! What goes to a client's WebSocket, frame by frame, and how long that may take. Knows no connection: it is told where to write.
 
-use std::io;
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::FutureExt as _;
-use futures::task::AtomicWaker;
 use tokio::io::AsyncWrite;
-use tokio::time::timeout;
+use tokio::time::{Sleep, sleep};
 
 use super::rfc6455::{self, Opcode};
 use crate::call::leg::{CloseCode, Departure};
 
 /// How long what is sent may take to go out before the client counts as gone.
 const SEND: Duration = Duration::from_secs(20);
+/// What waits for the client goes out together, up to so many bytes: more would be on its way when the agent falls silent.
+const TOGETHER: usize = 2 << 10;
 /// A buffer that grew for a large message is given back beyond this.
 const KEPT: usize = 64 << 10;
 
 /// Frames on their way to a client.
-#[derive(Debug)]
-pub(super) struct Writer<W> {
-    stream: W,
+#[derive(Debug, Default)]
+pub(super) struct Writer {
     buffer: Vec<u8>,
     /// How much of the buffer has gone out.
     gone: usize,
+    /// The answer to the client's latest ping, if there was no room for it. One that was not sent yet gives way to the next
+    /// (RFC 6455, 5.5.3).
+    pong: Option<Bytes>,
+    /// Rings when the client has not taken what waits for it for too long; none while it takes everything.
+    patience: Option<Pin<Box<Sleep>>>,
 }
 
-impl<W: AsyncWrite + Unpin> Writer<W> {
-    pub(super) fn new(stream: W) -> Self {
-        Self { stream, buffer: Vec::new(), gone: 0 }
-    }
-
-    /// Adds a frame to what goes out with the next [`Self::flush`].
+impl Writer {
+    /// Adds a frame to what goes out next.
     pub(super) fn put(&mut self, opcode: Opcode, payload: &[u8]) {
         rfc6455::put(&mut self.buffer, opcode, payload);
     }
@@ -44,64 +42,62 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         self.put(Opcode::Close, &rfc6455::close(code));
     }
 
-    /// How many bytes are to go out.
-    pub(super) fn waiting(&self) -> usize {
-        self.buffer.len() - self.gone
+    /// Adds the answer to a ping, as soon as there is room for it.
+    pub(super) fn answer(&mut self, ping: Bytes) {
+        match self.has_room() {
+            true => self.put(Opcode::Pong, &ping),
+            false => self.pong = Some(ping),
+        }
+    }
+
+    /// Whether another frame may go out together with what is there.
+    pub(super) fn has_room(&self) -> bool {
+        self.patience.is_none() && self.buffer.len() - self.gone < TOGETHER
+    }
+
+    /// Whether there is nothing to send.
+    pub(super) fn is_empty(&self) -> bool {
+        self.buffer.is_empty() && self.pong.is_none()
     }
 
     /// Sends everything that was added. After an error, nothing can be sent any more.
     ///
     /// # Errors
     /// The connection is lost, or the client does not take what it is sent.
-    pub(super) async fn flush(&mut self) -> Result<(), Departure> {
-        let mut sent = std::future::poll_fn(|cx| self.poll_flush(cx));
-        // Nearly always there is room for all of it, and no clock is asked.
-        let sent = match (&mut sent).now_or_never() {
-            Some(sent) => sent,
-            None => timeout(SEND, sent).await.map_err(|_| Departure::Silent)?,
-        };
-        sent.map_err(|_| Departure::Lost)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.waiting() > 0 {
-            match ready!(Pin::new(&mut self.stream).poll_write(cx, &self.buffer[self.gone..]))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                bytes => self.gone += bytes,
+    pub(super) fn poll_flush<S: AsyncWrite + Unpin>(
+        &mut self,
+        stream: &mut S,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Departure>> {
+        let sent = loop {
+            while self.gone < self.buffer.len() {
+                match Pin::new(&mut *stream).poll_write(cx, &self.buffer[self.gone..]) {
+                    Poll::Ready(Ok(bytes @ 1..)) => self.gone += bytes,
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(Departure::Lost)),
+                    Poll::Pending => return self.poll_patience(cx),
+                }
             }
+            self.gone = 0;
+            self.buffer.clear();
+            self.buffer.shrink_to(KEPT);
+            match self.pong.take() {
+                Some(ping) => self.put(Opcode::Pong, &ping),
+                None => break Pin::new(&mut *stream).poll_flush(cx),
+            }
+        };
+        match sent {
+            Poll::Ready(sent) => {
+                self.patience = None;
+                Poll::Ready(sent.map_err(|_| Departure::Lost))
+            }
+            Poll::Pending => self.poll_patience(cx),
         }
-        self.gone = 0;
-        self.buffer.clear();
-        self.buffer.shrink_to(KEPT);
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-}
-
-/// The answer to a client's ping, from the reader to the writer. One that was not sent yet gives way to the next (RFC 6455, 5.5.3).
-#[derive(Debug, Default)]
-pub(super) struct Pong {
-    due: Mutex<Option<Bytes>>,
-    bell: AtomicWaker,
-}
-
-impl Pong {
-    /// The client asked for this.
-    pub(super) fn owe(&self, payload: Bytes) {
-        self.due().replace(payload);
-        self.bell.wake();
     }
 
-    /// What is to be sent. Cancel-safe, and for one who waits.
-    pub(super) async fn next(&self) -> Bytes {
-        std::future::poll_fn(|cx| {
-            self.bell.register(cx.waker());
-            self.due().take().map_or(Poll::Pending, Poll::Ready)
-        })
-        .await
-    }
-
-    /// Held for a single look; what it guards is whole whatever panicked meanwhile.
-    fn due(&self) -> MutexGuard<'_, Option<Bytes>> {
-        self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What becomes of a client that has room for no more.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Departure>> {
+        let patience = self.patience.get_or_insert_with(|| Box::pin(sleep(SEND)));
+        ready!(patience.as_mut().poll(cx));
+        Poll::Ready(Err(Departure::Silent))
     }
 }

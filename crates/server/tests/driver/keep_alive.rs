@@ -61,7 +61,7 @@ fn serve(stand: &Stand, call: CallId) -> DuplexStream {
     let upgrade = async move |handshake: Handshake| {
         handshake.accept(1 << 20, async move |socket| {
             let end = calls.join(call, Join::default()).await.unwrap();
-            end.carried(|end| websocket::carry(socket, end));
+            websocket::carry(socket, end);
         })
     };
     let (connect, pipes) = mpsc::unbounded_channel();

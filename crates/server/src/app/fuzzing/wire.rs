@@ -53,7 +53,7 @@ async fn connection(data: &[u8]) {
             handshake.accept(1 << 16, async move |socket| {
                 let end = carrier.lock().ok().and_then(|mut carrier| carrier.take());
                 if let Some(end) = end {
-                    carry(socket, end).await;
+                    carry(socket, end);
                 }
             })
         }),

@@ -44,7 +44,7 @@ impl Driver {
         if let (Some(rejoining), ToClient::Message(message)) = (&mut self.rejoining, &what) {
             rejoining.backlog.message(message.to_text());
         }
-        let stuck = self.leg.as_ref().is_some_and(|leg| !self.closed && leg.send(what).is_err());
+        let stuck = self.leg.as_mut().is_some_and(|leg| !self.closed && leg.send(what).is_err());
         if stuck {
             self.lose_client();
         }

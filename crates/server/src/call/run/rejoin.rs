@@ -145,11 +145,11 @@ impl Driver {
         let unplayed = self.conversation.unplayed(self.now());
         let missed = rejoining.backlog.missed_by(received, unplayed).ok_or(CloseCode::BadRequest)?;
         let lost_audio = self.setup.output_rate.duration_of(missed.lost_samples);
-        let (call_end, carrier_end) = leg(self.setup.engine.client_buffer);
+        let (mut call_end, carrier_end) = leg(self.setup.engine.client_buffer);
         let sent = resend(&missed, lost_audio).into_iter().try_for_each(|what| call_end.send(what));
         let audio = missed.audio;
         // The client of the other connection must not take this for a loss, and come back in turn.
-        if let Some(old) = self.connect(call_end) {
+        if let Some(mut old) = self.connect(call_end) {
             let _ = old.send(ToClient::Close(CloseCode::InUse));
         }
         let after = self.start_clock();
@@ -161,7 +161,7 @@ impl Driver {
         // What is sent again is in the backlog already.
         let again = audio.into_iter().map(ToClient::Audio);
         let sent = sent.and_then(|()| {
-            again.into_iter().try_for_each(|audio| match &self.leg {
+            again.into_iter().try_for_each(|audio| match &mut self.leg {
                 Some(leg) => leg.send(audio),
                 None => Ok(()),
             })

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::super::data_connection::News;
 use super::super::ear::Ear;
-use super::super::leg::LegEvent;
+use super::super::leg::{CallEnd, LegEvent};
 use super::super::work::WorkResult;
 use super::{Command, Driver, call_time};
 use crate::readiness;
@@ -66,6 +66,9 @@ impl Driver {
         let next = self.next_due();
         if next.is_some_and(|(at, _)| self.alarm.is_too_late_for(at)) {
             self.readiness.mark(Source::Alarm);
+        }
+        if self.leg.as_ref().is_some_and(CallEnd::has_unsent) {
+            self.readiness.mark(Source::Leg);
         }
         let Self { readiness, commands, leg, alarm, works, data, .. } = self;
         let has_data = data.is_some();

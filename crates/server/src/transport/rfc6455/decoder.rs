@@ -69,7 +69,11 @@ impl Decoder {
             self.buffer.reserve(missing.min(GROWTH));
             return &mut self.buffer;
         }
-        // What was handed on from this buffer is mostly done with, and its place is free again.
+        // What was handed on from this buffer is mostly done with, and its place is free again: the same few lines of the cache for
+        // every frame.
+        if self.buffer.is_empty() {
+            let _ = self.buffer.try_reclaim(BUFFER);
+        }
         let spare = self.buffer.capacity() - self.buffer.len();
         if spare < ROOM && !self.buffer.try_reclaim(ROOM) && spare < LITTLE {
             self.buffer.reserve(BUFFER);
