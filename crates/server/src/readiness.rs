@@ -2,11 +2,9 @@
 //! a call waits for many, and nearly every time it is woken one of them, a frame of audio, is the reason.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
-
-use futures::task::AtomicWaker;
 
 /// What a task waits for: eight things at most.
 pub(crate) trait Source: Copy {
@@ -21,6 +19,8 @@ pub(crate) trait Source: Copy {
 pub(crate) struct Readiness<S> {
     /// Those that may have something, and are asked.
     ready: u8,
+    /// What wakes the task, as the bells have it.
+    task: Option<Waker>,
     bells: Arc<Bells>,
     wakers: Box<[Waker]>,
     sources: PhantomData<S>,
@@ -30,14 +30,21 @@ pub(crate) struct Readiness<S> {
 struct Bells {
     /// Those that have rung since the task last looked.
     rung: AtomicU8,
-    /// Wakes the task.
-    task: AtomicWaker,
+    /// Wakes the task. It is another one only when the task is, and is not made anew for every time that it is woken.
+    task: Mutex<Option<Waker>>,
 }
 
 #[derive(Debug)]
 struct Bell {
     bit: u8,
     bells: Arc<Bells>,
+}
+
+impl Bells {
+    /// Held for a single look; what it guards is whole whatever panicked meanwhile.
+    fn task(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Wake for Bell {
@@ -47,7 +54,9 @@ impl Wake for Bell {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.bells.rung.fetch_or(self.bit, Ordering::AcqRel);
-        self.bells.task.wake();
+        if let Some(task) = &*self.bells.task() {
+            task.wake_by_ref();
+        }
     }
 }
 
@@ -58,12 +67,15 @@ impl<S: Source> Readiness<S> {
         let bits = (0..S::COUNT).map(|index| 1 << index);
         let bell = |bit| Waker::from(Arc::new(Bell { bit, bells: Arc::clone(&bells) }));
         let wakers = bits.clone().map(bell).collect();
-        Self { ready: bits.sum(), bells, wakers, sources: PhantomData }
+        Self { ready: bits.sum(), task: None, bells, wakers, sources: PhantomData }
     }
 
     /// Looks which have rung, and has the task woken by those that ring from now on. To be called before any is asked.
     pub(crate) fn look(&mut self, cx: &Context<'_>) {
-        self.bells.task.register(cx.waker());
+        if !self.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
+            self.task = Some(cx.waker().clone());
+            self.bells.task().clone_from(&self.task);
+        }
         self.ready |= self.bells.rung.swap(0, Ordering::AcqRel);
     }
 

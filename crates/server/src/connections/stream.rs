@@ -39,6 +39,8 @@ pub(super) struct Stream<S> {
     pause: Option<Pin<Box<Sleep>>>,
     in_one_go: usize,
     answering: Answering,
+    /// It carries a WebSocket, as far as is known here: the place is shared with others, and asked no longer than it can change.
+    carries_socket: bool,
     place: Arc<Place>,
 }
 
@@ -54,13 +56,19 @@ impl<S> Stream<S> {
             pause: None,
             in_one_go: 0,
             answering: Answering::new(turns),
+            carries_socket: false,
             place,
         }
     }
 
+    fn carries_socket(&mut self) -> bool {
+        self.carries_socket = self.carries_socket || self.place.carries_socket();
+        self.carries_socket
+    }
+
     /// How many bytes may be written at once. What a call sends waits for nobody.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
-        match self.place.carries_socket() {
+        match self.carries_socket() {
             true => Poll::Ready(usize::MAX),
             false => self.answering.poll_room(cx, self.place.requests()),
         }
@@ -139,7 +147,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.place.carries_socket() {
+        match self.carries_socket() {
             true => self.poll_read_paced(cx, buffer),
             false => Pin::new(&mut self.inner).poll_read(cx, buffer),
         }
