@@ -26,6 +26,10 @@ const UNDERFLOW: Duration = Duration::from_secs(2);
 const LONGEST_TURN: Duration = Duration::from_secs(120);
 /// Audio kept while nobody speaks, for the pre-roll of the next turn.
 const IDLE: Duration = Duration::from_millis(700);
+/// The room for a turn's audio grows by so much at least.
+const STEP: Duration = Duration::from_millis(250);
+/// Samples in the largest frame after which nothing is given back: 1.3 s at 48 kHz.
+const USUAL_FRAME: usize = 64 << 10;
 
 /// Something to tell about the audio itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,9 +63,6 @@ pub(super) struct Ear {
     edges: SpeechEdges,
     gate: Option<EchoGate>,
     rate: SampleRate,
-    /// Samples in the client's format, and what they became; kept for their capacity.
-    raw: Vec<i16>,
-    heard: Vec<i16>,
     /// Samples received and not dropped.
     received: u64,
     kept: VecDeque<i16>,
@@ -79,6 +80,44 @@ pub(super) struct Ear {
     hold: bool,
 }
 
+/// Where a frame is taken apart. One is enough for all calls of a thread, so that it is always near, and no call has memory for it.
+#[derive(Debug, Default)]
+pub(super) struct Workbench {
+    /// Samples in the client's format.
+    raw: Vec<i16>,
+    /// What they become, where that is something else.
+    heard: Vec<i16>,
+}
+
+impl Workbench {
+    pub(super) const fn new() -> Self {
+        Self { raw: Vec::new(), heard: Vec::new() }
+    }
+
+    /// What the last frame held, as the client sent it; nothing if it was dropped.
+    pub(super) fn taken(&self) -> &[i16] {
+        &self.raw
+    }
+
+    /// Room for the next frame.
+    fn clear(&mut self) -> &mut Vec<i16> {
+        for samples in [&mut self.raw, &mut self.heard] {
+            samples.clear();
+            samples.shrink_to(USUAL_FRAME);
+        }
+        &mut self.raw
+    }
+
+    /// The frame as it is heard.
+    fn convert(&mut self, resampler: &mut Resampler) -> &[i16] {
+        if resampler.from() == resampler.to() {
+            return &self.raw;
+        }
+        resampler.process(&self.raw, &mut self.heard);
+        &self.heard
+    }
+}
+
 impl Ear {
     pub(super) fn new(
         rate: SampleRate,
@@ -93,8 +132,6 @@ impl Ear {
             edges: SpeechEdges::new(detector, threshold),
             gate,
             rate,
-            raw: Vec::new(),
-            heard: Vec::new(),
             received: 0,
             kept: VecDeque::new(),
             kept_from: 0,
@@ -119,49 +156,43 @@ impl Ear {
         AudioTime::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
     }
 
-    /// Takes a frame and reports the edges of speech in it.
+    /// Takes a frame and reports the edges of speech in it. What it held is left on the bench.
     pub(super) fn take(
         &mut self,
         frame: &[u8],
         now: Instant,
+        bench: &mut Workbench,
         mut report: impl FnMut(Input),
     ) -> Option<Trouble> {
         self.echoed = false;
-        self.raw.clear();
-        self.pcm.read(frame, &mut self.raw);
-        if self.raw.is_empty() {
+        let raw = bench.clear();
+        self.pcm.read(frame, raw);
+        if raw.is_empty() {
             return None;
         }
         self.last_audio = Some(now);
         self.underflow_told = false;
-        let length = self.rate.duration_of(self.raw.len() as u64);
+        let length = self.rate.duration_of(raw.len() as u64);
         let ahead = self.rate.duration_of(self.received).saturating_sub(now.duration_since(self.joined));
         if ahead + length > MOST_AHEAD {
             let first = self.dropped.is_zero();
             self.dropped += length;
-            self.raw.clear();
+            raw.clear();
             return first.then_some(Trouble::Overflow(ahead));
         }
-        self.received += self.raw.len() as u64;
-        self.heard.clear();
-        self.resampler.process(&self.raw, &mut self.heard);
-        self.kept.extend(&self.heard);
+        self.received += raw.len() as u64;
+        let heard = bench.convert(&mut self.resampler);
+        self.make_room(heard.len());
+        self.kept.extend(heard);
         let received = self.clock();
         if std::mem::take(&mut self.stalled) {
             // The stall was reported as silence, but the detector was never told: the user speaks on.
             report(Input::SpeechStarted { at: received - length, received });
         }
         let since = now.duration_since(self.joined);
-        let heard = std::mem::take(&mut self.heard);
-        self.find_edges(&heard, since, |edge| report(input(edge, received)));
-        self.heard = heard;
+        self.find_edges(heard, since, |edge| report(input(edge, received)));
         self.keep_last(if self.hold || self.speaking() { LONGEST_TURN } else { IDLE });
         None
-    }
-
-    /// What the last frame held, as the client sent it; nothing if it was dropped.
-    pub(super) fn taken(&self) -> &[i16] {
-        &self.raw
     }
 
     /// When to look again, if no audio comes before.
@@ -271,6 +302,14 @@ impl Ear {
         self.edges.speaking() && self.gate.as_ref().is_none_or(EchoGate::is_open)
     }
 
+    /// Room for a turn grows by half, not by doubling, which leaves half of it empty.
+    fn make_room(&mut self, samples: usize) {
+        if self.kept.capacity() - self.kept.len() < samples {
+            let step = SampleRate::EAR.samples_in(STEP) as usize;
+            self.kept.reserve_exact(samples.max(step).max(self.kept.len() / 2));
+        }
+    }
+
     fn keep_last(&mut self, length: Duration) {
         let most = SampleRate::EAR.samples_in(length) as usize;
         let excess = self.kept.len().saturating_sub(most);
@@ -311,6 +350,7 @@ mod tests {
     async fn a_clip_is_what_was_said_then_wherever_it_lies() {
         let start = Instant::now();
         let mut ear = Ear::new(SampleRate::EAR, Loudness::default().detector(), 0.1, None, start);
+        let mut bench = Workbench::new();
         ear.hold(true);
         // More than is kept, in frames that do not divide what is: the end of the room lies behind its beginning.
         let (frame, longest) = (7_000, SampleRate::EAR.samples_in(LONGEST_TURN));
@@ -318,7 +358,7 @@ mod tests {
         while said < 2 * longest {
             let bytes: Vec<u8> = numbered(said, frame).into_iter().flat_map(i16::to_le_bytes).collect();
             said += frame;
-            ear.take(&bytes, start + SampleRate::EAR.duration_of(said), |_| {});
+            ear.take(&bytes, start + SampleRate::EAR.duration_of(said), &mut bench, |_| {});
         }
         let at = |sample: u64| AudioTime::from_micros(SampleRate::EAR.duration_of(sample).as_micros() as u64);
         let mut pieces = 0;

@@ -1,8 +1,9 @@
 //! Drives one call: one task that owns the conversation and everything of it, from its creation to its end.
 //!
 //! One loop: wait for the client, a result, a command or a deadline; tell the engine; do what it asks for. Nothing in it waits
-//! for anybody else: the client is reached through a bounded queue, work runs in tasks of its own, the record writes itself.
+//! for anybody else: what waits for the client is bounded, work runs in tasks of its own, the record writes itself.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +29,7 @@ use super::backlog::Received;
 use super::clips::TurnClips;
 use super::data_connection::DataConnection;
 use super::dictation::{Dictation, Promise};
-use super::ear::{Ear, Trouble};
+use super::ear::{Ear, Trouble, Workbench};
 use super::handover::{Handover, Left, NODE_LOST};
 use super::leg::{CallEnd, CarrierEnd, CloseCode, FromClient, LegEvent, ToClient, leg};
 use super::mouth::Mouth;
@@ -77,6 +78,11 @@ const SMALL_FRAME: Duration = Duration::from_millis(20);
 const LARGE_FRAME: Duration = Duration::from_millis(100);
 /// A client buffer from which on pieces are large.
 const LARGE_BUFFER: Duration = Duration::from_secs(1);
+
+thread_local! {
+    /// Where the frames of all calls are taken apart that run on this thread.
+    static WORKBENCH: RefCell<Workbench> = const { RefCell::new(Workbench::new()) };
+}
 
 /// What others ask of a call.
 #[derive(Debug)]
@@ -375,11 +381,14 @@ impl Driver {
         let stood = self.stood();
         let Some(ear) = &mut self.ear else { return };
         let inputs = &mut self.inputs;
-        let trouble = ear.take(audio, now, |input| inputs.push_back(input));
-        self.recording.hear(call_time(self.zero, now), ear.taken());
-        if let Some(data) = &mut self.data {
-            data.hear(call_time(self.zero, now) + stood, ear.taken());
-        }
+        let trouble = WORKBENCH.with_borrow_mut(|bench| {
+            let trouble = ear.take(audio, now, bench, |input| inputs.push_back(input));
+            self.recording.hear(call_time(self.zero, now), bench.taken());
+            if let Some(data) = &mut self.data {
+                data.hear(call_time(self.zero, now) + stood, bench.taken());
+            }
+            trouble
+        });
         if ear.echoed() && !std::mem::replace(&mut self.echo_told, true) {
             let text = "the agent's own voice comes back from the user's side; it is not taken for speech";
             self.event(Severity::Info, "audio.echo", text.to_owned());
