@@ -161,7 +161,7 @@ impl Departure {
 
 /// Whoever carries a leg in the call's task: it is asked for what the client sent, and handed what the client is sent.
 pub trait Carrier: Send {
-    /// The next thing from the client; after `Closed`, nothing for ever. Sends what there is to send on the way.
+    /// The next thing from the client; after `Closed` it is not to be asked again. Sends what there is to send on the way.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<LegEvent>;
 
     /// Takes something to send, which goes when it is next asked. A client that is gone takes everything.
@@ -189,7 +189,7 @@ enum Way {
     Queues(Queues),
     /// At once: it is in the call's task.
     Here(Box<dyn Carrier>),
-    /// Not any more.
+    /// Not any more: the connection is over, or the call has let go.
     Gone,
 }
 
@@ -278,7 +278,13 @@ impl CallEnd {
                     Arrival::Event(event) => return Poll::Ready(event),
                     Arrival::Carrier(carrier) => self.0 = Way::Here(carrier),
                 },
-                Way::Here(carrier) => return carrier.poll_next(cx),
+                Way::Here(carrier) => {
+                    let event = ready!(carrier.poll_next(cx));
+                    if let LegEvent::Closed(_) = event {
+                        self.0 = Way::Gone;
+                    }
+                    return Poll::Ready(event);
+                }
                 Way::Gone => return Poll::Pending,
             }
         }
@@ -486,6 +492,8 @@ mod tests {
         before: Option<Outgoing>,
         said: VecDeque<ToClient>,
         over: Option<oneshot::Sender<()>>,
+        /// Shows whether it is still there.
+        _pass: Arc<()>,
     }
 
     impl Carrier for Echo {
@@ -524,7 +532,8 @@ mod tests {
     fn carried_by_echo(carrier: CarrierEnd) -> oneshot::Receiver<()> {
         let (over, is_over) = oneshot::channel();
         carrier.carried(|outgoing| {
-            Box::new(Echo { before: Some(outgoing), said: VecDeque::new(), over: Some(over) })
+            let said = VecDeque::new();
+            Box::new(Echo { before: Some(outgoing), said, over: Some(over), _pass: Arc::default() })
         });
         is_over
     }
@@ -549,6 +558,22 @@ mod tests {
         assert!(is_over.try_recv().is_err(), "there is no other task that carries it");
         drop(call);
         assert_eq!(is_over.await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_carrier_whose_connection_is_over_is_gone_at_once() {
+        let (mut call, carrier) = leg(Duration::ZERO);
+        let (over, _is_over) = oneshot::channel();
+        let aboard = Arc::new(());
+        let pass = Arc::clone(&aboard);
+        carrier.carried(|outgoing| {
+            Box::new(Echo { before: Some(outgoing), said: VecDeque::new(), over: Some(over), _pass: pass })
+        });
+        call.send(ToClient::Close(CloseCode::Normal)).unwrap();
+        assert!(matches!(call.next().await, LegEvent::Closed(Departure::HungUp)));
+        assert_eq!(Arc::strong_count(&aboard), 1);
+        assert_eq!(call.send(audio(1)), Ok(()), "a client that is gone takes everything");
+        assert!(!call.has_unsent());
     }
 
     #[tokio::test]
