@@ -17,8 +17,8 @@ use crate::storage::{Addition, Attempt, Pending, Storage};
 
 /// Between two transactions, so that calls share them. What comes after a longer pause is written at once.
 const PACE: Duration = Duration::from_millis(100);
-/// Sheets whose entries are written in one transaction.
-const TOGETHER: usize = 256;
+/// Sheets whose entries are written in one transaction: some hundred kilobytes. Where there are more, the next follows at once.
+const TOGETHER: usize = 32;
 /// How long to wait after a failure of the store, doubling up to [`SLOWEST_RETRY`].
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const SLOWEST_RETRY: Duration = Duration::from_secs(10);
@@ -59,7 +59,8 @@ async fn work(storage: Storage, mut told: mpsc::UnboundedReceiver<Arc<Sheet>>) {
                 sheets.push(sheet);
             }
         }
-        next = Instant::now() + PACE;
+        let more = sheets.len() == TOGETHER;
+        next = Instant::now() + if more { Duration::ZERO } else { PACE };
         let mut lots = Vec::new();
         for sheet in sheets.drain(..) {
             match sheet.lot() {

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use antiphon_api::CallId;
-use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
 use super::super::{
@@ -68,7 +67,10 @@ fn bounds(choice: MessageChoice) -> (bool, i64, i64) {
 
 impl Store {
     /// Adds to records: a statement for what was said and one for what happened, however many calls there are.
-    pub(super) async fn append_to_records(&self, additions: &[Addition<'_>]) -> Result<(), StorageError> {
+    pub(super) async fn append_to_records<'a>(
+        &self,
+        additions: &'a [Addition<'a>],
+    ) -> Result<(), StorageError> {
         let records = additions.iter().map(|addition| Alone::Record(addition.call));
         let mut transaction = self.begin_alone_with(records).await?;
         let (mut messages, mut events) = (Vec::new(), Vec::new());
@@ -84,11 +86,11 @@ impl Store {
         if !messages.is_empty() {
             let row = |(call, nth, message): &(CallId, u32, &StoredMessage)| {
                 let StoredMessage { stage, stage_number, index, initial, message } = message;
-                json!([call, nth, stage, stage_number, index, u8::from(*initial), to_json(message)])
+                (*call, *nth, *stage, *stage_number, *index, u8::from(*initial), to_json(message))
             };
-            let rows: Value = messages.iter().map(row).collect();
+            let rows: Vec<_> = messages.iter().map(row).collect();
             sqlx::query(AssertSqlSafe(format!("{ADD_MESSAGES} FROM {ROWS}) AS added")))
-                .bind(rows.to_string())
+                .bind(to_json(&rows))
                 .execute(&mut *transaction)
                 .await?;
         }
@@ -102,15 +104,15 @@ impl Store {
             }
         }
         if !events.is_empty() {
-            let row = |(call, nth, event): &(CallId, u32, &StoredEvent)| {
-                let StoredEvent { stage, at, severity, kind, text, extras } = event;
-                let extras = extras.as_ref().map(to_json);
-                let severity = severity.as_str();
-                json!([call, nth, stage, at.unix_micros(), severity, plain(kind), plain(text), extras])
+            let row = |(call, nth, event): &(CallId, u32, &'a StoredEvent)| {
+                let StoredEvent { stage, at, severity, kind, text, extras } = *event;
+                let (at, severity, extras) =
+                    (at.unix_micros(), severity.as_str(), extras.as_ref().map(to_json));
+                (*call, *nth, *stage, at, severity, plain(kind), plain(text), extras)
             };
-            let rows: Value = events.iter().map(row).collect();
+            let rows: Vec<_> = events.iter().map(row).collect();
             sqlx::query(AssertSqlSafe(format!("{ADD_EVENTS} FROM {ROWS}) AS added")))
-                .bind(rows.to_string())
+                .bind(to_json(&rows))
                 .execute(&mut *transaction)
                 .await?;
         }
