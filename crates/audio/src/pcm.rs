@@ -35,7 +35,7 @@ impl PcmReader {
 /// Allocates only where `bytes` must grow.
 pub fn write_pcm(samples: &[i16], bytes: &mut Vec<u8>) {
     let start = bytes.len();
-    bytes.resize(start + samples.len() * size_of::<i16>(), 0);
+    bytes.resize(start + size_of_val(samples), 0);
     // Pairs of known size in a place that is there: a loop that is done with wide vectors.
     let (pairs, _) = bytes[start..].as_chunks_mut();
     for (pair, sample) in pairs.iter_mut().zip(samples) {
