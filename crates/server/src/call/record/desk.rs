@@ -1,4 +1,4 @@
-//! Where records get to the store: one task writes what is on the sheets of all calls, in one transaction every tenth of a second.
+//! Where records get to the store: one task writes what is on the sheets of all calls, many in one transaction, every tenth of a second.
 //!
 //! One task for all calls, since a transaction of its own for everything that is said would cost a call more than all that is said. What
 //! is more than words (a join, a stage, an end), and what the store did not take, each call writes in a task of its own, so that none
