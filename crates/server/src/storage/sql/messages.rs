@@ -41,8 +41,8 @@ const FALLING: &str = chosen!(
     "AND position < $5 ORDER BY position DESC LIMIT $6"
 );
 
-/// Adds what is in rows behind what each call has. Rows are read one by one, so that all of a call see the same last place; theirs are
-/// counted from it.
+/// Adds what is in rows behind what each call has. Both databases read all rows before they add one, so that those of a call see the
+/// same last place; theirs are counted from it.
 const ADD_MESSAGES: &str = "INSERT INTO messages (call_id, position, stage_id, stage_number, stage_index, initial, body) \
      SELECT call_id, COALESCE((SELECT MAX(position) + 1 FROM messages WHERE messages.call_id = added.call_id), 0) + nth, \
      stage_id, stage_number, stage_index, initial <> 0, body \
