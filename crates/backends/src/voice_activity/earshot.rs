@@ -72,13 +72,11 @@ struct Score {
     vectors: Level,
     spectrum: Spectrum,
     network: Network,
-    /// For how many frames the window has been digital silence, as far as that matters.
-    silent: u8,
 }
 
 impl Score {
     fn new(vectors: Level) -> Self {
-        Self { vectors, spectrum: Spectrum::new(), network: Network::new(), silent: 0 }
+        Self { vectors, spectrum: Spectrum::new(), network: Network::new() }
     }
 
     /// The score of the next frame, from 0 to 1.
@@ -90,9 +88,8 @@ impl Score {
     #[inline(always)]
     fn computed(&mut self, frame: &[i16; FRAME]) -> f32 {
         self.spectrum.push(frame);
-        self.silent = if self.spectrum.is_silent() { self.silent.saturating_add(1) } else { 0 };
         // Silence looks like the silence before it once nothing else is seen. What is left to do is to remember it.
-        if self.silent <= SEEN {
+        if self.spectrum.silent() <= SEEN {
             self.network.see(&self.spectrum.bands());
         }
         self.network.remember()

@@ -87,7 +87,8 @@ fn go_on(state: &mut [i16; UNITS], drive: &Drive) {
     for ((state, target), gate) in state.iter_mut().zip(targets).zip(gates) {
         let gate = i64::from((gate << 2).clamp(0, ONE));
         let next = (i64::from(ONE) - gate) * (i64::from(*state) << 9) + gate * i64::from(*target);
-        *state = (next >> 33).clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+        // Shifted by 33 in two steps, the first of which takes a half: shifts of long numbers with a sign are not among all vectors.
+        *state = (((next >> 32) as i32) >> 1).clamp(i16::MIN.into(), i16::MAX.into()) as i16;
     }
 }
 

@@ -13,8 +13,10 @@ pub(super) const FRAME: usize = 256;
 /// Numbers that are made of a frame.
 pub(super) const BANDS: usize = 40;
 
-/// Samples in the window that ends with a frame.
-const WINDOW: usize = 3 * FRAME;
+/// Frames in the window that ends with a frame.
+const FRAMES: u8 = 3;
+/// Samples in it.
+const WINDOW: usize = FRAMES as usize * FRAME;
 /// Samples that are transformed: the window and silence behind it.
 const LENGTH: usize = 1_024;
 /// They are taken in pairs, as complex numbers.
@@ -42,16 +44,24 @@ pub(super) struct Spectrum {
     samples: [f32; WINDOW],
     /// The last sample, as it came.
     before: f32,
+    /// How many frames of digital silence came last, as far as that matters.
+    silent: u8,
 }
 
 impl Spectrum {
     pub(super) fn new() -> Self {
-        Self { samples: [0.0; WINDOW], before: 0.0 }
+        Self { samples: [0.0; WINDOW], before: 0.0, silent: 0 }
     }
 
     /// Takes the next frame.
     #[inline(always)]
     pub(super) fn push(&mut self, frame: &[i16; FRAME]) {
+        // The first sample of silence still hears the one before it.
+        let is_silent = self.before == 0.0 && frame.iter().fold(0, |all, sample| all | sample) == 0;
+        self.silent = if is_silent { self.silent.saturating_add(1) } else { 0 };
+        if self.silent > FRAMES {
+            return;
+        }
         self.samples.copy_within(FRAME.., 0);
         let mut before = self.before;
         for (place, sample) in self.samples[WINDOW - FRAME..].iter_mut().zip(frame) {
@@ -62,10 +72,10 @@ impl Spectrum {
         self.before = before;
     }
 
-    /// Whether the whole window is digital silence.
+    /// For how many frames the window has been digital silence, as far as that matters.
     #[inline(always)]
-    pub(super) fn is_silent(&self) -> bool {
-        self.samples.iter().all(|sample| *sample == 0.0)
+    pub(super) fn silent(&self) -> u8 {
+        self.silent.saturating_sub(FRAMES - 1)
     }
 
     /// The logarithms of the power in each band.
