@@ -56,45 +56,53 @@ impl Timer {
     ];
 }
 
-/// The deadlines that are set.
-#[derive(Debug, Default)]
+/// A deadline that never comes.
+const NEVER: CallTime = CallTime::from_micros(u64::MAX);
+
+/// The deadlines that are set. One that is not never comes: so they are half as large, and looked through for every frame.
+#[derive(Debug)]
 pub(crate) struct TimerTable {
-    deadlines: [Option<CallTime>; Timer::ALL.len()],
+    deadlines: [CallTime; Timer::ALL.len()],
+}
+
+impl Default for TimerTable {
+    fn default() -> Self {
+        Self { deadlines: [NEVER; Timer::ALL.len()] }
+    }
 }
 
 impl TimerTable {
     pub(crate) fn set(&mut self, timer: Timer, at: CallTime) {
-        self.deadlines[timer as usize] = Some(at);
+        self.deadlines[timer as usize] = at;
     }
 
     /// Sets the deadline, or removes it where there is none.
     pub(crate) fn replace(&mut self, timer: Timer, at: Option<CallTime>) {
-        self.deadlines[timer as usize] = at;
+        self.set(timer, at.unwrap_or(NEVER));
     }
 
     pub(crate) fn stop(&mut self, timer: Timer) {
-        self.deadlines[timer as usize] = None;
+        self.set(timer, NEVER);
     }
 
     /// Removes a deadline and says when it would have been.
     pub(crate) fn take(&mut self, timer: Timer) -> Option<CallTime> {
-        self.deadlines[timer as usize].take()
+        let at = std::mem::replace(&mut self.deadlines[timer as usize], NEVER);
+        (at != NEVER).then_some(at)
     }
 
     pub(crate) fn stop_all(&mut self) {
-        self.deadlines = Default::default();
+        *self = Self::default();
     }
 
     pub(crate) fn is_set(&self, timer: Timer) -> bool {
-        self.deadlines[timer as usize].is_some()
+        self.deadlines[timer as usize] != NEVER
     }
 
     /// The earliest deadline; of equal ones the first in the order of the enum.
     pub(crate) fn next(&self) -> Option<(CallTime, Timer)> {
-        Timer::ALL
-            .into_iter()
-            .filter_map(|timer| self.deadlines[timer as usize].map(|at| (at, timer)))
-            .min_by_key(|(at, timer)| (*at, *timer))
+        let (at, timer) = self.deadlines.into_iter().zip(Timer::ALL).min_by_key(|(at, _)| *at)?;
+        (at != NEVER).then_some((at, timer))
     }
 
     /// Takes the earliest deadline that has been reached.
