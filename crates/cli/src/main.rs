@@ -155,8 +155,15 @@ fn run(command: Command) -> anyhow::Result<()> {
     }
 }
 
+/// Runs a command on all cores that the process may use. With a single one there is nobody to hand work over to, and a thread that
+/// keeps its tasks to itself does without what several need to share theirs.
 fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+    let is_alone = std::thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
+    let mut builder = match is_alone {
+        true => tokio::runtime::Builder::new_current_thread(),
+        false => tokio::runtime::Builder::new_multi_thread(),
+    };
+    builder.enable_all().build()?.block_on(work)
 }
 
 #[cfg(test)]
