@@ -1,5 +1,5 @@
-//! Which of the things that a task waits for may have come. Each rings with a waker of its own, and only those that rang are asked:
-//! a call waits for many, and nearly every time it is woken one of them, a frame of audio, is the reason.
+//! Which of the things that a task seldom hears of may have come. Each rings with a waker of its own, and only those that rang are
+//! asked: nearly every time that a call is woken, a frame of audio is the reason, and what that is about rings for the task itself.
 
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -79,11 +79,6 @@ impl<S: Source> Readiness<S> {
         self.ready |= self.bells.rung.swap(0, Ordering::AcqRel);
     }
 
-    /// A source is another one than before, or is to ring at another time: it has to be asked to know that.
-    pub(crate) fn mark(&mut self, source: S) {
-        self.ready |= 1 << source.index();
-    }
-
     /// Asks a source, if it may have something: until it has nothing, and again when it has rung.
     pub(crate) fn ask<T>(&mut self, source: S, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         let bit = 1 << source.index();
@@ -144,17 +139,6 @@ mod tests {
         sender.try_send(2).unwrap();
         assert_eq!(woken(&mut readiness, &mut queue).await, (3, vec![1, 2]));
         assert_eq!(woken(&mut readiness, &mut queue).await, (0, vec![]));
-    }
-
-    #[tokio::test]
-    async fn another_source_in_the_place_of_one_is_asked() {
-        let (mut readiness, (_sender, mut queue)) = (Readiness::new(), mpsc::channel(4));
-        woken(&mut readiness, &mut queue).await;
-        let (sender, mut other) = mpsc::channel(4);
-        sender.try_send(1).unwrap();
-        assert_eq!(woken(&mut readiness, &mut other).await, (0, vec![]));
-        readiness.mark(Of::One);
-        assert_eq!(woken(&mut readiness, &mut other).await, (2, vec![1]));
     }
 
     #[tokio::test]

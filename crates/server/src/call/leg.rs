@@ -170,9 +170,6 @@ pub trait Carrier: Send {
     /// [`Stuck`] when too much waits for the client.
     fn send(&mut self, what: ToClient) -> Result<(), Stuck>;
 
-    /// Whether there is something to send, so that it is worth asking.
-    fn has_unsent(&self) -> bool;
-
     /// Drops all audio that was not sent yet.
     fn clear(&mut self);
 
@@ -304,15 +301,6 @@ impl CallEnd {
             Way::Queues(queues) => queues.send(what),
             Way::Here(carrier) => carrier.send(what),
             Way::Gone => Ok(()),
-        }
-    }
-
-    /// Whether something was sent that goes only when [`Self::poll_next`] is asked.
-    #[must_use]
-    pub fn has_unsent(&self) -> bool {
-        match &self.0 {
-            Way::Queues(_) | Way::Gone => false,
-            Way::Here(carrier) => carrier.has_unsent(),
         }
     }
 
@@ -517,10 +505,6 @@ mod tests {
             Ok(())
         }
 
-        fn has_unsent(&self) -> bool {
-            !self.said.is_empty()
-        }
-
         fn clear(&mut self) {
             self.said.clear();
         }
@@ -530,10 +514,13 @@ mod tests {
 
     /// Has a leg carried by an echo. Gives what says that it is over.
     fn carried_by_echo(carrier: CarrierEnd) -> oneshot::Receiver<()> {
+        carried_by_echo_with(Arc::default(), carrier)
+    }
+
+    fn carried_by_echo_with(pass: Arc<()>, carrier: CarrierEnd) -> oneshot::Receiver<()> {
         let (over, is_over) = oneshot::channel();
         carrier.carried(|outgoing| {
-            let said = VecDeque::new();
-            Box::new(Echo { before: Some(outgoing), said, over: Some(over), _pass: Arc::default() })
+            Box::new(Echo { before: Some(outgoing), said: VecDeque::new(), over: Some(over), _pass: pass })
         });
         is_over
     }
@@ -550,9 +537,9 @@ mod tests {
             assert!(matches!(back, LegEvent::From(FromClient::Audio(bytes)) if bytes[0] == byte));
             call.send(audio(byte + 2)).unwrap();
         }
-        assert!(call.has_unsent());
         call.clear();
-        assert!(!call.has_unsent(), "what is cleared is not sent any more");
+        let next = std::future::poll_fn(|cx| Poll::Ready(call.poll_next(cx).is_ready())).await;
+        assert!(!next, "what is cleared is not sent any more");
         call.send(ToClient::Close(CloseCode::Normal)).unwrap();
         tokio::task::yield_now().await;
         assert!(is_over.try_recv().is_err(), "there is no other task that carries it");
@@ -563,17 +550,12 @@ mod tests {
     #[tokio::test]
     async fn a_carrier_whose_connection_is_over_is_gone_at_once() {
         let (mut call, carrier) = leg(Duration::ZERO);
-        let (over, _is_over) = oneshot::channel();
         let aboard = Arc::new(());
-        let pass = Arc::clone(&aboard);
-        carrier.carried(|outgoing| {
-            Box::new(Echo { before: Some(outgoing), said: VecDeque::new(), over: Some(over), _pass: pass })
-        });
+        let _is_over = carried_by_echo_with(Arc::clone(&aboard), carrier);
         call.send(ToClient::Close(CloseCode::Normal)).unwrap();
         assert!(matches!(call.next().await, LegEvent::Closed(Departure::HungUp)));
         assert_eq!(Arc::strong_count(&aboard), 1);
         assert_eq!(call.send(audio(1)), Ok(()), "a client that is gone takes everything");
-        assert!(!call.has_unsent());
     }
 
     #[tokio::test]

@@ -131,7 +131,56 @@ pub(super) struct Subject {
     pub(super) tasks: TaskTracker,
 }
 
+/// What every frame of the user's touches comes first, and stands together: with hundreds of calls on a core it is in no cache, and is
+/// fetched line by line.
+#[repr(C)]
 pub(super) struct Driver {
+    readiness: Readiness<Source>,
+    /// Rings for whatever is due next.
+    alarm: Alarm,
+    /// When the engine wants to be told the time.
+    deadline: Option<CallTime>,
+    /// The instant of the engine's time zero: the call's creation.
+    zero: Instant,
+    /// When audio last came, for `mediaIdleTimeout`.
+    media: Instant,
+    leg: Option<CallEnd>,
+    /// What there is for a client that may come back.
+    rejoining: Option<Box<Rejoining>>,
+    /// The further participant that the call dials.
+    data: Option<Box<DataConnection>>,
+    /// What follows the user's speech, where there is a recognizer that can.
+    dictation: Option<Box<Dictation>>,
+    /// Inputs that arose while another one was being followed up.
+    inputs: VecDeque<Input>,
+    ended: Option<EndReason>,
+    /// Set when the call goes on elsewhere.
+    let_go: Option<Left>,
+    state: Option<AgentState>,
+    user_mid_turn: bool,
+    /// An echo of the agent's present message was told.
+    echo_told: bool,
+    /// The call is done with its client.
+    closed: bool,
+    shutting_down: bool,
+    recording: Recording,
+    ear: Option<Ear>,
+
+    /// When the engine was last told something: the moment that its effects belong to.
+    told: CallTime,
+    conversation: Conversation,
+    witness: Witness,
+    mouth: Mouth,
+    wire: Wire,
+    works: Works,
+    commands: mpsc::Receiver<Command>,
+    joined: Option<CallTime>,
+    recorder: Recorder,
+    clips: TurnClips,
+    /// How long the prompt was that the model of this stage last read in advance, in messages.
+    read: Option<usize>,
+    /// The last voice that was told to speak instead of the call's.
+    stand_in: Option<Arc<str>>,
     subject: Subject,
     setup: Setup,
     means: Arc<Means>,
@@ -139,51 +188,6 @@ pub(super) struct Driver {
     stages: Stages,
     /// One permit for each answer that asks for stages and may be worked out now.
     staging: Arc<Semaphore>,
-    conversation: Conversation,
-    /// The instant of the engine's time zero: the call's creation.
-    zero: Instant,
-    /// When the engine wants to be told the time.
-    deadline: Option<CallTime>,
-    /// Rings for that deadline and all others.
-    alarm: Alarm,
-    readiness: Readiness<Source>,
-    /// When the engine was last told something: the moment that its effects belong to.
-    told: CallTime,
-    commands: mpsc::Receiver<Command>,
-    leg: Option<CallEnd>,
-    /// The call is done with its client.
-    closed: bool,
-    /// What there is for a client that may come back.
-    rejoining: Option<Box<Rejoining>>,
-    /// The further participant that the call dials.
-    data: Option<Box<DataConnection>>,
-    ear: Option<Ear>,
-    mouth: Mouth,
-    works: Works,
-    /// What follows the user's speech, where there is a recognizer that can.
-    dictation: Option<Box<Dictation>>,
-    /// How long the prompt was that the model of this stage last read in advance, in messages.
-    read: Option<usize>,
-    clips: TurnClips,
-    wire: Wire,
-    recorder: Recorder,
-    recording: Recording,
-    witness: Witness,
-    joined: Option<CallTime>,
-    /// When audio last came, for `mediaIdleTimeout`.
-    media: Instant,
-    state: Option<AgentState>,
-    user_mid_turn: bool,
-    /// An echo of the agent's present message was told.
-    echo_told: bool,
-    /// The last voice that was told to speak instead of the call's.
-    stand_in: Option<Arc<str>>,
-    shutting_down: bool,
-    /// Inputs that arose while another one was being followed up.
-    inputs: VecDeque<Input>,
-    ended: Option<EndReason>,
-    /// Set when the call goes on elsewhere.
-    let_go: Option<Left>,
 }
 
 impl Driver {

@@ -15,7 +15,7 @@ use super::allowance::{Allowance, Flood, Frame};
 use super::rfc6455::{self, Decoder, Item};
 use super::writer::Writer;
 use crate::call::leg::CloseCode;
-use crate::pulse::Pulse;
+use crate::pulse::SILENCE;
 
 /// How long one that floods the server with control frames is left alone, before its connection is closed: whoever comes back at
 /// once is then no faster than this.
@@ -25,7 +25,6 @@ const PENALTY: Duration = Duration::from_secs(5);
 pub(super) struct Frames {
     decoder: Decoder,
     allowance: Allowance,
-    pulse: Pulse,
     /// When the last frame came.
     last: Instant,
     held: Option<Held>,
@@ -69,13 +68,7 @@ impl End {
 impl Frames {
     /// Messages of at most `limit` bytes. Each frame shows that the client is there.
     pub(super) fn new(limit: usize) -> Self {
-        Self {
-            decoder: Decoder::new(limit),
-            allowance: Allowance::new(),
-            pulse: Pulse::new(),
-            last: Instant::now(),
-            held: None,
-        }
+        Self { decoder: Decoder::new(limit), allowance: Allowance::new(), last: Instant::now(), held: None }
     }
 
     /// When the last frame came, or when the connection began.
@@ -85,7 +78,7 @@ impl Frames {
 
     /// Whether the client has been silent for so long that it is gone.
     pub(super) fn is_lost(&self) -> bool {
-        self.pulse.is_lost()
+        self.last.elapsed() >= SILENCE
     }
 
     /// The next message, or how it ended: then it is not to be asked again. Pings are left to the writer to answer.
@@ -112,7 +105,6 @@ impl Frames {
             };
             let now = Instant::now();
             self.last = now;
-            self.pulse.beat(now);
             let frame = match &item {
                 Item::Binary(_) => Frame::Binary,
                 Item::Text(_) => Frame::Text,

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use antiphon_api::realtime::ClientMessage;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::frames::{End, Received};
 use super::handshake::Socket;
@@ -44,8 +44,12 @@ pub async fn refuse(socket: Socket, code: CloseCode) {
 }
 
 /// See the head of this file.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is open for as long as it is used, and each box is another line to fetch"
+)]
 enum WebSocket<S> {
-    Open(Box<Open<S>>),
+    Open(Open<S>),
     /// Messages go no more, and how it ends comes out.
     Closing(Pin<Box<dyn Future<Output = Departure> + Send>>),
     Over,
@@ -63,6 +67,7 @@ struct Open<S> {
     closed: bool,
     /// Rings when the client is to be pinged, if it was asked.
     ping: Pin<Box<Sleep>>,
+    ping_at: Instant,
     asked: bool,
     /// Something has come since there was last nothing.
     heard: bool,
@@ -79,17 +84,19 @@ enum Over {
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> WebSocket<S> {
     fn new(line: Line<S>, before: Outgoing) -> Self {
-        Self::Open(Box::new(Open {
+        let ping_at = Instant::now() + PING;
+        Self::Open(Open {
             line,
             waiting: VecDeque::new(),
             most: before.capacity(),
             before: Some(before),
             closed: false,
-            ping: Box::pin(sleep(PING)),
+            ping: Box::pin(sleep_until(ping_at)),
+            ping_at,
             asked: false,
             heard: false,
             malformed: 0,
-        }))
+        })
     }
 }
 
@@ -120,13 +127,6 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Carrier for WebSocket<S
             Self::Open(open) => open.send(what),
             // A client that is gone takes everything.
             Self::Closing(_) | Self::Over => Ok(()),
-        }
-    }
-
-    fn has_unsent(&self) -> bool {
-        match self {
-            Self::Open(open) => !open.line.writer.is_empty() || !open.waiting.is_empty(),
-            Self::Closing(_) | Self::Over => false,
         }
     }
 
@@ -172,13 +172,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
 
     /// Whether it is time for a ping. The timer is not asked when something has come and it is too early: it rings, if nothing comes.
     fn poll_ping(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let due = self.ping.deadline();
-        if std::mem::take(&mut self.heard) && self.asked && self.line.frames.last() < due {
+        if std::mem::take(&mut self.heard) && self.asked && self.line.frames.last() < self.ping_at {
             return Poll::Pending;
         }
         self.asked = true;
         ready!(self.ping.as_mut().poll(cx));
-        self.ping.as_mut().reset(due + PING);
+        self.ping_at += PING;
+        self.ping.as_mut().reset(self.ping_at);
         self.asked = false;
         Poll::Ready(())
     }

@@ -6,7 +6,7 @@ use antiphon_engine::output::{EndReason, Severity};
 use tracing::warn;
 
 use super::super::leg::{CallEnd, CloseCode, ToClient};
-use super::{Driver, Source};
+use super::Driver;
 
 impl Driver {
     /// Whether a client is there.
@@ -16,7 +16,6 @@ impl Driver {
 
     /// The client is at this leg from now on. Gives the one before.
     pub(super) fn connect(&mut self, leg: CallEnd) -> Option<CallEnd> {
-        self.readiness.mark(Source::Leg);
         self.leg.replace(leg)
     }
 

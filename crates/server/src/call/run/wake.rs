@@ -12,24 +12,23 @@ use tokio::time::Instant;
 
 use super::super::data_connection::News;
 use super::super::ear::Ear;
-use super::super::leg::{CallEnd, LegEvent};
+use super::super::leg::LegEvent;
 use super::super::work::WorkResult;
 use super::{Command, Driver, call_time};
 use crate::readiness;
 
 pub(super) use alarm::Alarm;
 
-/// What the driver waits for, in the order in which it is asked; the data connection comes behind.
+/// What the driver asks only when it has rung: it seldom has anything. Who speaks and what time it is are asked whenever the driver
+/// wakes, since that is what wakes it nearly every time, and ring for the whole task.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Source {
     Commands,
-    Leg,
-    Alarm,
     Work,
 }
 
 impl readiness::Source for Source {
-    const COUNT: u8 = 4;
+    const COUNT: u8 = 2;
 
     fn index(self) -> u8 {
         self as u8
@@ -64,12 +63,6 @@ impl Driver {
     /// Waits for the next thing to happen. A hang-up wins over everything else.
     pub(super) async fn wake(&mut self) -> Wake {
         let next = self.next_due();
-        if next.is_some_and(|(at, _)| self.alarm.is_too_late_for(at)) {
-            self.readiness.mark(Source::Alarm);
-        }
-        if self.leg.as_ref().is_some_and(CallEnd::has_unsent) {
-            self.readiness.mark(Source::Leg);
-        }
         let Self { readiness, commands, leg, alarm, works, data, .. } = self;
         let has_data = data.is_some();
         let news = async {
@@ -85,12 +78,12 @@ impl Driver {
                 return Poll::Ready(Wake::Command(command));
             }
             if let Some(leg) = leg
-                && let Poll::Ready(event) = readiness.ask(Source::Leg, |cx| leg.poll_next(cx))
+                && let Poll::Ready(event) = leg.poll_next(cx)
             {
                 return Poll::Ready(Wake::Leg(event));
             }
             if let Some((at, due)) = next
-                && readiness.ask(Source::Alarm, |cx| alarm.poll(at, cx)).is_ready()
+                && alarm.poll(at, cx).is_ready()
             {
                 return Poll::Ready(Wake::Due(due));
             }

@@ -1,5 +1,5 @@
-//! One timer for all that a call has to do at a time. It runs for every frame, so it is moved only to the front: what is put off,
-//! as most of it is by every frame, is noticed when it rings too early.
+//! One timer for all that a call has to do at a time. It follows what is due next, which every frame puts off a little: a timer that
+//! is moved back costs next to nothing, and one that rings too early wakes the call for nothing.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -10,33 +10,24 @@ use tokio::time::{Instant, Sleep, sleep};
 /// The timer of one call.
 pub(in super::super) struct Alarm {
     rings: Pin<Box<Sleep>>,
-    /// It has rung since it was set.
-    rung: bool,
+    /// When it rings; `None` when it has rung.
+    at: Option<Instant>,
 }
 
 impl Alarm {
     pub(in super::super) fn new() -> Self {
-        Self { rings: Box::pin(sleep(Duration::ZERO)), rung: true }
-    }
-
-    /// Whether it has to be set, so as to ring by then.
-    pub(in super::super) fn is_too_late_for(&self, at: Instant) -> bool {
-        self.rung || self.rings.deadline() > at
+        Self { rings: Box::pin(sleep(Duration::ZERO)), at: None }
     }
 
     /// Ready when it is that late.
     pub(in super::super) fn poll(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            if self.is_too_late_for(at) {
-                self.rings.as_mut().reset(at);
-                self.rung = false;
-            }
-            ready!(self.rings.as_mut().poll(cx));
-            self.rung = true;
-            if self.rings.deadline() >= at {
-                return Poll::Ready(());
-            }
+        if self.at != Some(at) {
+            self.rings.as_mut().reset(at);
+            self.at = Some(at);
         }
+        ready!(self.rings.as_mut().poll(cx));
+        self.at = None;
+        Poll::Ready(())
     }
 }
 
