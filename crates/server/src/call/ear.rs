@@ -81,7 +81,7 @@ pub(super) struct Ear {
 }
 
 /// Where a frame is taken apart. One is enough for all calls of a thread, so that it is always near, and no call has memory for it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Workbench {
     /// Samples in the client's format.
     raw: Vec<i16>,
