@@ -48,26 +48,21 @@ impl Desk {
 
 async fn work(storage: Storage, mut told: mpsc::UnboundedReceiver<Arc<Sheet>>) {
     let mut next = Instant::now();
-    let mut sheets = Vec::new();
-    while told.recv_many(&mut sheets, TOGETHER).await > 0 {
+    let (mut sheets, mut lots) = (Vec::new(), Vec::new());
+    while !lots.is_empty() || told.recv_many(&mut sheets, TOGETHER).await > 0 {
         if Instant::now() < next {
             sleep_until(next).await;
-            // Whatever has come meanwhile goes in the same transaction.
-            while sheets.len() < TOGETHER
-                && let Ok(sheet) = told.try_recv()
-            {
-                sheets.push(sheet);
-            }
         }
-        let more = sheets.len() == TOGETHER;
+        // Whatever has come meanwhile goes in the same transaction.
+        while lots.len() + sheets.len() < TOGETHER
+            && let Ok(sheet) = told.try_recv()
+        {
+            sheets.push(sheet);
+        }
+        let more = lots.len() + sheets.len() == TOGETHER;
         next = Instant::now() + if more { Duration::ZERO } else { PACE };
-        let mut lots = Vec::new();
         for sheet in sheets.drain(..) {
-            match sheet.lot() {
-                Some(lot) if lot.is_plain() => lots.push((sheet, lot)),
-                Some(lot) => write_alone(&storage, sheet, lot, Attempt::First),
-                None => {}
-            }
+            take_up(&storage, sheet, &mut lots);
         }
         if lots.is_empty() {
             continue;
@@ -76,20 +71,23 @@ async fn work(storage: Storage, mut told: mpsc::UnboundedReceiver<Arc<Sheet>>) {
             lots.iter().map(|(sheet, lot)| addition(sheet.call, lot, Attempt::First)).collect();
         let written = storage.calls.append(&additions).await;
         drop(additions);
-        for (sheet, lot) in lots {
-            // Some of it may be written: the store fails when it does not know as well.
+        for (sheet, lot) in std::mem::take(&mut lots) {
             match written {
-                Ok(()) => write_rest(&storage, sheet),
+                // What was put on it while its beginning was written comes with the next transaction.
+                Ok(()) => take_up(&storage, sheet, &mut lots),
+                // Some of it may be written: the store fails when it does not know as well.
                 Err(_) => write_alone(&storage, sheet, lot, Attempt::Again),
             }
         }
     }
 }
 
-/// Sees to what was put on a sheet while its beginning was written.
-fn write_rest(storage: &Storage, sheet: Arc<Sheet>) {
-    if let Some(lot) = sheet.lot() {
-        write_alone(storage, sheet, lot, Attempt::First);
+/// Takes what is on a sheet, to be written with that of others if it is but words, and at once if it is not.
+fn take_up(storage: &Storage, sheet: Arc<Sheet>, lots: &mut Vec<(Arc<Sheet>, Lot)>) {
+    match sheet.lot() {
+        Some(lot) if lot.is_plain() => lots.push((sheet, lot)),
+        Some(lot) => write_alone(storage, sheet, lot, Attempt::First),
+        None => {}
     }
 }
 
@@ -104,7 +102,8 @@ fn write_alone(storage: &Storage, sheet: Arc<Sheet>, lot: Lot, attempt: Attempt)
     });
 }
 
-async fn write(call: CallId, storage: &Storage, lot: Lot, first: Attempt) {
+/// Writes a lot until it is written; its messages and events may be there already, if this is not the first attempt.
+async fn write(call: CallId, storage: &Storage, lot: Lot, attempt: Attempt) {
     // A stage comes before what happens in it, and is there only when its tools know that it uses them.
     for (stage, uses) in &lot.stages {
         if !uses.is_empty() {
@@ -113,11 +112,7 @@ async fn write(call: CallId, storage: &Storage, lot: Lot, first: Attempt) {
         insist(call, |_| storage.calls.insert_stage(call, stage)).await;
     }
     if !lot.messages.is_empty() || !lot.events.is_empty() {
-        insist(call, |attempt| {
-            let attempt = if first == Attempt::Again { first } else { attempt };
-            storage.calls.append_one(addition(call, &lot, attempt))
-        })
-        .await;
+        insist_from(attempt, call, |attempt| storage.calls.append_one(addition(call, &lot, attempt))).await;
     }
     if let Some((at, client_version)) = &lot.joined {
         insist(call, |_| storage.calls.mark_joined(call, *at, client_version.as_deref())).await;
@@ -134,7 +129,12 @@ fn addition(call: CallId, lot: &Lot, attempt: Attempt) -> Addition<'_> {
 
 /// Writes until it is written. A failure is told once when it begins and once when it is over.
 pub(super) async fn insist<'a, T>(call: CallId, write: impl Fn(Attempt) -> Pending<'a, T>) {
-    let (mut wait, mut attempt) = (FIRST_RETRY, Attempt::First);
+    insist_from(Attempt::First, call, write).await;
+}
+
+/// The same, where it was tried before perhaps.
+async fn insist_from<'a, T>(mut attempt: Attempt, call: CallId, write: impl Fn(Attempt) -> Pending<'a, T>) {
+    let mut wait = FIRST_RETRY;
     loop {
         match write(attempt).await {
             Ok(_) => {
