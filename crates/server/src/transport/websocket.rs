@@ -67,6 +67,7 @@ struct Open<S> {
     closed: bool,
     /// Rings when the client is to be pinged, if it was asked.
     ping: Pin<Box<Sleep>>,
+    /// When that is: the timer itself is not looked at for every frame.
     ping_at: Instant,
     asked: bool,
     /// Something has come since there was last nothing.
