@@ -14,8 +14,8 @@ struct Step {
     variable: Option<(&'static str, &'static str)>,
 }
 
-/// The features that need nothing but what `./test` installs. The tests are built without them too.
-const FEATURES: &str = "--features=antiphon/smart-turn,antiphon/whisper-local,antiphon/scenario";
+/// What the tests are built with.
+const FEATURES: &str = "--features=antiphon/tested";
 
 const STEPS: [Step; 3] = [
     Step { arguments: &["fmt", "--all", "--check"], variable: None },
