@@ -24,11 +24,13 @@ use fearless_simd::{Level, dispatch};
 const WINDOW: usize = 384;
 /// The longest delay that is looked for: 800 ms.
 const LONGEST_DELAY: usize = 1_600;
+/// What the window may be like.
+const REACH: usize = LONGEST_DELAY + WINDOW;
 /// How much a delay that is known may change from one look to the next: 32 ms.
 const NEARBY: usize = 64;
-/// How far behind the present the reference is kept: the longest delay, the window, and a client that sends its audio in large
-/// pieces.
-const KEPT_BEHIND: u64 = 3 * RATE;
+/// How far behind the present the reference is kept: the longest delay, the window, and a client that sends its audio in pieces
+/// of up to 0.9 s. With what a small buffer holds it is just within 8 KiB.
+const KEPT_BEHIND: u64 = 19 * RATE / 10;
 /// How far ahead of the present the reference is kept, for clients that hold much audio: 64 s, 256 KB.
 const KEPT_AHEAD: u64 = 64 * RATE;
 /// The mean amplitude, at the low rate, below which nothing is played or heard.
@@ -58,9 +60,6 @@ pub struct Echo {
     far_from: u64,
     near_filter: Decimator,
     near: VecDeque<f32>,
-    /// The stretch of the reference that is compared, and the window; kept for their capacity.
-    scratch: Vec<f32>,
-    window: Vec<f32>,
 }
 
 impl Echo {
@@ -81,8 +80,6 @@ impl Echo {
             far_from: 0,
             near_filter: Decimator::of_ear(),
             near: VecDeque::from(vec![0.0; WINDOW]),
-            scratch: Vec::with_capacity(LONGEST_DELAY + WINDOW),
-            window: Vec::with_capacity(WINDOW),
         }
     }
 
@@ -133,13 +130,9 @@ impl Echo {
     }
 
     /// Whether anything was played that could come back now. `now` is when the microphone's last sample came.
-    pub(super) fn is_possible(&mut self, now: Duration) -> bool {
-        let from = position(now).saturating_sub((LONGEST_DELAY + WINDOW) as u64);
-        if self.far_from + self.far.len() as u64 <= from {
-            return false;
-        }
-        self.reference(now);
-        loudness(&self.scratch) >= SILENCE
+    pub(super) fn is_possible(&self, now: Duration) -> bool {
+        let from = position(now).saturating_sub(REACH as u64);
+        self.far_from + self.far.len() as u64 > from && loudness(&self.reference(now)) >= SILENCE
     }
 
     /// How loud the microphone's last window is.
@@ -149,60 +142,58 @@ impl Echo {
     }
 
     /// Compares the microphone's last window with what was played before. `now` is when its last sample came.
-    pub(super) fn compare(&mut self, now: Duration) -> Likeness {
+    pub(super) fn compare(&self, now: Duration) -> Likeness {
         self.compare_at(now, 0..=LONGEST_DELAY)
     }
 
     /// The same, when the delay is known and may have changed a little.
-    pub(super) fn compare_near(&mut self, now: Duration, place: usize) -> Likeness {
+    pub(super) fn compare_near(&self, now: Duration, place: usize) -> Likeness {
         self.compare_at(now, place.saturating_sub(NEARBY)..=(place + NEARBY).min(LONGEST_DELAY))
     }
 
-    fn compare_at(&mut self, now: Duration, places: RangeInclusive<usize>) -> Likeness {
-        self.reference(now);
-        self.window.clear();
-        self.window.extend(&self.near);
-        dispatch!(Level::new(), _ => self.best_of(places))
+    fn compare_at(&self, now: Duration, places: RangeInclusive<usize>) -> Likeness {
+        let reference = self.reference(now);
+        let mut window = [0.0; WINDOW];
+        window.iter_mut().zip(&self.near).for_each(|(slot, sample)| *slot = *sample);
+        dispatch!(Level::new(), _ => best_of(&window, &reference, places))
     }
 
-    /// The place where the window is most like what was played.
-    #[inline(always)]
-    fn best_of(&self, places: RangeInclusive<usize>) -> Likeness {
-        let near_power = power(&self.window);
-        let mut best = Likeness { correlation: 0.0, gain: 0.0, place: 0 };
-        let least = SILENCE * SILENCE * WINDOW as f32;
-        if near_power < least {
-            return best;
-        }
-        let mut far_power = power(&self.scratch[*places.start()..places.start() + WINDOW]);
-        for start in places {
-            let far = &self.scratch[start..start + WINDOW];
-            if far_power >= least {
-                let product: f32 = dot(&self.window, far);
-                let correlation = product.abs() / (near_power * far_power).sqrt();
-                if correlation > best.correlation {
-                    best = Likeness { correlation, gain: (near_power / far_power).sqrt(), place: start };
-                }
-            }
-            if let Some(next) = self.scratch.get(start + WINDOW) {
-                far_power = (far_power + next * next - far[0] * far[0]).max(0.0);
-            }
-        }
-        best
-    }
-
-    /// Copies what was played in the time that the window could echo, the oldest first.
-    fn reference(&mut self, now: Duration) {
-        let from = (position(now) as i64) - (LONGEST_DELAY + WINDOW) as i64;
-        let skip = from - self.far_from as i64;
-        self.scratch.clear();
-        let missing = usize::try_from(-skip).unwrap_or(0).min(LONGEST_DELAY + WINDOW);
-        self.scratch.extend(std::iter::repeat_n(0.0, missing));
+    /// What was played in the time that the window could echo, the oldest first.
+    fn reference(&self, now: Duration) -> [f32; REACH] {
+        let mut reference = [0.0; REACH];
+        let skip = position(now) as i64 - REACH as i64 - self.far_from as i64;
+        let missing = usize::try_from(-skip).unwrap_or(0).min(REACH);
         let from = usize::try_from(skip).unwrap_or(0).min(self.far.len());
-        let to = (from + LONGEST_DELAY + WINDOW - missing).min(self.far.len());
-        self.scratch.extend(self.far.range(from..to).map(|sample| 2.0 * f32::from(*sample)));
-        self.scratch.resize(LONGEST_DELAY + WINDOW, 0.0);
+        let played = self.far.range(from..).map(|sample| 2.0 * f32::from(*sample));
+        reference[missing..].iter_mut().zip(played).for_each(|(slot, sample)| *slot = sample);
+        reference
     }
+}
+
+/// The place where the window is most like what was played.
+#[inline(always)]
+fn best_of(window: &[f32; WINDOW], reference: &[f32; REACH], places: RangeInclusive<usize>) -> Likeness {
+    let near_power = power(window);
+    let mut best = Likeness { correlation: 0.0, gain: 0.0, place: 0 };
+    let least = SILENCE * SILENCE * WINDOW as f32;
+    if near_power < least {
+        return best;
+    }
+    let mut far_power = power(&reference[*places.start()..places.start() + WINDOW]);
+    for start in places {
+        let far = &reference[start..start + WINDOW];
+        if far_power >= least {
+            let product: f32 = dot(window, far);
+            let correlation = product.abs() / (near_power * far_power).sqrt();
+            if correlation > best.correlation {
+                best = Likeness { correlation, gain: (near_power / far_power).sqrt(), place: start };
+            }
+        }
+        if let Some(next) = reference.get(start + WINDOW) {
+            far_power = (far_power + next * next - far[0] * far[0]).max(0.0);
+        }
+    }
+    best
 }
 
 /// Where on the low-rate clock a moment lies.
