@@ -22,6 +22,7 @@ mod pcm;
 mod rate;
 mod resampler;
 pub mod signal;
+mod tape;
 mod wav;
 mod whole;
 
@@ -30,5 +31,6 @@ pub use g711::G711;
 pub use pcm::{PcmReader, write_pcm};
 pub use rate::{SampleRate, UnsupportedRate};
 pub use resampler::Resampler;
+pub use tape::{Clip, Tape};
 pub use wav::{Channels, Wav, WavError, WavHeader, WavWriter};
 pub use whole::convert;

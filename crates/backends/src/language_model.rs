@@ -13,6 +13,7 @@ mod thoughts;
 use std::sync::Arc;
 use std::time::Duration;
 
+use antiphon_audio::Clip;
 use antiphon_engine::ids::TurnId;
 use antiphon_engine::input::{ModelEvent, ModelToolCall};
 use antiphon_engine::message::Prompt;
@@ -41,18 +42,18 @@ impl Capabilities {
 
 /// The user's voice for the turns of a prompt: 16 kHz mono.
 #[derive(Debug, Clone, Default)]
-pub struct Clips(Vec<(TurnId, Arc<[i16]>)>);
+pub struct Clips(Vec<(TurnId, Clip)>);
 
 impl Clips {
     /// Adds a turn's audio.
-    pub fn insert(&mut self, turn: TurnId, samples: Arc<[i16]>) {
-        self.0.push((turn, samples));
+    pub fn insert(&mut self, turn: TurnId, clip: Clip) {
+        self.0.push((turn, clip));
     }
 
     /// A turn's audio, if it is still at hand.
     #[must_use]
-    pub fn get(&self, turn: TurnId) -> Option<&Arc<[i16]>> {
-        self.0.iter().find(|(id, _)| *id == turn).map(|(_, samples)| samples)
+    pub fn get(&self, turn: TurnId) -> Option<&Clip> {
+        self.0.iter().find(|(id, _)| *id == turn).map(|(_, clip)| clip)
     }
 }
 

@@ -13,6 +13,7 @@ mod segment;
 use std::sync::Arc;
 use std::time::Duration;
 
+use antiphon_audio::Clip;
 use antiphon_engine::input::Transcription;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
@@ -25,7 +26,7 @@ use crate::language_model::Failure;
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The user's audio: 16 kHz mono.
-    pub samples: Arc<[i16]>,
+    pub samples: Clip,
     /// BCP-47 language of the conversation, when the developer gave one.
     pub language: Option<Arc<str>>,
 }

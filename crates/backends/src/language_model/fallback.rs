@@ -253,12 +253,12 @@ impl Run {
         let Request { prompt, clips } = &mut self.request;
         for message in &mut prompt.messages {
             let MessageBody::User { text, audio: Some(span) } = &mut message.body else { continue };
-            let Some(samples) = clips.get(span.turn).filter(|samples| !samples.is_empty()) else { continue };
+            let Some(clip) = clips.get(span.turn).filter(|clip| !clip.is_empty()) else { continue };
             if !text.trim().is_empty() {
                 continue;
             }
             let request =
-                speech_to_text::Request { samples: Arc::clone(samples), language: prompt.language.clone() };
+                speech_to_text::Request { samples: clip.clone(), language: prompt.language.clone() };
             if let Transcription::Words(words) = recognizer.transcribe(request).await.transcription {
                 *text = words;
             }

@@ -2,7 +2,6 @@
 //!
 //! Owns the questions and what is concluded from the times. It must not know how a model is reached.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_engine::ids::TurnId;
@@ -80,14 +79,14 @@ pub async fn measure(model: &dyn LanguageModel) -> Result<Measurements, Failure>
     if model.capabilities().audio {
         let sentence = speech(SENTENCE).await;
         for seconds in AUDIO {
-            let samples: Arc<[i16]> = sentence
+            let samples: Vec<i16> = sentence
                 .iter()
                 .copied()
                 .cycle()
                 .take(usize::try_from(seconds * 16_000).unwrap_or(0))
                 .collect();
             let mut asked = request(SYSTEM, vec![spoken(0)]);
-            asked.clips.insert(TurnId(0), samples);
+            asked.clips.insert(TurnId(0), samples.into());
             audio.push((seconds, first_token(model, asked).await?));
         }
     }

@@ -109,7 +109,7 @@ async fn listen(model: &dyn LanguageModel, findings: &mut Findings) -> Result<()
     let (first, second) = (speech(WORDS[0]).await, speech(WORDS[1]).await);
     let hearing = |tools: bool| {
         let mut asked = request(REPEAT, vec![spoken(0)]);
-        asked.clips.insert(TurnId(0), Arc::clone(&first));
+        asked.clips.insert(TurnId(0), first.clone().into());
         if tools {
             asked.prompt.tools = [tool()].into();
         }
@@ -121,8 +121,8 @@ async fn listen(model: &dyn LanguageModel, findings: &mut Findings) -> Result<()
         return Ok(());
     }
     let mut both = request(REPEAT, vec![spoken(0), agent(WORDS[0]), spoken(1)]);
-    both.clips.insert(TurnId(0), Arc::clone(&first));
-    both.clips.insert(TurnId(1), second);
+    both.clips.insert(TurnId(0), first.clone().into());
+    both.clips.insert(TurnId(1), second.into());
     let both = answer(model, both).await;
     findings.two_clips = both.accepted()?;
     findings.order = match (&findings.two_clips, both.says(WORDS[0]), both.says(WORDS[1])) {

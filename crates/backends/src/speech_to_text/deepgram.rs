@@ -74,7 +74,7 @@ impl DeepgramTranscriber {
         let connected = by.min(Instant::now() + self.settings.connect);
         let dialled = self.dial(request.language.as_deref(), false);
         let socket = timeout_at(connected, dialled).await.map_err(|_| HttpFailure::Silent)??;
-        timeout_at(by, turn::transcribe(self, socket, &request.samples))
+        timeout_at(by, turn::transcribe(self, socket, &request.samples.to_vec()))
             .await
             .map_err(|_| HttpFailure::Silent)?
     }

@@ -87,7 +87,7 @@ impl OpenAiTranscriber {
     async fn words(&self, request: Request) -> Result<Arc<str>, HttpFailure> {
         let Settings { model, language, segments, timeout } = &*self.settings;
         let by = Instant::now() + *timeout;
-        let file = Part::bytes(wav::encode(&request.samples, SampleRate::EAR.hz()))
+        let file = Part::bytes(wav::encode(&request.samples.to_vec(), SampleRate::EAR.hz()))
             .file_name("turn.wav")
             .mime_str("audio/wav")
             .expect("audio/wav is a media type");

@@ -106,13 +106,14 @@ impl SpeechToText for PocketSphinx {
         async move {
             let _turn = pool.turns.acquire().await.expect("the semaphore is never closed");
             let _replenished = Replenish(Arc::clone(&pool));
-            let transcription = match timeout(pool.settings.timeout, pool.recognize(&request.samples)).await {
-                Ok(Ok(words)) => Transcription::Words(words.into()),
-                Ok(Err(error)) => Transcription::Failed(format!("pocketsphinx failed: {error}").into()),
-                Err(_) => Transcription::Failed(
-                    format!("pocketsphinx took longer than {} s", pool.settings.timeout.as_secs()).into(),
-                ),
-            };
+            let transcription =
+                match timeout(pool.settings.timeout, pool.recognize(&request.samples.to_vec())).await {
+                    Ok(Ok(words)) => Transcription::Words(words.into()),
+                    Ok(Err(error)) => Transcription::Failed(format!("pocketsphinx failed: {error}").into()),
+                    Err(_) => Transcription::Failed(
+                        format!("pocketsphinx took longer than {} s", pool.settings.timeout.as_secs()).into(),
+                    ),
+                };
             Heard::by(&Arc::from("pocketsphinx"), transcription)
         }
         .boxed()

@@ -175,7 +175,7 @@ impl Pool {
             None => Worker::new(&self.context, &self.settings)?,
         };
         let language = self.languages.of_conversation(request.language.as_deref());
-        let segments = worker.hear(&request.samples, language, listener);
+        let segments = worker.hear(&request.samples.to_vec(), language, listener);
         self.idle().push(worker);
         segments
     }

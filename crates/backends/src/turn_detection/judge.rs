@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use antiphon_audio::Clip;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -36,7 +37,7 @@ impl Judge {
 
     /// How likely the turn is over, 0 to 1, from its audio so far. `None`: there is no opinion, because there was no room in time,
     /// or the detector has none or panicked; then the turn ends as without a detector.
-    pub async fn end_of_turn(&self, samples: Arc<[i16]>) -> Option<f32> {
+    pub async fn end_of_turn(&self, clip: Clip) -> Option<f32> {
         let Ok(room) = timeout(PATIENCE, Arc::clone(&self.room).acquire_owned()).await else {
             debug!("a pause was not judged: too many others are being judged");
             return None;
@@ -46,7 +47,7 @@ impl Judge {
         let judgement = spawn_blocking(move || {
             // The room is taken for as long as the thread is, even if nobody waits for the judgement any more.
             let _room = room;
-            detector.end_of_turn(&samples)
+            detector.end_of_turn(&clip.to_vec())
         });
         match judgement.await {
             Ok(probability) => (0.0..=1.0).contains(&probability).then_some(probability),

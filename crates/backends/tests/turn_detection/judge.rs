@@ -31,7 +31,7 @@ fn prompted() -> (Arc<Judge>, signals::UnboundedReceiver<()>, mpsc::Sender<f32>)
 
 fn ask(judge: &Arc<Judge>) -> tokio::task::JoinHandle<Option<f32>> {
     let judge = Arc::clone(judge);
-    tokio::spawn(async move { judge.end_of_turn(Arc::from([0; 160])).await })
+    tokio::spawn(async move { judge.end_of_turn(vec![0; 160].into()).await })
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,7 +83,7 @@ async fn a_detector_that_makes_no_sense_has_no_opinion() {
     for nonsense in [f32::NAN, f32::INFINITY, -0.1, 1.1] {
         let (judge, _asked, answer) = prompted();
         answer.send(nonsense).expect("it will be asked");
-        assert_eq!(judge.end_of_turn(Arc::from([0; 160])).await, None, "{nonsense}");
+        assert_eq!(judge.end_of_turn(vec![0; 160].into()).await, None, "{nonsense}");
     }
 }
 
@@ -97,6 +97,6 @@ async fn a_detector_that_panics_has_no_opinion_and_is_asked_again() {
         }
     }
     let judge = Judge::new(Arc::new(PanicsOnSilence), NonZeroUsize::new(1));
-    assert_eq!(judge.end_of_turn(Arc::from([0; 160])).await, None);
-    assert_eq!(judge.end_of_turn(Arc::from([1; 160])).await, Some(0.5));
+    assert_eq!(judge.end_of_turn(vec![0; 160].into()).await, None);
+    assert_eq!(judge.end_of_turn(vec![1; 160].into()).await, Some(0.5));
 }

@@ -100,7 +100,7 @@ async fn the_configuration_names_the_model() {
     let backends = build(&file.0.display().to_string()).expect("the model is there");
     let judge = backends.turn_detector.expect("a judge was configured");
     let audio: Arc<[i16]> = sound(48_000).into();
-    let answer = judge.end_of_turn(Arc::clone(&audio)).await.expect("it has an opinion");
+    let answer = judge.end_of_turn(Arc::clone(&audio).into()).await.expect("it has an opinion");
     assert!((answer - expected(&audio)).abs() < 1e-4);
 
     let Err(error) = build("/nowhere/model.onnx") else { panic!("there is no such file") };

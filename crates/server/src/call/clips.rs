@@ -3,8 +3,8 @@
 //! Bounded: what an adapter would not send any more is let go. Does not know what is in it.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
+use antiphon_audio::Clip;
 use antiphon_backends::language_model::Clips;
 use antiphon_engine::message::AudioSpan;
 
@@ -13,31 +13,31 @@ const MOST_SAMPLES: usize = 10 * 60 * 16_000;
 
 #[derive(Debug, Default)]
 pub(super) struct TurnClips {
-    clips: VecDeque<(AudioSpan, Arc<[i16]>)>,
+    clips: VecDeque<(AudioSpan, Clip)>,
 }
 
 impl TurnClips {
     /// Keeps a turn's audio, of so many turns at most. A turn that was taken up again begins where it began before, and takes the
     /// place of what it was.
-    pub(super) fn keep(&mut self, most: usize, span: AudioSpan, samples: Arc<[i16]>) {
+    pub(super) fn keep(&mut self, most: usize, span: AudioSpan, clip: Clip) {
         if self.clips.back().is_some_and(|(last, _)| last.from == span.from) {
             self.clips.pop_back();
         }
-        self.clips.push_back((span, samples));
+        self.clips.push_back((span, clip));
         while self.clips.len() > most.max(1) || (self.clips.len() > 1 && self.samples() > MOST_SAMPLES) {
             self.clips.pop_front();
         }
     }
 
     fn samples(&self) -> usize {
-        self.clips.iter().map(|(_, samples)| samples.len()).sum()
+        self.clips.iter().map(|(_, clip)| clip.len()).sum()
     }
 
     /// All of them, by turn.
     pub(super) fn for_model(&self) -> Clips {
         let mut clips = Clips::default();
-        for (span, samples) in &self.clips {
-            clips.insert(span.turn, Arc::clone(samples));
+        for (span, clip) in &self.clips {
+            clips.insert(span.turn, clip.clone());
         }
         clips
     }
@@ -62,9 +62,9 @@ mod tests {
     #[test]
     fn a_turn_of_many_pauses_pushes_no_other_out() {
         let mut clips = TurnClips::default();
-        clips.keep(8, span(0, 0), Arc::from([]));
+        clips.keep(8, span(0, 0), Clip::default());
         for turn in 1..20 {
-            clips.keep(8, span(turn, 1_000), Arc::from([]));
+            clips.keep(8, span(turn, 1_000), Clip::default());
         }
         assert_eq!(kept(&clips), [0, 19]);
     }
@@ -73,10 +73,10 @@ mod tests {
     fn the_oldest_turns_are_let_go() {
         let mut clips = TurnClips::default();
         for turn in 0..10 {
-            clips.keep(8, span(turn, u64::from(turn) * 1_000), Arc::from([]));
+            clips.keep(8, span(turn, u64::from(turn) * 1_000), Clip::default());
         }
         assert_eq!(kept(&clips), [2, 3, 4, 5, 6, 7, 8, 9]);
-        clips.keep(1, span(10, 10_000), Arc::from([]));
+        clips.keep(1, span(10, 10_000), Clip::default());
         assert_eq!(kept(&clips), [10]);
     }
 

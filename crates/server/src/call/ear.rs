@@ -4,11 +4,9 @@
 //! Owns the user's audio clock. Synchronous and cheap: it runs for every frame of every call. Does not know what speech leads
 //! to. Bounds what a client can make it do: audio that runs ahead of the clock on the wall is dropped.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
-use antiphon_audio::{PcmReader, Resampler, SampleRate};
+use antiphon_audio::{Clip, PcmReader, Resampler, SampleRate, Tape};
 use antiphon_backends::voice_activity::VoiceActivity;
 use antiphon_backends::voice_activity::echo::EchoGate;
 use antiphon_backends::voice_activity::edges::{Edge, SpeechEdges};
@@ -26,8 +24,6 @@ const UNDERFLOW: Duration = Duration::from_secs(2);
 const LONGEST_TURN: Duration = Duration::from_secs(120);
 /// Audio kept while nobody speaks, for the pre-roll of the next turn.
 const IDLE: Duration = Duration::from_millis(700);
-/// The room for a turn's audio grows by so much at least.
-const STEP: Duration = Duration::from_millis(250);
 /// Samples in the largest frame after which nothing is given back: 1.3 s at 48 kHz.
 const USUAL_FRAME: usize = 64 << 10;
 
@@ -65,9 +61,8 @@ pub(super) struct Ear {
     rate: SampleRate,
     /// Samples received and not dropped.
     received: u64,
-    kept: VecDeque<i16>,
-    /// How many samples at 16 kHz came before the first one kept.
-    kept_from: u64,
+    /// What was heard last, at 16 kHz.
+    tape: Tape,
     joined: Instant,
     last_audio: Option<Instant>,
     dropped: Duration,
@@ -133,8 +128,7 @@ impl Ear {
             gate,
             rate,
             received: 0,
-            kept: VecDeque::new(),
-            kept_from: 0,
+            tape: Tape::default(),
             joined: now,
             last_audio: None,
             dropped: Duration::ZERO,
@@ -182,8 +176,7 @@ impl Ear {
         }
         self.received += raw.len() as u64;
         let heard = bench.convert(&mut self.resampler);
-        self.make_room(heard.len());
-        self.kept.extend(heard);
+        self.tape.push(heard);
         let received = self.clock();
         if std::mem::take(&mut self.stalled) {
             // The stall was reported as silence, but the detector was never told: the user speaks on.
@@ -191,7 +184,8 @@ impl Ear {
         }
         let since = now.duration_since(self.joined);
         self.find_edges(heard, since, |edge| report(input(edge, received)));
-        self.keep_last(if self.hold || self.speaking() { LONGEST_TURN } else { IDLE });
+        let kept = if self.hold || self.speaking() { LONGEST_TURN } else { IDLE };
+        self.tape.keep_last(SampleRate::EAR.samples_in(kept) as usize);
         None
     }
 
@@ -230,31 +224,19 @@ impl Ear {
     }
 
     /// A turn's audio, as far as it is still kept.
-    pub(super) fn clip(&self, span: AudioSpan) -> Arc<[i16]> {
-        let index = |at: AudioTime| {
-            let sample = SampleRate::EAR.samples_in(Duration::from_micros(at.as_micros()));
-            usize::try_from(sample.saturating_sub(self.kept_from)).unwrap_or(usize::MAX).min(self.kept.len())
-        };
-        let (from, to) = (index(span.from), index(span.to));
-        let to = to.max(from);
-        // What is kept lies in one piece or two, which are copied whole.
-        let (first, second) = self.kept.as_slices();
-        match from.checked_sub(first.len()) {
-            Some(from) => second[from..to - first.len()].into(),
-            None if to <= first.len() => first[from..to].into(),
-            None => [&first[from..], &second[..to - first.len()]].concat().into(),
-        }
+    pub(super) fn clip(&self, span: AudioSpan) -> Clip {
+        let sample = |at: AudioTime| SampleRate::EAR.samples_in(Duration::from_micros(at.as_micros()));
+        self.tape.clip(sample(span.from)..sample(span.to))
     }
 
     /// All that is kept from this sample at 16 kHz on, and where it begins: later, where that is not kept any more.
     pub(super) fn heard_from(&self, sample: u64) -> (u64, Vec<i16>) {
-        let at = sample.max(self.kept_from);
-        let skipped = usize::try_from(at - self.kept_from).unwrap_or(usize::MAX).min(self.kept.len());
-        (at, self.kept.range(skipped..).copied().collect())
+        let at = sample.max(self.tape.start());
+        (at, self.tape.copy(at..self.tape.end()))
     }
 
     /// A turn's audio and the pause behind it, up to what was heard last, as far as they are still kept.
-    pub(super) fn clip_with_pause(&self, span: AudioSpan) -> Arc<[i16]> {
+    pub(super) fn clip_with_pause(&self, span: AudioSpan) -> Clip {
         self.clip(AudioSpan { to: self.clock().max(span.to), ..span })
     }
 
@@ -301,25 +283,6 @@ impl Ear {
     fn speaking(&self) -> bool {
         self.edges.speaking() && self.gate.as_ref().is_none_or(EchoGate::is_open)
     }
-
-    /// Room for a turn grows by half, not by doubling, which leaves half of it empty.
-    fn make_room(&mut self, samples: usize) {
-        if self.kept.capacity() - self.kept.len() < samples {
-            let step = SampleRate::EAR.samples_in(STEP) as usize;
-            self.kept.reserve_exact(samples.max(step).max(self.kept.len() / 2));
-        }
-    }
-
-    fn keep_last(&mut self, length: Duration) {
-        let most = SampleRate::EAR.samples_in(length) as usize;
-        let excess = self.kept.len().saturating_sub(most);
-        self.kept.drain(..excess);
-        self.kept_from += excess as u64;
-        // A turn's room goes back when the turn is over, but for that of some large frames.
-        if self.kept.capacity() > 2 * most {
-            self.kept.shrink_to(most + most / 4);
-        }
-    }
 }
 
 fn input(edge: Edge, received: AudioTime) -> Input {
@@ -364,7 +327,7 @@ mod tests {
         let mut pieces = 0;
         for from in (said - longest..said).step_by(48_000) {
             let span = AudioSpan { turn: TurnId(0), from: at(from), to: at((from + 80_000).min(said)) };
-            assert_eq!(ear.clip(span)[..], numbered(from, 80_000.min(said - from)), "from {from}");
+            assert_eq!(ear.clip(span).to_vec(), numbered(from, 80_000.min(said - from)), "from {from}");
             pieces += 1;
         }
         assert_eq!(pieces, 40);

@@ -11,6 +11,7 @@ use std::time::Duration;
 use antiphon_api::realtime::ServerMessage;
 use antiphon_api::rest::calls::StartCallRequest;
 use antiphon_api::{CallId, CallStageId, Timestamp};
+use antiphon_audio::Clip;
 use antiphon_backends::language_model;
 use antiphon_backends::text_to_speech::{self, FailedWhen, FellBack};
 use antiphon_backends::voice_activity::echo::{Echo, EchoGate};
@@ -617,8 +618,8 @@ impl Driver {
         }
     }
 
-    fn clip(&self, span: AudioSpan) -> Arc<[i16]> {
-        self.ear.as_ref().map_or_else(|| Arc::from([]), |ear| ear.clip(span))
+    fn clip(&self, span: AudioSpan) -> Clip {
+        self.ear.as_ref().map_or_else(Clip::default, |ear| ear.clip(span))
     }
 
     fn do_event(&mut self, event: Event) {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use antiphon_audio::{DtmfKey, Resampler, SampleRate, write_pcm};
+use antiphon_audio::{Clip, DtmfKey, Resampler, SampleRate, write_pcm};
 use antiphon_backends::language_model::{self, Failure, LanguageModel, Note, RunEvent};
 use antiphon_backends::speech_to_text::{self, Heard, Listener, Overheard, SpeechToText};
 use antiphon_backends::text_to_speech::{self, FellBack, SpeechEvent, TextToSpeech};
@@ -285,11 +285,11 @@ impl Works {
     }
 
     /// Has a pause judged. Without an opinion there is no result, and the turn ends as without a detector.
-    pub(super) fn start_judgement(&mut self, id: TurnId, judge: &Arc<Judge>, samples: Arc<[i16]>) {
+    pub(super) fn start_judgement(&mut self, id: TurnId, judge: &Arc<Judge>, clip: Clip) {
         let sender = self.sender.clone();
         let judge = Arc::clone(judge);
         self.tasks.spawn(async move {
-            if let Some(probability) = judge.end_of_turn(samples).await {
+            if let Some(probability) = judge.end_of_turn(clip).await {
                 let _ = sender.send(WorkResult::TurnJudged(id, probability)).await;
             }
         });

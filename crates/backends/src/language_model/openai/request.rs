@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use antiphon_audio::SampleRate;
+use antiphon_audio::{Clip, SampleRate};
 use antiphon_engine::ids::{InvocationId, TurnId};
 use antiphon_engine::message::{Message, MessageBody, ToolForModel};
 use base64::Engine;
@@ -74,13 +74,13 @@ enum ChatMessage<'a> {
 }
 
 enum UserContent<'a> {
-    Audio(Vec<Clip<'a>>),
+    Audio(Vec<Recording>),
     Text(&'a str),
 }
 
 /// A part of a recording.
-struct Clip<'a> {
-    samples: &'a [i16],
+struct Recording {
+    samples: Vec<i16>,
     /// Its id, where the server takes ids.
     id: Option<Id>,
     /// Whether the server has it already: then the id alone is sent.
@@ -105,16 +105,16 @@ impl Serialize for UserContent<'_> {
         }
         match self {
             Self::Text(text) => serializer.serialize_str(text),
-            Self::Audio(parts) => serializer.collect_seq(parts.iter().map(|clip| {
-                let input_audio = (!clip.given).then(|| {
-                    let mut samples = Cow::Borrowed(clip.samples);
+            Self::Audio(parts) => serializer.collect_seq(parts.iter().map(|recording| {
+                let input_audio = (!recording.given).then(|| {
+                    let mut samples = Cow::Borrowed(&recording.samples);
                     if samples.len() < LEAST_SAMPLES {
                         samples.to_mut().resize(LEAST_SAMPLES, 0);
                     }
                     let data = BASE64.encode(wav::encode(&samples, SampleRate::EAR.hz()));
                     InputAudio { data, format: "wav" }
                 });
-                Part { r#type: "input_audio", input_audio, uuid: clip.id.as_deref() }
+                Part { r#type: "input_audio", input_audio, uuid: recording.id.as_deref() }
             })),
         }
     }
@@ -176,12 +176,12 @@ impl<'a> Ids<'a> {
         Self { given: Some(given), ..Self::none() }
     }
 
-    fn clip<'c>(&mut self, samples: &'c [i16]) -> Clip<'c> {
-        let id = self.given.map(|given| (replay::id(samples), given));
+    fn clip(&mut self, samples: Vec<i16>) -> Recording {
+        let id = self.given.map(|given| (replay::id(&samples), given));
         let given = id.as_ref().is_some_and(|(id, given)| given(id));
         self.left_out += usize::from(given);
         self.named.extend(id.as_ref().map(|(id, _)| Arc::clone(id)));
-        Clip { samples, id: id.map(|(id, _)| id), given }
+        Recording { samples, id: id.map(|(id, _)| id), given }
     }
 }
 
@@ -290,9 +290,14 @@ fn messages<'a>(
 }
 
 /// A recording in as few parts of the same length as can be.
-fn parts(clip: &[i16]) -> impl Iterator<Item = &[i16]> {
+fn parts(clip: &Clip) -> impl Iterator<Item = Vec<i16>> {
     let count = clip.len().div_ceil(PART_SAMPLES);
-    clip.chunks(clip.len().div_ceil(count))
+    let length = clip.len().div_ceil(count);
+    let mut rest = clip.to_vec();
+    (0..count).map(move |_| {
+        let after = rest.split_off(length.min(rest.len()));
+        std::mem::replace(&mut rest, after)
+    })
 }
 
 /// A call of the history: who made it, and what with.
