@@ -29,8 +29,10 @@ const REACH: usize = LONGEST_DELAY + WINDOW;
 /// How much a delay that is known may change from one look to the next: 32 ms.
 const NEARBY: usize = 64;
 /// How far behind the present the reference is kept: the longest delay, the window, and a client that sends its audio in pieces
-/// of up to 0.9 s. With what a small buffer holds it is just within 8 KiB.
-const KEPT_BEHIND: u64 = 19 * RATE / 10;
+/// of up to half a second.
+const KEPT_BEHIND: u64 = 3 * RATE / 2;
+/// Room for what a client with a small buffer has not played yet, and a piece that is added.
+const USUALLY_AHEAD: u64 = RATE / 10;
 /// How far ahead of the present the reference is kept, for clients that hold much audio: 64 s, 256 KB.
 const KEPT_AHEAD: u64 = 64 * RATE;
 /// The mean amplitude, at the low rate, below which nothing is played or heard.
@@ -70,28 +72,30 @@ impl Echo {
             Some(decimator) => (decimator, None),
             None => (Decimator::of_ear(), Some(Resampler::new(output_rate, SampleRate::EAR))),
         };
+        let mut near = VecDeque::with_capacity(WINDOW + NEARBY);
+        near.resize(WINDOW, 0.0);
         Self {
             pcm: PcmReader::default(),
             resampler,
             raw: Vec::new(),
             converted: Vec::new(),
             far_filter,
-            far: VecDeque::new(),
+            far: VecDeque::with_capacity((KEPT_BEHIND + USUALLY_AHEAD) as usize),
             far_from: 0,
             near_filter: Decimator::of_ear(),
-            near: VecDeque::from(vec![0.0; WINDOW]),
+            near,
         }
     }
 
     /// Audio was sent to the client, which plays it at once, or after what it has not played yet. `now` counts from the join.
     pub(super) fn sent(&mut self, audio: &[u8], now: Duration) {
         let present = position(now);
+        self.let_go(present);
         let end = self.far_from + self.far.len() as u64;
         if end < present {
             // The client had nothing to play: silence, as much of it as can matter.
             let silence = (present - end).min(KEPT_BEHIND);
-            if silence == KEPT_BEHIND {
-                self.far.clear();
+            if self.far.is_empty() {
                 self.far_from = present - silence;
             }
             self.far.extend(std::iter::repeat_n(0, silence as usize));
@@ -110,6 +114,10 @@ impl Echo {
         };
         let far = &mut self.far;
         self.far_filter.process(samples, |sample| far.push_back((sample / 2.0) as i16));
+    }
+
+    /// Forgets what is too long ago to come back.
+    fn let_go(&mut self, present: u64) {
         let behind = present.saturating_sub(KEPT_BEHIND).saturating_sub(self.far_from);
         let behind = usize::try_from(behind).unwrap_or(usize::MAX).min(self.far.len());
         self.far.drain(..behind);
