@@ -3,11 +3,12 @@
 //! Has pings answered, holds a client that floods back, and says with which code one that breaks the protocol is to be closed. Knows
 //! no call, no data messages, and no connection: it is told where to read.
 
+use std::cell::RefCell;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::time::{Instant, Sleep, sleep};
 
@@ -20,6 +21,12 @@ use crate::pulse::SILENCE;
 /// How long one that floods the server with control frames is left alone, before its connection is closed: whoever comes back at
 /// once is then no faster than this.
 const PENALTY: Duration = Duration::from_secs(5);
+
+thread_local! {
+    /// Where all connections of this thread read to: a frame that has come whole is done with before the next one comes, whoever
+    /// sends it. So it stays in the cache, and a connection that waits has no memory for it.
+    static MEMORY: RefCell<BytesMut> = RefCell::default();
+}
 
 /// What a client sends, as far as it was read.
 pub(super) struct Frames {
@@ -83,6 +90,18 @@ impl Frames {
 
     /// The next message, or how it ended: then it is not to be asked again. Pings are left to the writer to answer.
     pub(super) fn poll_next<S: AsyncRead + Unpin>(
+        &mut self,
+        stream: &mut S,
+        writer: &mut Writer,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Received, End>> {
+        MEMORY.with_borrow_mut(|memory| self.decoder.take_memory(memory));
+        let next = self.poll_message(stream, writer, cx);
+        MEMORY.with_borrow_mut(|memory| self.decoder.give_memory(memory));
+        next
+    }
+
+    fn poll_message<S: AsyncRead + Unpin>(
         &mut self,
         stream: &mut S,
         writer: &mut Writer,

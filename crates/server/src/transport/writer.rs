@@ -1,5 +1,6 @@
 //! What goes to a client's WebSocket, frame by frame, and how long that may take. Knows no connection: it is told where to write.
 
+use std::cell::Cell;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -18,9 +19,16 @@ const TOGETHER: usize = 2 << 10;
 /// A buffer that grew for a large message is given back beyond this.
 const KEPT: usize = 64 << 10;
 
+thread_local! {
+    /// Where the frames of this thread's connections are put together, which mostly go out at once: it stays in the cache, and a
+    /// connection that has nothing to send has no memory for it.
+    static MEMORY: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 /// Frames on their way to a client.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
+    /// Without memory of its own where nothing is on its way.
     buffer: Vec<u8>,
     /// How much of the buffer has gone out.
     gone: usize,
@@ -34,6 +42,9 @@ pub(super) struct Writer {
 impl Writer {
     /// Adds a frame to what goes out next.
     pub(super) fn put(&mut self, opcode: Opcode, payload: &[u8]) {
+        if self.buffer.capacity() == 0 {
+            self.buffer = MEMORY.take();
+        }
         rfc6455::put(&mut self.buffer, opcode, payload);
     }
 
@@ -78,8 +89,7 @@ impl Writer {
                 }
             }
             self.gone = 0;
-            self.buffer.clear();
-            self.buffer.shrink_to(KEPT);
+            self.give_memory();
             match self.pong.take() {
                 Some(ping) => self.put(Opcode::Pong, &ping),
                 None => break Pin::new(&mut *stream).poll_flush(cx),
@@ -91,6 +101,16 @@ impl Writer {
                 Poll::Ready(sent.map_err(|_| Departure::Lost))
             }
             Poll::Pending => self.poll_patience(cx),
+        }
+    }
+
+    /// Gives the memory back of what has gone out.
+    fn give_memory(&mut self) {
+        let mut memory = std::mem::take(&mut self.buffer);
+        if memory.capacity() > 0 {
+            memory.clear();
+            memory.shrink_to(KEPT);
+            MEMORY.set(memory);
         }
     }
 

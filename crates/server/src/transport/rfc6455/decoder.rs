@@ -1,7 +1,7 @@
 //! What a client's bytes say: whole messages, put together from their fragments (RFC 6455, 5.4), and control frames.
 //!
 //! A message that comes in one frame, as audio does, is handed on where it was read to. The buffer takes no more than the client has
-//! sent, whatever its heads promise.
+//! sent, whatever its heads promise, and may be one for many connections as long as nothing is left in it.
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
@@ -59,7 +59,21 @@ enum Kind {
 
 impl Decoder {
     pub(in crate::transport) fn new(limit: usize) -> Self {
-        Self { buffer: BytesMut::with_capacity(BUFFER), head: None, partial: None, limit }
+        Self { buffer: BytesMut::new(), head: None, partial: None, limit }
+    }
+
+    /// Reads to this memory, unless a part of a frame waits in what it has.
+    pub(in crate::transport) fn take_memory(&mut self, memory: &mut BytesMut) {
+        if self.buffer.is_empty() {
+            self.buffer = std::mem::take(memory);
+        }
+    }
+
+    /// Gives its memory back, unless a part of a frame waits in it.
+    pub(in crate::transport) fn give_memory(&mut self, memory: &mut BytesMut) {
+        if self.buffer.is_empty() {
+            *memory = std::mem::take(&mut self.buffer);
+        }
     }
 
     /// Where what is read next belongs.
@@ -301,6 +315,44 @@ mod tests {
             let (first, last) = (places.first().unwrap(), places.last().unwrap());
             assert!(last - first < BUFFER, "{length} bytes at a time are read to {} places", places.len());
         }
+    }
+
+    /// Connections that take turns read to the same memory, but for what waits for its rest.
+    #[test]
+    fn whole_frames_of_many_connections_are_read_into_one_buffer() {
+        let mut memory = BytesMut::new();
+        let mut decoders = [(); 3].map(|()| Decoder::new(1 << 20));
+        let frame = frame(0x82, &[5; 640]);
+        let (begun, rest) = frame.split_at(300);
+        let mut read = |decoder: &mut Decoder, bytes: &[u8]| {
+            decoder.take_memory(&mut memory);
+            decoder.room().extend_from_slice(bytes);
+            let item = decoder.next();
+            let kept = item.as_ref().is_ok_and(Option::is_none);
+            decoder.give_memory(&mut memory);
+            assert_eq!(
+                decoder.buffer.capacity() > 0,
+                kept,
+                "only what waits for its rest has memory of its own"
+            );
+            match item {
+                Ok(Some(Item::Binary(audio))) => {
+                    assert_eq!(audio, vec![5; 640]);
+                    Some(audio.as_ptr() as usize)
+                }
+                Ok(None) => None,
+                other => panic!("{other:?}"),
+            }
+        };
+        let first = read(&mut decoders[0], &frame);
+        assert!(first.is_some());
+        assert_eq!(read(&mut decoders[1], &frame), first);
+        assert_eq!(read(&mut decoders[2], begun), None);
+        for _ in 0..50 {
+            assert!(read(&mut decoders[0], &frame).is_some());
+            assert!(read(&mut decoders[1], &frame).is_some());
+        }
+        assert!(read(&mut decoders[2], rest).is_some());
     }
 
     #[test]
