@@ -471,7 +471,7 @@ impl Calls {
                 ));
             }
         };
-        handle.commands.send(command).await.map_err(|_| NotActive)?;
+        handle.commands.send(Box::new(command)).await.map_err(|_| NotActive)?;
         Ok(())
     }
 
@@ -573,7 +573,7 @@ impl Calls {
         let handles: Vec<Handle> = self.live().all().cloned().collect();
         for handle in handles {
             // A call that takes no commands has many waiting; it ends when its task is dropped.
-            let _ = handle.commands.try_send(Command::ShutDown);
+            let _ = handle.commands.try_send(Box::new(Command::ShutDown));
         }
         if tokio::time::timeout(deadline, self.0.tasks.wait()).await.is_err() {
             error!(left = self.0.tasks.len(), "calls did not end in time");
@@ -652,7 +652,7 @@ impl Calls {
     }
 
     /// Takes a place among the live calls, if there is one.
-    fn admit(&self, id: CallId, account: AccountId) -> Result<mpsc::Receiver<Command>, CreateError> {
+    fn admit(&self, id: CallId, account: AccountId) -> Result<mpsc::Receiver<Box<Command>>, CreateError> {
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let mut live = self.live();
         if live.count() >= self.means().settings.maximum_live {
@@ -665,7 +665,7 @@ impl Calls {
     }
 
     /// Takes a place among the live calls, whether there is room or not, but for a call that has one.
-    fn enter(&self, id: CallId, account: AccountId) -> Option<mpsc::Receiver<Command>> {
+    fn enter(&self, id: CallId, account: AccountId) -> Option<mpsc::Receiver<Box<Command>>> {
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let mut live = self.live();
         if live.get(id).is_some() {
@@ -685,7 +685,7 @@ impl Calls {
         setup::prepare(request, greeting_prompt, settings, turn_taking, backends, own_voice)
     }
 
-    fn start(&self, call: &StoredCall, setup: Setup, commands: mpsc::Receiver<Command>, age: Duration) {
+    fn start(&self, call: &StoredCall, setup: Setup, commands: mpsc::Receiver<Box<Command>>, age: Duration) {
         let stage = first_stage(call.id);
         let (recorder, written) = record::start(call.id, stage, self.desk());
         let recorded = call.request.recording_enabled.unwrap_or(false);

@@ -85,7 +85,7 @@ thread_local! {
     static WORKBENCH: RefCell<Workbench> = const { RefCell::new(Workbench::new()) };
 }
 
-/// What others ask of a call.
+/// What others ask of a call, in a box: it is seldom, and a call has room for many that wait.
 #[derive(Debug)]
 pub(super) enum Command {
     /// Connect a client.
@@ -174,7 +174,7 @@ pub(super) struct Driver {
     mouth: Mouth,
     wire: Wire,
     works: Works,
-    commands: mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<Box<Command>>,
     joined: Option<CallTime>,
     recorder: Recorder,
     clips: TurnClips,
@@ -199,7 +199,7 @@ impl Driver {
         means: Arc<Means>,
         recorder: Recorder,
         witness: Witness,
-        commands: mpsc::Receiver<Command>,
+        commands: mpsc::Receiver<Box<Command>>,
         age: Duration,
     ) -> Self {
         let now = Instant::now();
@@ -280,8 +280,8 @@ impl Driver {
         }
     }
 
-    fn command(&mut self, command: Option<Command>) {
-        match command {
+    fn command(&mut self, command: Option<Box<Command>>) {
+        match command.map(|command| *command) {
             Some(Command::Join(join, answer)) => {
                 let joined = self.join(join);
                 let _ = answer.send(joined);
@@ -451,9 +451,9 @@ impl Driver {
                 self.tell(Input::Model(id, event));
             }
             WorkResult::Noted(id, note) => self.model_noted(id, note),
-            WorkResult::Tool(id, finished) => self.tool_finished(id, finished),
+            WorkResult::Tool(id, finished) => self.tool_finished(id, *finished),
             WorkResult::Staged(staged) => self.staged(staged.0, staged.1),
-            WorkResult::Transcribed(turn, heard, took) => self.transcribed(turn, heard, took, false),
+            WorkResult::Transcribed(turn, heard, took) => self.transcribed(turn, *heard, took, false),
             WorkResult::Overheard(session, overheard) => self.overheard(session, overheard),
             WorkResult::TurnJudged(turn, probability) => self.tell(Input::TurnJudged(turn, probability)),
             WorkResult::Audio(id, audio) => {

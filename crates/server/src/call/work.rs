@@ -35,17 +35,17 @@ const RESULTS: usize = 64;
 /// The longest audio that one utterance may have; a voice that gives more has lost its way.
 const LONGEST_UTTERANCE: Duration = Duration::from_secs(120);
 
-/// Something that a backend produced.
+/// Something that a backend produced. Small, since a call has room for many that wait.
 #[derive(Debug)]
 pub(super) enum WorkResult {
     Model(GenerationId, ModelEvent),
     /// How a run of the model comes about.
     Noted(GenerationId, Note),
     /// Words, and how long the recognizer took.
-    Transcribed(TurnId, Heard, Duration),
+    Transcribed(TurnId, Box<Heard>, Duration),
     /// A session with a recognizer told something.
     Overheard(u32, Overheard),
-    Tool(InvocationId, Finished),
+    Tool(InvocationId, Box<Finished>),
     /// What came of the stages that were asked for.
     Staged(Box<(Input, Vec<Prepared>)>),
     TurnJudged(TurnId, f32),
@@ -222,12 +222,12 @@ impl Works {
         let began = Instant::now();
         let failed = move |why| {
             let heard = Heard::by(&Arc::from("a recognizer"), Transcription::Failed(why));
-            WorkResult::Transcribed(id, heard, began.elapsed())
+            WorkResult::Transcribed(id, Box::new(heard), began.elapsed())
         };
         self.start(Work::Transcription(id), failed, async move {
             let mut heard = recognizer.transcribe(request).await;
             heard.instead = heard.instead.or(instead);
-            let _ = sender.send(WorkResult::Transcribed(id, heard, began.elapsed())).await;
+            let _ = sender.send(WorkResult::Transcribed(id, Box::new(heard), began.elapsed())).await;
         });
     }
 
@@ -260,11 +260,11 @@ impl Works {
         let sender = self.sender.clone();
         let failed = move |detail| {
             let outcome = ToolOutcome::Failed { text: Arc::from("The tool failed."), detail };
-            WorkResult::Tool(id, Finished::failed(outcome))
+            WorkResult::Tool(id, Box::new(Finished::failed(outcome)))
         };
         self.start(Work::Tool(id), failed, async move {
             let finished = tool.await;
-            let _ = sender.send(WorkResult::Tool(id, finished)).await;
+            let _ = sender.send(WorkResult::Tool(id, Box::new(finished))).await;
         });
     }
 

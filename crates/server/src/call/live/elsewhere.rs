@@ -91,7 +91,7 @@ impl Calls {
         join: Join,
     ) -> Option<Result<CarrierEnd, CloseCode>> {
         let (answer, answered) = oneshot::channel();
-        handle.commands.send(Command::Join(join, answer)).await.ok()?;
+        handle.commands.send(Box::new(Command::Join(join, answer))).await.ok()?;
         let answer = answered.await.ok()?;
         if let (Ok(_), Some(handle)) = (&answer, self.live().get_mut(call)) {
             handle.joined = true;
@@ -257,7 +257,7 @@ impl Calls {
     async fn let_go(&self, call: CallId, to: NodeId) -> Handover {
         let Some(handle) = self.handle(call) else { return Handover::NotHere };
         let (answer, answered) = oneshot::channel();
-        if handle.commands.send(Command::LetGo(to, answer)).await.is_err() {
+        if handle.commands.send(Box::new(Command::LetGo(to, answer))).await.is_err() {
             return Handover::NotHere;
         }
         answered.await.unwrap_or(Handover::NotHere)

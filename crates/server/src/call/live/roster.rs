@@ -18,7 +18,7 @@ pub(super) struct Roster {
 /// The way to a live call.
 #[derive(Clone)]
 pub(super) struct Handle {
-    pub(super) commands: mpsc::Sender<Command>,
+    pub(super) commands: mpsc::Sender<Box<Command>>,
     /// Set once a client joined; before that, nothing can be sent into the call.
     pub(super) joined: bool,
     pub(super) account: AccountId,

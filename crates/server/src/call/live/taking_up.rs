@@ -120,7 +120,7 @@ impl Calls {
             "other nodes took this one for lost; its calls end, and it goes on as another one"
         );
         // One that has gone meanwhile hears nothing.
-        join_all(handles.iter().map(|handle| handle.commands.send(Command::Disown))).await;
+        join_all(handles.iter().map(|handle| handle.commands.send(Box::new(Command::Disown)))).await;
     }
 
     /// Takes up a call that is this node's, if it is.
@@ -166,7 +166,7 @@ impl Calls {
     }
 
     /// Takes a place among the live calls, whether there is room or not, unless the call has one.
-    fn place(&self, call: CallId, account: AccountId) -> Option<(Place<'_>, mpsc::Receiver<Command>)> {
+    fn place(&self, call: CallId, account: AccountId) -> Option<(Place<'_>, mpsc::Receiver<Box<Command>>)> {
         let commands = self.enter(call, account)?;
         Some((Place { calls: self, call, taken: false }, commands))
     }
@@ -176,7 +176,7 @@ impl Calls {
         &self,
         call: &StoredCall,
         mut place: Place<'_>,
-        commands: mpsc::Receiver<Command>,
+        commands: mpsc::Receiver<Box<Command>>,
         cut_off: &str,
     ) -> Result<TakenUp, StorageError> {
         let now = Timestamp::from(jiff::Timestamp::now());

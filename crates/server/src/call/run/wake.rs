@@ -37,7 +37,7 @@ impl readiness::Source for Source {
 
 /// What woke the driver.
 pub(super) enum Wake {
-    Command(Option<Command>),
+    Command(Option<Box<Command>>),
     Leg(LegEvent),
     /// Something from the data connection.
     Data(News),
