@@ -136,6 +136,23 @@ async fn a_client_that_takes_nothing_is_let_go() {
     assert!(rest.len() < 1 << 20, "what did not fit into the pipe was not sent");
 }
 
+/// On a real socket: what is written to it goes into the client's system, as far as there is room, and into ours.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_system_keeps_little_for_a_client_that_takes_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+    let (_client, (server, _)) = (client.unwrap(), accepted.unwrap());
+    prepare(&server).unwrap();
+    server.writable().await.unwrap();
+    let mut kept = 0;
+    while let Ok(bytes) = server.try_write(&[0; 16 << 10]) {
+        kept += bytes;
+    }
+    assert!(kept > 0 && kept < 1 << 20, "{kept} bytes are kept");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_client_that_takes_slowly_gets_everything() {
     let stand = Stand::new(config::Connections::default());
