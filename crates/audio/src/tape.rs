@@ -54,11 +54,11 @@ impl Tape {
 
     /// Lets go of what comes before the last `samples`, as far as that is whole pieces.
     pub fn keep_last(&mut self, samples: usize) {
-        while self.length.saturating_sub(PIECE) >= samples
+        while self.length.saturating_sub(samples) >= PIECE
             && let Some(mut piece) = self.pieces.pop_front()
         {
             self.from += PIECE as u64;
-            self.length = self.length.saturating_sub(PIECE);
+            self.length -= PIECE;
             if Arc::get_mut(&mut piece).is_some() {
                 self.spare = Some(piece);
             }
@@ -193,6 +193,7 @@ mod tests {
         let clip = tape.clip(1_000..4_000);
         tape.push(&[-1; 10_000]);
         tape.keep_last(0);
+        assert_eq!(tape.end(), 14_000, "the piece that is being filled stays");
         tape.push(&[-2; 10_000]);
         assert_eq!(clip.to_vec(), numbered(1_000..4_000));
         assert_eq!(clip.clone().to_vec(), clip.to_vec());
