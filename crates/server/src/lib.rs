@@ -15,6 +15,7 @@ pub mod jobs;
 mod languages;
 pub mod objects;
 pub mod outbound;
+mod private;
 mod probes;
 mod pulse;
 mod quota;

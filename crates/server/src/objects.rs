@@ -27,6 +27,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::config::{self, Place};
+use crate::private;
 use crate::telemetry::metrics::Metrics;
 
 pub use error::{OpenError, PutError, StoreError};
@@ -161,7 +162,7 @@ impl Objects {
         let (store, prefix): (Arc<dyn ObjectStore>, _) = match settings.place().map_err(OpenError::Place)? {
             None => return Ok(None),
             Some(Place::Directory(path)) => {
-                let made = make_private_directory(&path);
+                let made = private::create_directory(&path);
                 made.map_err(|source| OpenError::Directory { path: path.clone(), source })?;
                 let store = LocalFileSystem::new_with_prefix(&path)
                     .map_err(|error| OpenError::Directory { path, source: io::Error::other(error) })?;
@@ -393,13 +394,4 @@ async fn part(file: &mut tokio::fs::File) -> io::Result<Bytes> {
         }
     }
     Ok(bytes.freeze())
-}
-
-/// What people said lies in it.
-fn make_private_directory(path: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
 }

@@ -58,7 +58,6 @@ mod webhooks;
 #[path = "sql/whole_hours.rs"]
 mod whole_hours;
 
-use std::fs::OpenOptions;
 use std::future::Ready;
 use std::io;
 use std::path::Path;
@@ -75,6 +74,7 @@ use tokio::sync::watch;
 
 use super::sql::{Alone, Notice, escaped, to_json};
 use super::{Database, OpenError, Pending, StorageError};
+use crate::private;
 use reading::Reading;
 
 type Db = sqlx::Sqlite;
@@ -177,11 +177,7 @@ const fn storable(text: &str) -> &str {
 /// Makes the file, if it is not there, so that only its owner can read it: calls are kept with their secrets. SQLite gives the
 /// files beside it the same rights.
 fn make_private(path: &Path) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
+    match private::options().create_new(true).open(path) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),

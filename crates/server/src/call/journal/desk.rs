@@ -4,7 +4,7 @@
 //! when it is full, the journal ends with a mark that says so. One thread for all calls, since a write of its own every second would
 //! cost a call more than all that goes into its journal. It knows nothing of what is in a page but that it is made of entries.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +19,7 @@ use super::UserText;
 use super::bytes::Writer;
 use super::codec::Put as _;
 use super::frame::{self, Kind};
+use crate::private;
 
 /// Bytes that may wait to be written: a client's largest message several times over, or minutes of a busy conversation.
 pub(super) const WAITING_BYTES: usize = 4 * 1024 * 1024;
@@ -224,11 +225,7 @@ impl Journal {
 /// is replaced.
 fn create(path: &Path) -> io::Result<File> {
     if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory)?;
+        private::create_directory(directory)?;
     }
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    private::options().create(true).truncate(true).open(path)
 }

@@ -1,9 +1,9 @@
 //! Writes a call's recording, off the call's path: a task that mixes what the call hands over and puts a second at a time on the
 //! disk. A disk that is too slow fills a bounded queue; what finds no room in it is silence in the recording.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout};
 
 use super::mixer::Mixer;
 use super::places::{Entry, What};
+use crate::private;
 
 /// Entries that may wait for the writer: ten seconds of both sides.
 const ENTRIES: usize = 1_024;
@@ -196,13 +197,9 @@ struct Disk {
 impl Disk {
     fn create(partial: PathBuf, complete: PathBuf, rate: SampleRate) -> io::Result<Self> {
         if let Some(directory) = partial.parent() {
-            make_private_directory(directory)?;
+            private::create_directory(directory)?;
         }
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&partial)?;
+        let file = private::options().create(true).truncate(true).open(&partial)?;
         let audio = Gapless { wav: WavWriter::new(file.try_clone()?, rate, STEREO)?, missing: 0 };
         Ok(Self { audio, file, partial, complete })
     }
@@ -259,14 +256,6 @@ impl<W: Write + Seek> Gapless<W> {
         self.make_up()?;
         self.wav.finish()
     }
-}
-
-fn make_private_directory(path: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
 }
 
 #[cfg(test)]

@@ -14,8 +14,10 @@ use antiphon_backends::text_to_speech::{SampleFormat, VoiceSample};
 use bytes::Bytes;
 use tokio::fs::{File, OpenOptions};
 use tokio::io::AsyncWriteExt as _;
+use tokio::task::spawn_blocking;
 
 use crate::objects::{Name, Objects, StoreError};
+use crate::private;
 
 /// Bytes that a recording may have (protocol.md 7.4).
 pub(crate) const LARGEST: u64 = 10 * 1024 * 1024;
@@ -91,15 +93,12 @@ impl Samples {
 
     /// Begins to receive the recording of a voice.
     pub(crate) async fn receive(&self, voice: VoiceId) -> Result<Upload, UploadError> {
-        tokio::fs::create_dir_all(&self.0.directory).await?;
+        let directory = self.0.directory.clone();
+        spawn_blocking(move || private::create_directory(&directory)).await.map_err(io::Error::other)??;
         let complete = self.path(voice);
         let partial = complete.with_extension(PARTIAL);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
         // Whom it sounds like is nobody's business but the owner's.
-        #[cfg(unix)]
-        options.mode(0o600);
-        let file = options.open(&partial).await?;
+        let file = OpenOptions::from(private::options()).create_new(true).open(&partial).await?;
         let objects = self.0.objects.clone();
         Ok(Upload { voice, objects, file, partial, complete, head: Vec::with_capacity(HEAD), size: 0 })
     }
