@@ -25,7 +25,7 @@ fn an_endless_loop_ends_the_session_in_order_wherever_it_runs() {
     for body in [
         "while (true) {}",
         "for (;;) try { for (;;); } catch {}",
-        "const again = () => Promise.resolve().then(again); again();",
+        "const again = () => { Promise.resolve().then(again); }; again();",
         "(async () => { for (;;) await null; })();",
         "/(a+)+b/.test('a'.repeat(64));",
         "Array.prototype.forEach.call({length: 2 ** 40}, () => 1);",
