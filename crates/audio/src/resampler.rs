@@ -78,6 +78,22 @@ impl Resampler {
         }
     }
 
+    /// How many samples come out of a stream's first `taken` ones, before it ends.
+    #[must_use]
+    pub fn ready(&self, taken: u64) -> u64 {
+        match &self.path {
+            Path::PassThrough => taken,
+            Path::Polyphase(filter) => filter.ready(taken),
+            Path::Fourier(filter) => filter.ready(taken),
+        }
+    }
+
+    /// How many samples come out of a stream of `taken` ones that has ended.
+    #[must_use]
+    pub fn whole(&self, taken: u64) -> u64 {
+        (taken * u64::from(self.to.hz())).div_ceil(u64::from(self.from.hz()))
+    }
+
     /// Takes `input` and appends to `output` all that can be said of it so far.
     pub fn process(&mut self, input: &[i16], output: &mut Vec<i16>) {
         match &mut self.path {

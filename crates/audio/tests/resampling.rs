@@ -53,6 +53,23 @@ fn a_flushed_stream_has_exactly_the_length_of_its_input() {
 }
 
 #[test]
+fn how_much_comes_out_is_known_before() {
+    for (from, to) in pairs() {
+        let mut resampler = Resampler::new(from, to);
+        for size in [1, 7, 160, 333] {
+            let (mut taken, mut output) = (0, Vec::new());
+            for _ in 0..60 {
+                resampler.process(&vec![1_000; size], &mut output);
+                taken += size as u64;
+                assert_eq!(output.len() as u64, resampler.ready(taken), "{taken} samples, {from} to {to}");
+            }
+            resampler.flush(&mut output);
+            assert_eq!(output.len() as u64, resampler.whole(taken), "{taken} samples, {from} to {to}");
+        }
+    }
+}
+
+#[test]
 fn the_last_sound_before_the_end_is_not_lost() {
     for (from, to) in pairs() {
         let mut input = signal::silence(from, Duration::from_millis(495));

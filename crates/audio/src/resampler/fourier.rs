@@ -56,6 +56,11 @@ impl Fourier {
         self.delay
     }
 
+    pub(super) const fn ready(&self, taken: u64) -> u64 {
+        let (block_in, block_out) = (self.input.len() as u64, self.output.len() as u64);
+        (taken / block_in * block_out).saturating_sub(self.delay as u64)
+    }
+
     pub(super) fn process(&mut self, input: &[i16], output: &mut Vec<i16>) {
         self.taken += input.len() as u64;
         let mut rest = input;

@@ -135,6 +135,11 @@ impl Polyphase {
         (self.bank.span - 1 - self.bank.before) / self.bank.down * self.bank.up
     }
 
+    pub(super) const fn ready(&self, taken: u64) -> u64 {
+        let Bank { up, down, before, span, .. } = *self.bank;
+        (taken + (before + down) as u64).saturating_sub(span as u64) / down as u64 * up as u64
+    }
+
     pub(super) fn process(&mut self, input: &[i16], output: &mut Vec<i16>) {
         self.taken += input.len() as u64;
         self.push(input, output);

@@ -15,6 +15,7 @@ use antiphon_audio::Clip;
 use antiphon_backends::language_model;
 use antiphon_backends::text_to_speech::{self, FailedWhen, FellBack};
 use antiphon_backends::voice_activity::echo::{Echo, EchoGate};
+use antiphon_engine::ids::UtteranceId;
 use antiphon_engine::input::{ModelEvent, Request, VoiceEvent};
 use antiphon_engine::message::AudioSpan;
 use antiphon_engine::notices;
@@ -457,18 +458,25 @@ impl Driver {
             WorkResult::Overheard(session, overheard) => self.overheard(session, overheard),
             WorkResult::TurnJudged(turn, probability) => self.tell(Input::TurnJudged(turn, probability)),
             WorkResult::Audio(id, audio) => {
-                let samples = u32::try_from(audio.len() / 2).unwrap_or(u32::MAX);
-                if self.mouth.add(id, audio) {
-                    self.tell(Input::Voice(id, VoiceEvent::Audio { samples }));
+                if let Some(samples) = self.mouth.add(id, audio) {
+                    self.voice_gave(id, samples);
                 }
             }
             WorkResult::Voice(id, event) => {
                 if let VoiceEvent::Finished | VoiceEvent::Failed(_) = &event {
-                    self.mouth.complete(id);
+                    let rest = self.mouth.complete(id, event == VoiceEvent::Finished);
+                    self.voice_gave(id, rest);
                 }
                 self.tell(Input::Voice(id, event));
             }
             WorkResult::FellBack(event) => self.fell_back(&event),
+        }
+    }
+
+    /// More audio may be sent, if it is more.
+    fn voice_gave(&mut self, id: UtteranceId, samples: u32) {
+        if samples > 0 {
+            self.tell(Input::Voice(id, VoiceEvent::Audio { samples }));
         }
     }
 
@@ -571,20 +579,22 @@ impl Driver {
                 self.works.start_model(generation, &self.setup.model, request);
             }
             Effect::StartSpeech { utterance, text } => {
-                self.mouth.open(utterance);
+                let goes = self.setup.output_rate;
+                let comes = self.setup.voice.capabilities().sample_rate.min(goes);
+                self.mouth.open(utterance, comes, goes);
                 let language = self.setup.engine.language.clone();
                 let request = text_to_speech::Request { text, language, sample: None };
-                self.works.start_speech(utterance, &self.setup.voice, request, self.setup.output_rate);
+                self.works.start_speech(utterance, &self.setup.voice, request, comes, goes);
             }
             Effect::StartTones { utterance, tones } => {
-                self.mouth.open(utterance);
+                self.mouth.open(utterance, self.setup.output_rate, self.setup.output_rate);
                 self.works.start_tones(utterance, tones, self.setup.output_rate);
             }
             Effect::Transcribe(span) => self.transcribe(span),
         }
     }
 
-    fn play(&mut self, utterance: antiphon_engine::ids::UtteranceId, samples: u32) {
+    fn play(&mut self, utterance: UtteranceId, samples: u32) {
         let large = self.setup.engine.client_buffer >= LARGE_BUFFER;
         let length = if large { LARGE_FRAME } else { SMALL_FRAME };
         let frame = usize::try_from(self.setup.output_rate.samples_in(length)).unwrap_or(usize::MAX);

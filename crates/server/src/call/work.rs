@@ -1,7 +1,7 @@
 //! Runs what a conversation wants from its backends: each piece of work is a task, its results come back with its id.
 //!
 //! Owns the tasks; dropping it stops them all. Results go through one bounded queue, so a backend that is faster than the call
-//! waits for it. Converts audio to the call's format on the way. A backend that panics fails this one piece of work. Does not know
+//! waits for it. Converts audio to the rate at which the call keeps it on the way. A backend that panics fails this one piece of work. Does not know
 //! what a result means.
 
 use std::collections::HashMap;
@@ -49,7 +49,7 @@ pub(super) enum WorkResult {
     /// What came of the stages that were asked for.
     Staged(Box<(Input, Vec<Prepared>)>),
     TurnJudged(TurnId, f32),
-    /// Audio in the call's output format.
+    /// Audio at the rate that was asked for.
     Audio(UtteranceId, Bytes),
     Voice(UtteranceId, VoiceEvent),
     /// Another voice speaks.
@@ -138,18 +138,20 @@ impl Works {
         });
     }
 
+    /// Has a text spoken. Its audio comes at the rate `kept`, where its words end is told in samples of the output.
     pub(super) fn start_speech(
         &mut self,
         id: UtteranceId,
         voice: &Arc<dyn TextToSpeech>,
         request: text_to_speech::Request,
-        rate: SampleRate,
+        kept: SampleRate,
+        output: SampleRate,
     ) {
         let sender = self.sender.clone();
         let voice = Arc::clone(voice);
         let failed = move |why| WorkResult::Voice(id, VoiceEvent::Failed(why));
         self.start(Work::Speech(id), failed, async move {
-            let mut converter = Converter::new(voice.capabilities().sample_rate, rate);
+            let mut converter = Converter::new(voice.capabilities().sample_rate, kept);
             let mut events = voice.speak(request);
             while let Some(event) = events.next().await {
                 let ended = match event {
@@ -163,7 +165,7 @@ impl Works {
                         !converter.give(id, &sender).await
                     }
                     SpeechEvent::Words(words) => {
-                        let words = VoiceEvent::Words(converter.words(&words));
+                        let words = VoiceEvent::Words(converter.words(&words, output));
                         sender.send(WorkResult::Voice(id, words)).await.is_err()
                     }
                     SpeechEvent::FellBack(event) => sender.send(WorkResult::FellBack(event)).await.is_err(),
@@ -315,7 +317,7 @@ impl Works {
     }
 }
 
-/// Brings a voice's audio into the call's format: one resampler for the whole utterance.
+/// Brings a voice's audio to the rate at which the call keeps it: one resampler for the whole utterance.
 struct Converter {
     resampler: Resampler,
     samples: Vec<i16>,
@@ -346,8 +348,8 @@ impl Converter {
     }
 
     /// Word ends in samples of the call's output rate.
-    fn words(&self, words: &[WordEnd]) -> Arc<[WordEnd]> {
-        let (from, to) = (u64::from(self.resampler.from().hz()), u64::from(self.resampler.to().hz()));
+    fn words(&self, words: &[WordEnd], output: SampleRate) -> Arc<[WordEnd]> {
+        let (from, to) = (u64::from(self.resampler.from().hz()), u64::from(output.hz()));
         words
             .iter()
             .map(|word| WordEnd {
