@@ -1,5 +1,7 @@
 //! Each target with some thousands of inputs. `FUZZ_RUNS` says how many times as many (default 1), `FUZZ_SEED` which.
 
+use std::io::{self, Write as _};
+
 use super::mutation::Mutation;
 use super::{Requests, Wire};
 
@@ -16,11 +18,9 @@ fn fuzz(name: &str, seeds: &[Vec<u8>], runs: usize, mut target: impl FnMut(&[u8]
         let input = mutation.next();
         run(name, &input, &mut target);
     }
-    println!(
-        "fuzzed {name}: {} runs from {} seeds, FUZZ_SEED={seed}",
-        seeds.len() + runs * times,
-        seeds.len()
-    );
+    // Not by way of what the test prints, which is shown of tests that fail alone.
+    let (runs, seeds) = (seeds.len() + runs * times, seeds.len());
+    writeln!(io::stderr(), "fuzzed {name}: {runs} runs from {seeds} seeds, FUZZ_SEED={seed}").unwrap();
 }
 
 fn run(name: &str, input: &[u8], target: &mut impl FnMut(&[u8])) {
