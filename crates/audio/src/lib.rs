@@ -1,4 +1,4 @@
-//! PCM frames, sample rates, resampling, G.711 and WAV. Pure: no clock, no sockets, no tasks.
+//! PCM frames, sample rates, resampling, tapes of live streams, G.711 and WAV. Pure: no clock, no sockets, no tasks.
 //!
 //! Audio is `i16` samples everywhere: mono unless a name says otherwise, stereo interleaved (left first). Bytes exist
 //! only at the two edges, the wire ([`PcmReader`], [`write_pcm`]) and files ([`Wav`], [`WavWriter`]).
