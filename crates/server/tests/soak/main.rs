@@ -1,5 +1,5 @@
 //! Thousands of short calls in one process, ended in every way there is, between which nothing may be left: no memory, no
-//! descriptor, no task. `SOAK_CALLS` says how many (default 1,000); `docs/performance.md` has the figures of a long one.
+//! descriptor, no task. `SOAK_CALLS` says how many (default 10,000); `docs/performance.md` has the figures of a long one.
 
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
@@ -28,7 +28,7 @@ const WARM: usize = 3;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_left_of_calls_that_have_ended() {
     let wanted =
-        std::env::var("SOAK_CALLS").map_or(1_000, |calls| calls.parse().expect("SOAK_CALLS is a number"));
+        std::env::var("SOAK_CALLS").map_or(10_000, |calls| calls.parse().expect("SOAK_CALLS is a number"));
     let server = Server::start().await;
     let mut samples = Vec::new();
     let per_sample = (wanted / SAMPLES).max(1);
