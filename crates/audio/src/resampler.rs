@@ -23,6 +23,8 @@ pub struct Resampler {
     from: SampleRate,
     to: SampleRate,
     path: Path,
+    /// Samples that came in since the stream began.
+    taken: u64,
 }
 
 #[derive(Debug)]
@@ -43,7 +45,7 @@ impl Resampler {
         } else {
             Path::Fourier(Box::new(Fourier::new(from, to)))
         };
-        Self { from, to, path }
+        Self { from, to, path, taken: 0 }
     }
 
     /// The rate of what comes in.
@@ -96,6 +98,7 @@ impl Resampler {
 
     /// Takes `input` and appends to `output` all that can be said of it so far.
     pub fn process(&mut self, input: &[i16], output: &mut Vec<i16>) {
+        self.taken += input.len() as u64;
         match &mut self.path {
             Path::PassThrough => output.extend_from_slice(input),
             Path::Polyphase(filter) => filter.process(input, output),
@@ -105,21 +108,19 @@ impl Resampler {
 
     /// Ends the stream: appends all that is still owed, and is then ready for another stream.
     pub fn flush(&mut self, output: &mut Vec<i16>) {
+        let end = output.len() + (self.whole(self.taken) - self.ready(self.taken)) as usize;
         match &mut self.path {
             Path::PassThrough => {}
-            Path::Polyphase(filter) => {
-                filter.drain(output);
-                filter.reset();
-            }
-            Path::Fourier(filter) => {
-                filter.drain(self.from, self.to, output);
-                filter.reset();
-            }
+            Path::Polyphase(filter) => filter.drain(output, end),
+            Path::Fourier(filter) => filter.drain(output, end),
         }
+        output.truncate(end);
+        self.reset();
     }
 
     /// Forgets the stream, with what is still owed of it, and is then ready for another one.
     pub fn reset(&mut self) {
+        self.taken = 0;
         match &mut self.path {
             Path::PassThrough => {}
             Path::Polyphase(filter) => filter.reset(),

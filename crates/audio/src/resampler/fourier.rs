@@ -20,9 +20,6 @@ pub(super) struct Fourier {
     delay: usize,
     /// How much of the run-in is still to come.
     run_in: usize,
-    /// Samples that came in and went out since the stream began.
-    taken: u64,
-    given: u64,
 }
 
 impl Fourier {
@@ -46,8 +43,6 @@ impl Fourier {
             output: vec![0.0; block_out],
             delay,
             run_in: delay,
-            taken: 0,
-            given: 0,
         }
     }
 
@@ -62,7 +57,6 @@ impl Fourier {
     }
 
     pub(super) fn process(&mut self, input: &[i16], output: &mut Vec<i16>) {
-        self.taken += input.len() as u64;
         let mut rest = input;
         while !rest.is_empty() {
             let (now, later) = rest.split_at(rest.len().min(self.input.len() - self.filled));
@@ -77,15 +71,12 @@ impl Fourier {
         }
     }
 
-    /// Pushes silence behind the stream until all of it has come out.
-    pub(super) fn drain(&mut self, from: SampleRate, to: SampleRate, output: &mut Vec<i16>) {
-        let owed = (self.taken * u64::from(to.hz())).div_ceil(u64::from(from.hz())) - self.given;
-        let end = output.len() + owed as usize;
+    /// Pushes silence behind the stream until there is output up to `end`.
+    pub(super) fn drain(&mut self, output: &mut Vec<i16>, end: usize) {
         while output.len() < end {
             self.input[self.filled..].fill(0.0);
             self.run_block(output);
         }
-        output.truncate(end);
     }
 
     fn run_block(&mut self, output: &mut Vec<i16>) {
@@ -100,7 +91,6 @@ impl Fourier {
 
         let cut = self.run_in.min(block_out);
         self.run_in -= cut;
-        self.given += (block_out - cut) as u64;
         output.extend(self.output[cut..].iter().map(|sample| to_nearest(*sample)));
     }
 
@@ -108,8 +98,6 @@ impl Fourier {
         self.fft.reset();
         self.filled = 0;
         self.run_in = self.delay;
-        self.taken = 0;
-        self.given = 0;
     }
 }
 

@@ -112,9 +112,6 @@ pub(super) struct Polyphase {
     vectors: Level,
     /// What the next group of output is made of, as far as it has come.
     tail: Vec<i16>,
-    /// Samples that came in and went out since the stream began.
-    taken: u64,
-    given: u64,
 }
 
 impl Polyphase {
@@ -125,7 +122,7 @@ impl Polyphase {
     }
 
     fn on(bank: &'static Bank, vectors: Level) -> Self {
-        let mut filter = Self { bank, vectors, tail: Vec::with_capacity(bank.span), taken: 0, given: 0 };
+        let mut filter = Self { bank, vectors, tail: Vec::with_capacity(bank.span) };
         filter.reset();
         filter
     }
@@ -140,31 +137,20 @@ impl Polyphase {
         (taken + (before + down) as u64).saturating_sub(span as u64) / down as u64 * up as u64
     }
 
-    pub(super) fn process(&mut self, input: &[i16], output: &mut Vec<i16>) {
-        self.taken += input.len() as u64;
-        self.push(input, output);
-    }
-
-    /// Pushes silence behind the stream until all of it has come out.
-    pub(super) fn drain(&mut self, output: &mut Vec<i16>) {
-        let owed = (self.taken * self.bank.up as u64).div_ceil(self.bank.down as u64) - self.given;
-        let end = output.len() + owed as usize;
+    /// Pushes silence behind the stream until there is output up to `end`.
+    pub(super) fn drain(&mut self, output: &mut Vec<i16>, end: usize) {
         while output.len() < end {
-            self.push(&[0; LANES], output);
+            self.process(&[0; LANES], output);
         }
-        output.truncate(end);
     }
 
     pub(super) fn reset(&mut self) {
         // Silence was before the stream.
         self.tail.clear();
         self.tail.resize(self.bank.before, 0);
-        self.taken = 0;
-        self.given = 0;
     }
 
-    fn push(&mut self, input: &[i16], output: &mut Vec<i16>) {
-        let before = output.len();
+    pub(super) fn process(&mut self, input: &[i16], output: &mut Vec<i16>) {
         for piece in input.chunks(BLOCK * self.bank.down) {
             // Steps that are known are taken several at a time.
             match self.bank.down {
@@ -174,7 +160,6 @@ impl Polyphase {
                 _ => dispatch!(self.vectors, _ => self.filter::<LARGEST>(piece, output)),
             }
         }
-        self.given += (output.len() - before) as u64;
     }
 
     /// Takes at most a block, of groups of at most `DOWN` samples.
@@ -246,7 +231,8 @@ mod tests {
                     let mut output = Vec::new();
                     let mut filter = Polyphase::on(bank, vectors);
                     filter.process(&input, &mut output);
-                    filter.drain(&mut output);
+                    let end = output.len() + filter.delay();
+                    filter.drain(&mut output, end);
                     output
                 });
                 assert!(plain == wide, "{from} by {} to {}", bank.down, bank.up);
