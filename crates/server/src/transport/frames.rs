@@ -3,7 +3,7 @@
 //! Has pings answered, holds a client that floods back, and says with which code one that breaks the protocol is to be closed. Knows
 //! no call, no data messages, and no connection: it is told where to read.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -25,7 +25,7 @@ const PENALTY: Duration = Duration::from_secs(5);
 thread_local! {
     /// Where all connections of this thread read to: a frame that has come whole is done with before the next one comes, whoever
     /// sends it. So it stays in the cache, and a connection that waits has no memory for it.
-    static MEMORY: RefCell<BytesMut> = RefCell::default();
+    static MEMORY: Cell<BytesMut> = Cell::default();
 }
 
 /// What a client sends, as far as it was read.
@@ -95,9 +95,11 @@ impl Frames {
         writer: &mut Writer,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Received, End>> {
-        MEMORY.with_borrow_mut(|memory| self.decoder.take_memory(memory));
+        let mut memory = MEMORY.take();
+        self.decoder.take_memory(&mut memory);
         let next = self.poll_message(stream, writer, cx);
-        MEMORY.with_borrow_mut(|memory| self.decoder.give_memory(memory));
+        self.decoder.give_memory(&mut memory);
+        MEMORY.set(memory);
         next
     }
 
