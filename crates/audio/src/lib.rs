@@ -28,7 +28,7 @@ mod whole;
 
 pub use dtmf::DtmfKey;
 pub use g711::G711;
-pub use pcm::{PcmReader, write_pcm};
+pub use pcm::{PcmReader, fill_pcm, write_pcm};
 pub use rate::{SampleRate, UnsupportedRate};
 pub use resampler::Resampler;
 pub use tape::{Clip, Tape};

@@ -36,8 +36,13 @@ impl PcmReader {
 pub fn write_pcm(samples: &[i16], bytes: &mut Vec<u8>) {
     let start = bytes.len();
     bytes.resize(start + size_of_val(samples), 0);
+    fill_pcm(samples, &mut bytes[start..]);
+}
+
+/// Writes as many of `samples` as there is room for, as [`write_pcm`] does, to `bytes`.
+pub fn fill_pcm(samples: &[i16], bytes: &mut [u8]) {
     // Pairs of known size in a place that is there: a loop that is done with wide vectors.
-    let (pairs, _) = bytes[start..].as_chunks_mut();
+    let (pairs, _) = bytes.as_chunks_mut();
     for (pair, sample) in pairs.iter_mut().zip(samples) {
         *pair = sample.to_le_bytes();
     }

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use antiphon_audio::{Resampler, SampleRate};
+use antiphon_audio::{PcmReader, Resampler, SampleRate, fill_pcm};
 use antiphon_engine::ids::UtteranceId;
 use bytes::{Bytes, BytesMut};
 
@@ -38,6 +38,7 @@ struct Utterance {
 /// From the voice's rate to that of the output.
 #[derive(Debug)]
 struct Conversion {
+    pcm: PcmReader,
     resampler: Resampler,
     /// Samples of the voice that have come.
     come: u64,
@@ -115,6 +116,7 @@ impl Mouth {
 impl Conversion {
     fn new(comes: SampleRate, goes: SampleRate) -> Self {
         Self {
+            pcm: PcmReader::default(),
             resampler: Resampler::new(comes, goes),
             come: 0,
             ends: false,
@@ -140,9 +142,8 @@ impl Conversion {
     fn take(&mut self, pieces: &mut VecDeque<Bytes>, count: usize, joint: &mut BytesMut) -> Option<Bytes> {
         while self.converted.len() < count {
             if let Some(bytes) = take_front(pieces, STRETCH * SAMPLE) {
-                let (samples, _) = bytes.as_chunks();
                 self.stretch.clear();
-                self.stretch.extend(samples.iter().map(|sample| i16::from_le_bytes(*sample)));
+                self.pcm.read(&bytes, &mut self.stretch);
                 self.resampler.process(&self.stretch, &mut self.converted);
             } else if self.ends {
                 self.ends = false;
@@ -153,10 +154,8 @@ impl Conversion {
         }
         let count = count.min(self.converted.len());
         joint.resize(count * SAMPLE, 0);
-        let (slots, _) = joint.as_chunks_mut();
-        for (slot, sample) in slots.iter_mut().zip(self.converted.drain(..count)) {
-            *slot = sample.to_le_bytes();
-        }
+        fill_pcm(&self.converted[..count], joint);
+        self.converted.drain(..count);
         (count > 0).then(|| joint.split().freeze())
     }
 }
